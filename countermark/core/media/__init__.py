@@ -1,0 +1,1 @@
+"""Video in and out: probing, reading and writing through PyAV, in chunks."""

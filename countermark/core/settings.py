@@ -1,0 +1,47 @@
+"""Settings, read from the environment (``COUNTERMARK_…``) and an optional ``.env`` file."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything a deployment may change. Defaults suit one person on one machine."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERMARK_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: user_data_path("countermark"),
+        description="Folder for keys, the registry and downloaded weights.",
+    )
+    database_url: str | None = Field(default=None, description="SQLAlchemy URL; default is SQLite inside `home`.")
+    issuer: int = Field(default=1, ge=0, lt=2**12, description="Issuer number carried by the watermark.")
+    issuer_name: str = Field(default="Countermark local issuer", description="Organisation named in certificates.")
+
+    max_pixels: int = Field(default=4096 * 2304, gt=0, description="Largest frame accepted, in pixels.")
+    max_seconds: float = Field(default=7200.0, gt=0, description="Longest video accepted, in seconds.")
+    max_bytes: int = Field(default=8 * 1024**3, gt=0, description="Largest file accepted, in bytes.")
+
+    policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
+    weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of private keys and certificates."""
+        return self.home / "keys"
+
+    @property
+    def registry_url(self) -> str:
+        """SQLAlchemy URL of the registry."""
+        return self.database_url or f"sqlite:///{self.home / 'registry.db'}"
+
+
+@cache
+def get_settings() -> Settings:
+    """The process-wide settings, read once."""
+    return Settings()
