@@ -24,6 +24,7 @@ from countermark.core.weights import CLIP_VISUAL_INT8, Located, locate, weights_
 
 if TYPE_CHECKING:
     import torch
+    from onnx import GraphProto
 
 SIZE = 224
 """Side of the square input, in pixels."""
@@ -176,28 +177,17 @@ def dequantise(path: Path) -> dict[str, Float32]:
     """Read an 8-bit CLIP vision graph as float32 arrays under open_clip's names.
 
     A ``MatMulInteger`` weight is anonymous in such graphs; it is named by the bias of the ``Add`` that follows it. The
-    one weight with no bias is the projection into the joint space.
-
-    Raises:
-        WeightsError: the file is not such a graph.
+    one weight with no bias is the projection into the joint space. The caller has checked the file's SHA-256.
     """
     import onnx
-    from google.protobuf.message import DecodeError
     from onnx import numpy_helper
 
-    try:
-        graph = onnx.load(path).graph
-        constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-        weights = _integer_weights(graph, constants)
-        return _open_clip_names(constants, weights)
-    except (DecodeError, KeyError, ValueError) as error:
-        raise WeightsError(
-            f"{path} is not an 8-bit CLIP ViT-B/16 graph: {error}.",
-            remedy="Delete that file and run `python -m countermark.core.weights fetch`.",
-        ) from error
+    graph = onnx.load(path).graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    return _open_clip_names(constants, _integer_weights(graph, constants))
 
 
-def _integer_weights(graph: Any, constants: dict[str, npt.NDArray[Any]]) -> dict[str, Float32]:  # onnx has no types
+def _integer_weights(graph: GraphProto, constants: dict[str, npt.NDArray[Any]]) -> dict[str, Float32]:
     """Dequantised weights [in, out] by the name of the bias added after them; ``""`` where none is."""
     readers: dict[str, Any] = {}
     for node in graph.node:

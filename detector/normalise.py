@@ -1,0 +1,37 @@
+"""Bring frames of any origin to one form before anything is measured.
+
+Container, size and bit rate alone tell generated clips from real ones in every public collection, because each source
+has its own habits. A detector that sees them learns the habits. So every frame is brought to the same size and passes
+the same lossy step before the encoder sees it.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from countermark.core.encoders.image import SIZE
+
+UInt8 = npt.NDArray[np.uint8]
+
+SHORT_SIDE = 240
+"""Frames are scaled to this short side; the central ``SIZE`` square is kept, without the edges where logos sit."""
+
+_JPEG_QUALITY = 80
+
+
+def normalise(frame: UInt8) -> UInt8:
+    """Scale, recompress and crop one R'G'B' frame uint8 [H, W, 3] to uint8 [224, 224, 3]."""
+    height, width, _ = frame.shape
+    scale = SHORT_SIDE / min(height, width)
+    size = (max(SHORT_SIDE, round(width * scale)), max(SHORT_SIDE, round(height * scale)))
+    image = Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - SIZE) // 2, (size[1] - SIZE) // 2
+    # Crop on the 8-pixel grid of the JPEG step, so that the blocks lie in the same places in every frame.
+    image = image.crop((left, top, left + SIZE, top + SIZE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
+    return np.asarray(Image.open(buffer).convert("RGB"), np.uint8)
