@@ -14,18 +14,27 @@ import numpy.typing as npt
 
 UInt8 = npt.NDArray[np.uint8]
 
-# Luma coefficients (Kr, Kb): ITU-R BT.601-7 section 2.5.1 and BT.709-6 section 3.
-_KR_KB: dict[str, tuple[float, float]] = {"bt601": (0.299, 0.114), "bt709": (0.2126, 0.0722)}
+# Luma coefficients (Kr, Kb): ITU-R BT.601-7 section 2.5.1, BT.709-6 section 3, BT.2020-2 table 4.
+_KR_KB: dict[str, tuple[float, float]] = {
+    "bt601": (0.299, 0.114),
+    "bt709": (0.2126, 0.0722),
+    "bt2020": (0.2627, 0.0593),
+}
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How Y'CbCr codes relate to R'G'B', plus the code points (ITU-T H.273) carried through unchanged."""
+    """How Y'CbCr codes relate to R'G'B', plus the code points (ITU-T H.273) carried through unchanged.
 
-    matrix: Literal["bt601", "bt709"] = "bt709"
+    ``matrix`` is what the arithmetic uses. ``coefficients`` is H.273 MatrixCoefficients as the file tags it
+    (2: untagged, ``matrix`` is then a guess from the frame size); None lets the writer tag what ``matrix`` says.
+    """
+
+    matrix: Literal["bt601", "bt709", "bt2020"] = "bt709"
     full_range: bool = False
     primaries: int = 2
     transfer: int = 2
+    coefficients: int | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,17 @@ class Frames:
         """The same chunk with other luma of the same shape."""
         if luma.shape != self.luma.shape:
             raise ValueError(f"luma is {luma.shape}, expected {self.luma.shape}")
+        return Frames(luma, self.chroma, self.pts, self.colour)
+
+    def even(self) -> Frames:
+        """The same chunk with the last column and row repeated where a side is odd.
+
+        H.264 and HEVC cannot hold an odd size in 4:2:0 (the cropping unit is two luma samples).
+        """
+        right, below = self.width % 2, self.height % 2
+        if not right and not below:
+            return self
+        luma = np.pad(self.luma, ((0, 0), (0, below), (0, right)), mode="edge")
         return Frames(luma, self.chroma, self.pts, self.colour)
 
     def to_rgb(self) -> UInt8:

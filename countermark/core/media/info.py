@@ -1,0 +1,67 @@
+"""What a probe says about a file."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.media.frames import Colour
+
+
+class AudioInfo(BaseModel):
+    """The audio stream a player would choose."""
+
+    model_config = ConfigDict(frozen=True)
+
+    codec: str
+    profile: str | None
+    sample_rate: int
+    channels: int
+    layout: str
+    bit_rate: int | None
+    duration: float | None
+    language: str | None
+
+
+class MediaInfo(BaseModel):
+    """A video file as found: container, the first video stream as coded (before rotation), and its audio."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    size_bytes: int
+    format: str
+    duration: float
+    width: int
+    height: int
+    rotation: int
+    """Degrees counter-clockwise by which a player turns the coded picture, 0 to 359."""
+    mirrored: bool
+    """The display matrix also flips the picture left to right, before turning it."""
+    frame_rate: Fraction
+    """Average frames per second."""
+    time_base: Fraction
+    """Seconds per tick of ``Frames.pts``."""
+    frame_count: int | None
+    """Frames the container declares; None where it declares none."""
+    codec: str
+    profile: str | None
+    pixel_format: str
+    sample_aspect_ratio: Fraction
+    interlaced: bool
+    bit_rate: int | None
+    colour: Colour
+    audio: AudioInfo | None
+    metadata: dict[str, str]
+    stream_metadata: dict[str, str]
+    hdr: bool
+    """PQ or HLG transfer (ITU-R BT.2100), or mastering-display metadata with more than 8 bits."""
+    encoder: str | None
+    """What the stream itself or, failing that, the container says wrote it."""
+
+    @property
+    def fps(self) -> Fraction:
+        """Average frames per second."""
+        return self.frame_rate

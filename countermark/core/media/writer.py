@@ -1,0 +1,294 @@
+"""Encode frames to a file, keeping timing, geometry, colour description and audio."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+import av
+import av.error
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+from av.video.stream import VideoStream
+
+from countermark.core.errors import MediaError, UsageError
+from countermark.core.media.decode import open_container
+from countermark.core.media.frames import Colour, Frames, UInt8
+from countermark.core.media.info import MediaInfo
+from countermark.core.media.planes import video_frame
+
+Codec = Literal["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
+
+_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+_EVEN_ONLY = frozenset({"libx264", "libx265"})
+_MATRIX_CODE = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273 table 4
+_PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
+
+
+@dataclass(frozen=True)
+class VideoSpec:
+    """How to encode. ``fps`` is the nominal rate, ``time_base`` the unit of the ``pts`` written.
+
+    ``rotation`` is in degrees counter-clockwise, as in ``MediaInfo``; frames are given unrotated. ``preset`` is x264's
+    and x265's; for VP9 and AV1 the nearest speed is taken. ``crf`` is in the codec's own scale.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    time_base: Fraction
+    colour: Colour = field(default_factory=Colour)
+    rotation: int = 0
+    mirrored: bool = False
+    sample_aspect_ratio: Fraction = Fraction(1)
+    crf: int = 18
+    preset: str = "medium"
+    codec: Codec = "libx264"
+
+    @classmethod
+    def like(cls, info: MediaInfo, **changes: Any) -> VideoSpec:  # noqa: ANN401  # as dataclasses.replace
+        """The spec that keeps what ``info`` says, with ``changes`` to any field."""
+        spec = cls(
+            width=info.width,
+            height=info.height,
+            fps=info.frame_rate,
+            time_base=info.time_base,
+            colour=info.colour,
+            rotation=info.rotation,
+            mirrored=info.mirrored,
+            sample_aspect_ratio=info.sample_aspect_ratio,
+        )
+        return replace(spec, **changes)
+
+
+class VideoWriter:
+    """Writes chunks of frames to ``path``, which appears, complete, when the ``with`` block ends without an exception.
+
+    ``audio_from`` names a file whose audio packets are copied bit for bit, with their timing, from the first to the
+    last. ``metadata`` are container tags; free keys are allowed. An odd width or height is made even by repeating the
+    last column or row for codecs that need it (H.264, HEVC).
+
+    Raises ``UsageError`` for a suffix that is no video container here, ``MediaError`` if the encoder refuses.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        spec: VideoSpec,
+        *,
+        audio_from: Path | str | None = None,
+        metadata: dict[str, str] | None = None,
+    ) -> None:
+        self.path, self.spec = Path(path), spec
+        self.frames_written = 0
+        suffix = self.path.suffix.lower()
+        if suffix not in _CONTAINERS:
+            known = ", ".join(_CONTAINERS)
+            raise UsageError(f"{self.path} has no suffix of a video container.", remedy=f"Use one of {known}.")
+        if self.path.is_dir():
+            raise UsageError(f"{self.path} is a folder.", remedy="Give the path of the video file to write.")
+        self._last_pts: int | None = None
+        self._audio: _AudioCopy | None = None
+        self._partial = _create_partial(self.path)
+        try:
+            self._container = self._open(_CONTAINERS[suffix], metadata or {})
+            self._stream = self._add_video()
+            if audio_from is not None:
+                self._audio = _AudioCopy(Path(audio_from), self._container, _CONTAINERS[suffix])
+        except BaseException:
+            self._discard()
+            raise
+
+    def __enter__(self) -> VideoWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self._discard()
+            return
+        self.close()
+
+    def write(self, frames: Frames) -> None:
+        """Encode a chunk of the spec's size; ``pts`` must increase from frame to frame and chunk to chunk.
+
+        Raises ``ValueError`` for frames that do not fit, ``MediaError`` if the encoder or the disk fails.
+        """
+        if (frames.width, frames.height) != (self.spec.width, self.spec.height):
+            size, wanted = f"{frames.width}x{frames.height}", f"{self.spec.width}x{self.spec.height}"
+            raise ValueError(f"frames are {size}, the writer was opened for {wanted}")
+        if self.spec.codec in _EVEN_ONLY:
+            frames = frames.even()
+        with self._explained():
+            for luma, chroma, pts in zip(frames.luma, frames.chroma, frames.pts.tolist(), strict=True):
+                if self._last_pts is not None and pts <= self._last_pts:
+                    raise ValueError(f"pts {pts} does not come after {self._last_pts}")
+                self._last_pts = pts
+                self._mux(self._stream.encode(self._frame(luma, chroma, pts)))
+                self.frames_written += 1
+
+    def close(self) -> None:
+        """Flush the encoder, finish the file and move it into place; on failure nothing is left."""
+        try:
+            with self._explained():
+                if not self.frames_written:
+                    raise MediaError(f"No frames were written to {self.path}.", remedy="Give at least one frame.")
+                self._mux(self._stream.encode(None))
+                if self._audio is not None:
+                    self._audio.copy_until(None)
+                self._container.close()
+                self._partial.replace(self.path)
+        except BaseException:
+            self._discard()
+            raise
+        if self._audio is not None:
+            self._audio.close()
+
+    def _open(self, name: str, metadata: dict[str, str]) -> OutputContainer:
+        options = {}
+        if name in {"mp4", "mov"}:
+            scale = self.spec.time_base.denominator
+            options = {
+                "movflags": "use_metadata_tags+faststart",
+                "video_track_timescale": str(scale),
+                # Edit lists count in the movie's time scale: with the default of 1/1000 s a first pts of more than zero
+                # would be rounded.
+                "movie_timescale": str(scale),
+            }
+        container = av.open(str(self._partial), "w", format=name, container_options=options)
+        container.metadata.update(metadata)
+        return container
+
+    def _add_video(self) -> VideoStream:
+        spec = self.spec
+        pad = spec.codec in _EVEN_ONLY
+        stream = self._container.add_stream(spec.codec, rate=spec.fps, options=_codec_options(spec))
+        stream.width = spec.width + (spec.width % 2 if pad else 0)
+        stream.height = spec.height + (spec.height % 2 if pad else 0)
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = spec.time_base
+        context = stream.codec_context
+        context.time_base = spec.time_base
+        context.sample_aspect_ratio = spec.sample_aspect_ratio
+        context.color_range = ColorRange.JPEG if spec.colour.full_range else ColorRange.MPEG
+        context.color_primaries = spec.colour.primaries
+        context.color_trc = spec.colour.transfer
+        context.colorspace = _matrix_code(spec.colour)
+        if spec.rotation or spec.mirrored:
+            stream.set_display_rotation(spec.rotation, hflip=spec.mirrored)
+        return stream
+
+    def _frame(self, luma: UInt8, chroma: UInt8, pts: int) -> VideoFrame:
+        frame = video_frame(luma, chroma)
+        frame.pts, frame.time_base = pts, self.spec.time_base
+        context = self._stream.codec_context
+        frame.color_range, frame.colorspace = context.color_range, context.colorspace
+        frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc
+        return frame
+
+    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
+        for packet in packets:
+            if self._audio is not None and packet.dts is not None:
+                self._audio.copy_until(packet.dts * packet.time_base)
+            self._container.mux(packet)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except av.error.FFmpegError as error:
+            raise MediaError(
+                f"{self.path} could not be written ({error.strerror}).",
+                remedy="Check the free space and the size and rate of the video.",
+            ) from error
+
+    def _discard(self) -> None:
+        if self._audio is not None:
+            self._audio.close()
+        with contextlib.suppress(av.error.FFmpegError, AttributeError):
+            self._container.close()
+        self._partial.unlink(missing_ok=True)
+
+
+class _AudioCopy:
+    """The audio packets of a file, passed on unchanged, in step with the video."""
+
+    def __init__(self, path: Path, container: OutputContainer, name: str) -> None:
+        self._container = container
+        self._input = open_container(path)
+        self._next: Packet[AudioStream] | None = None
+        self._packets: Iterator[Packet[AudioStream]] = iter(())
+        source = self._input.streams.best("audio")
+        if not isinstance(source, AudioStream):
+            return
+        try:
+            self._output = container.add_stream_from_template(source, opaque=True)
+        except ValueError:
+            self._input.close()
+            raise MediaError(
+                f"The audio of {path} ({source.codec_context.codec.canonical_name}) has no place in {name}.",
+                remedy="Write a .mov or .mkv file, or convert the audio to AAC.",
+            ) from None
+        self._output.metadata.update(source.metadata)
+        self._packets = self._input.demux(source)
+        self._next = next(self._packets, None)
+
+    def copy_until(self, time: Fraction | None) -> None:
+        """Pass on packets up to ``time`` in seconds, or all."""
+        while self._next is not None:
+            packet = self._next
+            if packet.dts is not None:
+                if time is not None and packet.dts * packet.time_base > time:
+                    return
+                packet.stream = self._output
+                self._container.mux(packet)
+            self._next = next(self._packets, None)
+
+    def close(self) -> None:
+        """Close the source."""
+        self._input.close()
+
+
+def _create_partial(path: Path) -> Path:
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        partial.touch(exist_ok=False)
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Check that the folder exists and may be written to."
+        ) from None
+    return partial
+
+
+def _codec_options(spec: VideoSpec) -> dict[str, str]:
+    if spec.preset not in _PRESETS:
+        raise UsageError(f"There is no preset {spec.preset!r}.", remedy=f"Use one of {', '.join(_PRESETS)}.")
+    crf, step = str(spec.crf), _PRESETS.index(spec.preset)
+    match spec.codec:
+        case "libx264":
+            return {"crf": crf, "preset": spec.preset}
+        case "libx265":
+            return {"crf": crf, "preset": spec.preset, "x265-params": "log-level=error"}
+        case "libvpx-vp9":
+            speed = (5, 5, 5, 4, 4, 3, 2, 1, 0)[step]
+            return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": str(speed), "row-mt": "1"}
+        case "libsvtav1":
+            return {"crf": crf, "preset": str((12, 11, 10, 9, 9, 8, 6, 5, 4)[step])}
+
+
+def _matrix_code(colour: Colour) -> int:
+    if colour.coefficients is not None:
+        return colour.coefficients
+    # BT.470BG and SMPTE 170M share a matrix under two codes; keep company with the primaries.
+    return 5 if colour.matrix == "bt601" and colour.primaries == 5 else _MATRIX_CODE[colour.matrix]
