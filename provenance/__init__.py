@@ -1,0 +1,1 @@
+"""Provenance: watermark, sign, register and verify video."""

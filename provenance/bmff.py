@@ -1,0 +1,191 @@
+"""Top-level boxes of MP4 and MOV files, and the C2PA manifest store among them.
+
+The SDK judges a manifest but does not hand out its raw bytes or the signer's certificate. Both are needed here:
+the registry keys on the claim's hash, and the leaf's extended key usage is checked again after the SDK.
+
+Sources: ISO/IEC 14496-12 section 4.2 (box), ISO/IEC 19566-5 Annex A (JUMBF), C2PA 2.4 sections 11.1 (JUMBF use) and A.5
+(embedding in BMFF), RFC 9052 section 4.2 (COSE_Sign1), RFC 9360 (x5chain).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import cbor2
+from cryptography import x509
+
+C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_MAX_BOXES = 100_000
+_MAX_STORE = 256 * 1024**2
+_MAX_JUMBF_DEPTH = 8
+_X5CHAIN = 33
+# What indexing into hostile CBOR can raise.
+_PARSE_ERRORS = (
+    cbor2.CBORDecodeError,
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+)
+
+
+class MalformedBoxError(ValueError):
+    """The bytes are not a well-formed sequence of boxes, JUMBF or COSE."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """One top-level box: four-character ``kind``, byte ``offset`` and ``size`` in the file, length of its header."""
+
+    kind: bytes
+    offset: int
+    size: int
+    header: int
+
+
+def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
+    """The top-level boxes in order; raises `MalformedBoxError` when a size makes no sense."""
+    end = file.seek(0, io.SEEK_END)
+    offset = 0
+    for _ in range(_MAX_BOXES):
+        if offset == end:
+            return
+        file.seek(offset)
+        head = file.read(16)
+        if len(head) < 8:
+            raise MalformedBoxError(f"a box header is cut off at byte {offset}")
+        size, kind = struct.unpack(">I4s", head[:8])
+        header = 8
+        if size == 1 and len(head) == 16:
+            (size,) = struct.unpack(">Q", head[8:])
+            header = 16
+        elif size == 0:
+            size = end - offset
+        if size < header or offset + size > end:
+            raise MalformedBoxError(f"box {kind!r} at byte {offset} has size {size}, beyond the file's {end} bytes")
+        yield Box(kind, offset, size, header)
+        offset += size
+    raise MalformedBoxError(f"more than {_MAX_BOXES} boxes")
+
+
+def uuid_payload(file: BinaryIO, box: Box, uuid: bytes, limit: int) -> bytes | None:
+    """The content after the 16-byte type of a ``uuid`` box of that type; None for any other box."""
+    if box.kind != b"uuid" or box.size < box.header + 16:
+        return None
+    file.seek(box.offset + box.header)
+    if file.read(16) != uuid:
+        return None
+    length = box.size - box.header - 16
+    if length > limit:
+        raise MalformedBoxError(f"a uuid box holds {length} bytes, more than {limit}")
+    return file.read(length)
+
+
+def manifest_store(path: Path) -> bytes | None:
+    """The JUMBF bytes of the C2PA manifest store of an MP4 or MOV file; None when there is none.
+
+    Raises `MalformedBoxError` for broken boxes and OSError when the file cannot be read.
+    """
+    with path.open("rb") as file:
+        for box in top_level_boxes(file):
+            payload = uuid_payload(file, box, C2PA_UUID, _MAX_STORE)
+            # FullBox version and flags, then the purpose, zero-terminated; a "merkle" box is not the store.
+            if payload is None or not payload[4:].startswith(b"manifest\0"):
+                continue
+            return payload[4 + len(b"manifest\0") + 8 :]
+    return None
+
+
+@dataclass(frozen=True)
+class SignedClaim:
+    """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate."""
+
+    claim_sha256: str
+    leaf: x509.Certificate
+
+
+def signed_claim(store: bytes, urn: str) -> SignedClaim:
+    """Claim hash and signing certificate of manifest ``urn`` inside a manifest store; raises `MalformedBoxError`."""
+    manifest = _descend(store, ["c2pa", urn])
+    claim = signature = None
+    for label, content in _superboxes(manifest):
+        if label in ("c2pa.claim", "c2pa.claim.v2"):
+            claim = content
+        elif label == "c2pa.signature":
+            signature = content
+    if claim is None or signature is None:
+        raise MalformedBoxError(f"manifest {urn} lacks a claim or a signature")
+    return SignedClaim(hashlib.sha256(claim).hexdigest(), _leaf_certificate(_cbor_content(signature)))
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    offset = 0
+    while offset < len(data):
+        if len(data) - offset < 8:
+            raise MalformedBoxError("a JUMBF box header is cut off")
+        size, kind = struct.unpack_from(">I4s", data, offset)
+        if size < 8 or offset + size > len(data):
+            raise MalformedBoxError(f"JUMBF box {kind!r} has size {size}")
+        yield kind, data[offset + 8 : offset + size]
+        offset += size
+
+
+def _superboxes(content: bytes) -> Iterator[tuple[str, bytes]]:
+    """Label and content (after the description box) of each superbox directly inside ``content``."""
+    for kind, body in _boxes(content):
+        if kind != b"jumb":
+            continue
+        first = next(_boxes(body), None)
+        if first is None or first[0] != b"jumd" or len(first[1]) < 17:
+            raise MalformedBoxError("a JUMBF superbox lacks its description")
+        label = first[1][17:].split(b"\0", 1)[0] if first[1][16] & 0x02 else b""
+        yield label.decode("utf-8", "replace"), body[8 + len(first[1]) :]
+
+
+def _descend(content: bytes, labels: list[str]) -> bytes:
+    if len(labels) > _MAX_JUMBF_DEPTH:
+        raise MalformedBoxError("too deep")
+    for wanted in labels:
+        found = [inner for label, inner in _superboxes(content) if label == wanted]
+        if len(found) != 1:
+            raise MalformedBoxError(f"{len(found)} boxes are labelled {wanted}, expected one")
+        content = found[0]
+    return content
+
+
+def _cbor_content(content: bytes) -> bytes:
+    for kind, body in _boxes(content):
+        if kind == b"cbor":
+            return body
+    raise MalformedBoxError("a signature box holds no CBOR")
+
+
+def _leaf_certificate(cose: bytes) -> x509.Certificate:
+    """First certificate of ``x5chain`` of a COSE_Sign1, from the protected header or (claims v1) the unprotected."""
+    try:
+        message = cbor2.loads(cose)
+        parts = message.value if isinstance(message, cbor2.CBORTag) else message
+        headers = (cbor2.loads(parts[0]), parts[1])
+        for header in headers:
+            chain = header.get(_X5CHAIN, header.get("x5chain"))
+            if chain is not None:
+                return x509.load_der_x509_certificate(chain if isinstance(chain, bytes) else chain[0])
+    except (
+        cbor2.CBORDecodeError,
+        ValueError,
+        TypeError,
+        IndexError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise MalformedBoxError(f"the signature cannot be parsed: {error}") from error
+    raise MalformedBoxError("the signature carries no certificate chain")

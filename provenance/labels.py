@@ -1,0 +1,129 @@
+"""Labels that laws and platforms ask for, in the container's metadata.
+
+* China: GB 45438-2025 and TC260-PG-20257A, one JSON object under the key ``AIGC`` in ``moov.udta.meta``. It is written
+  by the encoder, as container metadata (`VideoWriter` keeps such keys).
+* IPTC "Digital Source Type" (news codes) in an XMP packet, which is a ``uuid`` box at the end of the file
+  (XMP specification part 3, section 1.1.4; Adobe and Meta read it there).
+
+A label is inside the hashed range, so it is written before signing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from provenance.bmff import MalformedBoxError, top_level_boxes, uuid_payload
+from provenance.manifest import TRAINED_ALGORITHMIC_MEDIA
+from provenance.origin import Origin
+
+AIGC_KEY = "AIGC"
+_AIGC_FIELDS = (
+    "Label",
+    "ContentProducer",
+    "ProduceID",
+    "ReservedCode1",
+    "ContentPropagator",
+    "PropagateID",
+    "ReservedCode2",
+)
+# TC260-PG-20257A: characters 0x21, 0x23-0x5B and 0x5D-0x7E; no space, quotation mark or backslash.
+_AIGC_FORBIDDEN = re.compile(r"[^\x21\x23-\x5b\x5d-\x7e]")
+_XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_MAX_XMP = 4 * 1024**2
+_MAX_AIGC = 64 * 1024
+_SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>\s*([^<]{1,300}?)\s*<)")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a file's container says of itself. ``aigc`` is the parsed record; ``aigc_problem`` says why it is unfit."""
+
+    aigc: Mapping[str, str] | None = None
+    aigc_problem: str | None = None
+    digital_source_type: str | None = None
+
+
+def container_metadata(origin: Origin, *, video_id: str, producer: str) -> dict[str, str]:
+    """Container tags to write with the encoded video; empty for video made elsewhere, of which nothing is claimed."""
+    if origin.kind != "generated":
+        return {}
+    record = dict.fromkeys(_AIGC_FIELDS, "")
+    record |= {
+        "Label": "1",  # "1": the content is AI-generated (2: possibly, 3: suspected)
+        "ContentProducer": _AIGC_FORBIDDEN.sub("_", producer),
+        "ProduceID": video_id,
+    }
+    return {AIGC_KEY: json.dumps(record, separators=(",", ":"))}
+
+
+def append_xmp(path: Path, origin: Origin, *, title: str) -> None:
+    """Append an XMP packet with the digital source type to an MP4 or MOV file; nothing for video made elsewhere."""
+    if origin.kind != "generated":
+        return
+    content = _XMP_UUID + _xmp_packet(title, f"{origin.generator} {origin.version}").encode()
+    with path.open("ab") as file:
+        file.write(struct.pack(">I4s", 8 + len(content), b"uuid") + content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
+    """The labels of a file; ``metadata`` are its container tags (`MediaInfo.metadata`). Raises OSError."""
+    aigc, problem = _parse_aigc(metadata.get(AIGC_KEY))
+    return Labels(aigc, problem, _digital_source_type(path))
+
+
+def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
+    if text is None:
+        return None, None
+    if len(text) > _MAX_AIGC:
+        return None, "it is longer than 64 KiB"
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return None, "it is not JSON"
+    if not isinstance(record, dict) or not all(isinstance(value, str) for value in record.values()):
+        return None, "it is not an object of strings"
+    if record.get("Label") not in ("1", "2", "3"):
+        return record, "its Label is not 1, 2 or 3"
+    missing = [name for name in _AIGC_FIELDS if name not in record]
+    return record, f"it lacks {', '.join(missing)}" if missing else None
+
+
+def _digital_source_type(path: Path) -> str | None:
+    with path.open("rb") as file:
+        try:
+            for box in top_level_boxes(file):
+                packet = uuid_payload(file, box, _XMP_UUID, _MAX_XMP)
+                # A pattern and not an XML parser: the packet is hostile, and one attribute is all that is wanted.
+                found = _SOURCE_TYPE.search(packet) if packet else None
+                if found:
+                    return unescape((found[1] or found[2]).decode("utf-8", "replace"))
+        except MalformedBoxError:
+            return None
+    return None
+
+
+def _xmp_packet(title: str, tool: str) -> str:
+    return f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+ <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+  <rdf:Description rdf:about=""
+    xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
+   <Iptc4xmpExt:DigitalSourceType>{TRAINED_ALGORITHMIC_MEDIA}</Iptc4xmpExt:DigitalSourceType>
+   <xmp:CreatorTool>{escape(tool)}</xmp:CreatorTool>
+   <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(title)}</rdf:li></rdf:Alt></dc:title>
+  </rdf:Description>
+ </rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""

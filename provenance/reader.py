@@ -1,0 +1,160 @@
+"""Read a C2PA manifest store and the SDK's judgement of it, as plain data.
+
+Nothing is concluded here; `provenance.verify` does that. The SDK is the Rust implementation of the Content
+Authenticity Initiative, a memory-safe parser; it is given no network, and a stream, so that no file name misleads it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import c2pa
+
+from provenance.bmff import MalformedBoxError, SignedClaim, manifest_store, signed_claim
+from provenance.manifest import new_context
+
+
+@dataclass(frozen=True)
+class Status:
+    """One validation result: the specification's status ``code`` (C2PA 2.4 section 15.2) and an explanation."""
+
+    code: str
+    explanation: str
+
+
+@dataclass(frozen=True)
+class Ingredient:
+    """What the store says of one ingredient, at any depth: its relationship and what failed in its validation."""
+
+    title: str
+    relationship: str
+    manifest_id: str | None
+    failures: tuple[Status, ...]
+
+
+@dataclass(frozen=True)
+class ManifestReport:
+    """The active manifest as the SDK reports it.
+
+    ``store`` holds the raw JUMBF bytes and ``signed`` the claim hash and leaf certificate where the container is
+    understood; ``signed_problem`` says why it is not.
+    """
+
+    manifest_id: str
+    active: Mapping[str, Any]
+    success: tuple[Status, ...]
+    informational: tuple[Status, ...]
+    failures: tuple[Status, ...]
+    ingredients: tuple[Ingredient, ...]
+    store: bytes | None
+    signed: SignedClaim | None
+    signed_problem: str | None
+
+    def assertions(self, label: str) -> Iterator[Mapping[str, Any]]:
+        """The data of every assertion with this label (instances ``__1`` and so on included)."""
+        for assertion in self.active.get("assertions", []):
+            if str(assertion.get("label", "")).split("__")[0] == label and isinstance(assertion.get("data"), Mapping):
+                yield assertion["data"]
+
+    def actions(self) -> list[Mapping[str, Any]]:
+        """Every action of the active manifest, in order."""
+        return [
+            action
+            for label in ("c2pa.actions", "c2pa.actions.v2")
+            for data in self.assertions(label)
+            for action in data.get("actions", [])
+            if isinstance(action, Mapping)
+        ]
+
+
+class UnreadableManifestError(ValueError):
+    """The file has something of C2PA in it that cannot be read. ``remote`` when it only points elsewhere."""
+
+    def __init__(self, message: str, *, remote: bool = False) -> None:
+        super().__init__(message)
+        self.remote = remote
+
+
+def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = None) -> ManifestReport | None:
+    """Validate the manifest store of a file, or ``store`` (from the registry) against the file.
+
+    Returns None when there is none or the container cannot carry one. Raises `UnreadableManifestError` when it is
+    there but broken, and OSError.
+    """
+    try:
+        with (
+            path.open("rb") as file,
+            new_context(anchor_pem) as context,
+            c2pa.Reader(None, file, store, context) as reader,
+        ):
+            document = json.loads(reader.json())
+    except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
+        return None
+    except c2pa.C2paError as error:
+        raise UnreadableManifestError(str(error), remote=isinstance(error, c2pa.C2paError.RemoteManifest)) from error
+    except ValueError as error:  # not JSON
+        raise UnreadableManifestError(str(error)) from error
+    manifest_id = document.get("active_manifest")
+    manifests = document.get("manifests", {})
+    if manifest_id not in manifests:
+        raise UnreadableManifestError("the manifest store names no active manifest")
+    results = document.get("validation_results", {})
+    active = results.get("activeManifest")
+    if active is None:
+        raise UnreadableManifestError("the manifest was not validated")
+    signed, problem = None, None
+    try:
+        store = store or manifest_store(path)
+        if store is None:
+            problem = "the container is not MP4 or MOV"
+        else:
+            signed = signed_claim(store, manifest_id)
+    except MalformedBoxError as error:
+        problem = str(error)
+    return ManifestReport(
+        manifest_id=manifest_id,
+        active=manifests[manifest_id],
+        success=_statuses(active.get("success")),
+        informational=_statuses(active.get("informational")),
+        failures=_statuses(active.get("failure")),
+        ingredients=tuple(_ingredients(manifests, results)),
+        store=store,
+        signed=signed,
+        signed_problem=problem,
+    )
+
+
+def _statuses(entries: object) -> tuple[Status, ...]:
+    if not isinstance(entries, list):
+        return ()
+    return tuple(Status(str(e.get("code", "")), str(e.get("explanation", ""))) for e in entries)
+
+
+def _ingredients(manifests: Mapping[str, Any], results: Mapping[str, Any]) -> Iterator[Ingredient]:
+    """Every ingredient of every manifest in the store, with what its signer recorded and what fails today.
+
+    A new signature over a broken parent leaves the whole "Trusted" in the SDK's eyes: the parent's failure is
+    written only in the ingredient's own results, so all of them are walked.
+    """
+    deltas = {
+        str(delta.get("ingredientAssertionURI", "")): _statuses((delta.get("validationDeltas") or {}).get("failure"))
+        for delta in results.get("ingredientDeltas") or []
+    }
+    for manifest_id, manifest in manifests.items():
+        for ingredient in manifest.get("ingredients", []):
+            recorded = (ingredient.get("validation_results") or {}).get("activeManifest") or {}
+            legacy = ingredient.get("validation_status")  # claims v1: one list, failures only
+            uri = f"self#jumbf=/c2pa/{manifest_id}/c2pa.assertions/{ingredient.get('label', '')}"
+            yield Ingredient(
+                title=str(ingredient.get("title", "")),
+                relationship=str(ingredient.get("relationship", "")),
+                manifest_id=ingredient.get("active_manifest"),
+                failures=(_statuses(recorded.get("failure")) or _statuses(legacy)) + deltas.pop(uri, ()),
+            )
+    for uri, failures in deltas.items():
+        if failures:  # an ingredient that the SDK judged but did not list
+            yield Ingredient(uri.rsplit("/", 1)[-1], "parentOf", None, failures)
