@@ -1,0 +1,56 @@
+"""The canonical grid: every frame, whatever its size and shape, is looked at on the same 256 x 256 points.
+
+A mark that lives on a grid relative to the frame survives any resizing and any change of aspect ratio, because the
+detector resizes too. Resampling is a sparse matrix a side (triangle filter, widened when shrinking), which is exact,
+needs no image library and costs about 4 ms for a 1080p frame.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+
+Plane = npt.NDArray[np.float32]
+
+GRID = 256
+
+
+def to_grid(plane: npt.NDArray[np.floating]) -> Plane:
+    """Resize [H, W] to float32 [256, 256]."""
+    return resize(plane, GRID, GRID)
+
+
+def resize(plane: npt.NDArray[np.floating], height: int, width: int) -> Plane:
+    """Resize [H, W] to float32 [height, width]; shrinks the rows first, so that the dear axis is short."""
+    out = np.ascontiguousarray(plane, np.float32)
+    if out.shape[0] > height:
+        out = _rows(out, height)
+        return np.ascontiguousarray(_rows(np.ascontiguousarray(out.T), width).T)
+    out = np.ascontiguousarray(_rows(np.ascontiguousarray(out.T), width).T)
+    return _rows(out, height)
+
+
+def _rows(plane: Plane, count: int) -> Plane:
+    if plane.shape[0] == count:
+        return plane
+    result: Plane = _matrix(plane.shape[0], count) @ plane
+    return result
+
+
+@lru_cache(maxsize=64)
+def _matrix(source: int, target: int) -> csr_matrix:
+    """Triangle filter of at least one source sample and one target sample, edges replicated: [target, source]."""
+    scale = source / target
+    reach = max(scale, 1.0)
+    centre = (np.arange(target) + 0.5) * scale - 0.5
+    tap = np.floor(centre - reach)[:, None] + np.arange(1, int(np.ceil(2 * reach)) + 1)
+    weight = np.maximum(1 - np.abs(tap - centre[:, None]) / reach, 0)
+    weight /= weight.sum(axis=1, keepdims=True)
+    column = np.clip(tap, 0, source - 1).astype(np.int64)
+    row = np.broadcast_to(np.arange(target)[:, None], column.shape)
+    matrix = csr_matrix((weight.ravel().astype(np.float32), (row.ravel(), column.ravel())), shape=(target, source))
+    matrix.eliminate_zeros()
+    return matrix
