@@ -1,0 +1,200 @@
+"""Judge a manifest report: findings on integrity, trust, time and ingredients, each on its own.
+
+The SDK gives one state ("Invalid", "Valid", "Trusted"). That state hides what a reader wants to know: an expired
+certificate and a changed picture are both "Invalid", and a new signature over a tampered parent is "Trusted".
+So its status codes are sorted here by what they speak about, and what the SDK is lenient about is checked again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from provenance.credentials import TRUST_NOTE, leaf_problem
+from provenance.reader import Ingredient, ManifestReport, Status
+
+Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients"]
+Outcome = Literal["pass", "fail", "warn", "info", "not_applicable"]
+
+# C2PA 2.4 section 15.2, table of failure codes. Whatever is not about trust or time is about integrity.
+_TIME_CODES = frozenset(
+    {"signingCredential.expired", "claimSignature.outsideValidity", "signingCredential.ocsp.skipped"}
+)
+_TRUST_PREFIXES = ("signingCredential.", "cawg.")
+_TIME_PREFIXES = ("timeStamp.", "timestamp.")
+_HARD_BINDING_MISMATCHES = frozenset(
+    {
+        "assertion.bmffHash.mismatch",
+        "assertion.dataHash.mismatch",
+        "assertion.boxesHash.mismatch",
+        "assertion.collectionHash.mismatch",
+    }
+)
+
+
+class Finding(BaseModel):
+    """One finding: what it speaks about, how it came out, the specification's code or ours, and plain words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    axis: Axis
+    status: Outcome
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Findings about one manifest and what follows from them."""
+
+    findings: tuple[Finding, ...]
+    intact: bool
+    """Content, claim and signature are as they were when signed, and so are the parents."""
+    trusted: bool
+    """The signer's certificate chains to this machine's root and is fit for signing claims."""
+    timely: bool
+    """The signature was made while the certificate was valid, as far as can be known."""
+
+    @property
+    def sound(self) -> bool:
+        """Intact, trusted and timely."""
+        return self.intact and self.trusted and self.timely
+
+
+def judge(report: ManifestReport, *, registered_at: datetime | None = None, detached: bool = False) -> Judgement:
+    """Judge ``report``. ``registered_at`` is when our registry recorded this very claim, if it did.
+
+    ``detached`` is for a manifest recovered from the registry: its hard binding is to the original file and says
+    nothing about this one.
+    """
+    failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
+    integrity, intact = _integrity([f for f in failures if _axis(f.code) == "integrity"], detached=detached)
+    trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"])
+    time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at)
+    ingredients, sound_parents = _ingredients(report.ingredients)
+    return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, trusted, timely)
+
+
+def _axis(code: str) -> Axis:
+    if code in _TIME_CODES or code.startswith(_TIME_PREFIXES):
+        return "time"
+    return "trust" if code.startswith(_TRUST_PREFIXES) else "integrity"
+
+
+def _integrity(failures: list[Status], *, detached: bool) -> tuple[list[Finding], bool]:
+    if not failures:
+        code, message = "claimSignature.validated", "The file is exactly as it was when it was signed."
+        if detached:
+            message = "The registered manifest is exactly as it was when it was signed."
+        return [Finding(axis="integrity", status="pass", code=code, message=message)], True
+    return [
+        Finding(axis="integrity", status="fail", code=f.code, message=_integrity_message(f)) for f in failures
+    ], False
+
+
+def _integrity_message(failure: Status) -> str:
+    if failure.code in _HARD_BINDING_MISMATCHES:
+        return "The file's content was changed after it was signed."
+    if failure.code.startswith("claimSignature."):
+        return "The signature does not match what was signed."
+    if failure.code.endswith("hashedURI.mismatch"):
+        return "A statement in the manifest was changed after it was signed."
+    return f"The manifest is not valid: {failure.explanation or failure.code}."
+
+
+def _trust(report: ManifestReport, failures: list[Status]) -> tuple[list[Finding], bool]:
+    signer = signer_name(report)
+    findings = []
+    for failure in failures:
+        message = f"The signing credential of {signer} is not acceptable: {failure.explanation or failure.code}."
+        if failure.code == "signingCredential.untrusted":
+            message = (
+                f"Signed by {signer}, whom this machine has no reason to trust: anybody can make such a signature."
+            )
+        findings.append(Finding(axis="trust", status="fail", code=failure.code, message=message))
+    problem = leaf_problem(report.signed.leaf) if report.signed else f"it could not be read ({report.signed_problem})"
+    if problem is not None:
+        message = f"The certificate of {signer} may not sign Content Credentials: {problem}."
+        findings.append(Finding(axis="trust", status="fail", code="signingCredential.invalid", message=message))
+    anchored = any(status.code == "signingCredential.trusted" for status in report.success)
+    if findings or not anchored:
+        if not findings:
+            message = f"Signed by {signer}; whether the certificate is to be trusted was not established."
+            findings.append(Finding(axis="trust", status="fail", code="signingCredential.untrusted", message=message))
+        return findings, False
+    message = f"Signed by {signer}, {TRUST_NOTE}: its certificate authority was made here and is not publicly known."
+    return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], True
+
+
+def _time(report: ManifestReport, failures: list[Status], registered_at: datetime | None) -> tuple[list[Finding], bool]:
+    findings = []
+    leaf = report.signed.leaf if report.signed else None
+    covered = (
+        registered_at is not None
+        and leaf is not None
+        and leaf.not_valid_before_utc <= registered_at <= leaf.not_valid_after_utc
+    )
+    timely = True
+    for failure in failures:
+        if failure.code.startswith(_TIME_PREFIXES):
+            message = f"A time-stamp is not valid: {failure.explanation or failure.code}."
+            findings.append(Finding(axis="time", status="warn", code=failure.code, message=message))
+        elif covered:
+            message = (
+                f"The certificate has expired, but the registry recorded this manifest on {registered_at:%Y-%m-%d}."
+            )
+            findings.append(Finding(axis="time", status="warn", code=failure.code, message=message))
+        else:
+            timely = False
+            message = "The certificate is not valid today, and nothing shows that it was when the file was signed."
+            findings.append(Finding(axis="time", status="fail", code=failure.code, message=message))
+    if any(status.code in ("timeStamp.trusted", "timeStamp.validated") for status in report.success):
+        message = "A time-stamp authority vouches for when the file was signed."
+        findings.append(Finding(axis="time", status="pass", code="timeStamp.validated", message=message))
+    elif not findings:
+        message = "There is no independent time-stamp; the date is the signer's own statement."
+        if covered:
+            message += f" The registry recorded the manifest on {registered_at:%Y-%m-%d}."
+        findings.append(Finding(axis="time", status="info", code="countermark.time.unstamped", message=message))
+    return findings, timely
+
+
+def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bool]:
+    if not ingredients:
+        message = "The manifest names no ingredients."
+        return [
+            Finding(axis="ingredients", status="not_applicable", code="countermark.ingredients.none", message=message)
+        ], True
+    findings, sound = [], True
+    for ingredient in ingredients:
+        name = f"'{ingredient.title}'" if ingredient.title else "an ingredient"
+        if not ingredient.failures and ingredient.manifest_id is None:
+            message = f"The ingredient {name} has no credentials of its own."
+            findings.append(_ingredient("info", "ingredient.unknownProvenance", message))
+        elif not ingredient.failures:
+            message = f"The ingredient {name} has valid credentials of its own."
+            findings.append(_ingredient("pass", "ingredient.manifest.validated", message))
+        for failure in dict.fromkeys(ingredient.failures):
+            if _axis(failure.code) != "integrity":
+                message = f"The signer of the ingredient {name} is not trusted, or its certificate was not valid."
+                findings.append(_ingredient("warn", failure.code, message))
+                continue
+            if ingredient.relationship == "parentOf":
+                sound = False
+            message = f"The ingredient {name} had been changed after it was signed, before it went into this video."
+            findings.append(_ingredient("fail", failure.code, message))
+    return findings, sound
+
+
+def _ingredient(status: Outcome, code: str, message: str) -> Finding:
+    return Finding(axis="ingredients", status=status, code=code, message=message)
+
+
+def signer_name(report: ManifestReport) -> str:
+    """The organisation and name in the signer's certificate, as it states them."""
+    info = report.active.get("signature_info") or {}
+    names = [str(info[key]) for key in ("issuer", "common_name") if info.get(key)]
+    return ", ".join(names) or "an unnamed signer"

@@ -1,0 +1,355 @@
+"""Seal a video: watermark, encode, label, sign, read back, register, put in place. In this order, all or nothing.
+
+Signing is last because it covers every byte before it, labels included. The file is built in a hidden folder beside
+its destination and appears there by one rename, after its registry entry is safely stored. Whatever fails, there is
+neither a file nor an entry.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import log10
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.errors import ManifestError, MediaError, PolicyRefusedError, UsageError, WatermarkError
+from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
+from countermark.core.settings import Settings, get_settings
+from provenance.bmff import signed_claim
+from provenance.credentials import TRUST_NOTE, load_or_create_credentials
+from provenance.extract import extract
+from provenance.judgement import judge
+from provenance.labels import append_xmp, container_metadata
+from provenance.manifest import SoftBinding, definition, media_type, sign
+from provenance.origin import Origin
+from provenance.reader import UnreadableManifestError, read_report
+from provenance.registry import Registry, RegistryEntry, open_registry
+from provenance.watermark import Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
+
+OnStep = Callable[[str, str], None]
+_THUMBNAIL_EDGE = 320
+_RELEASABLE = ("allow", "rewrite")
+
+
+class SealedWatermark(BaseModel):
+    """The watermark in a sealed video: algorithm identifier, and RGB peak signal-to-noise ratio of embedding in dB."""
+
+    model_config = ConfigDict(frozen=True)
+
+    algorithm: str
+    psnr: float
+
+
+class Signer(BaseModel):
+    """Who signed; ``trusted`` is whether anybody but this machine has reason to trust it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    trusted: bool
+    note: str
+
+
+class SealedVideo(BaseModel):
+    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    video_id: str
+    manifest_id: str
+    sha256: str
+    size_bytes: int
+    width: int
+    height: int
+    frames: int
+    duration: float
+    watermark: SealedWatermark
+    signer: Signer
+    registered_at: datetime
+
+
+def seal(
+    frames: Iterable[Frames],
+    spec: VideoSpec,
+    output: Path,
+    *,
+    origin: Origin,
+    settings: Settings | None = None,
+    audio_from: Path | None = None,
+    metadata: dict[str, str] | None = None,
+    overwrite: bool = False,
+    on_step: OnStep | None = None,
+) -> SealedVideo:
+    """Seal chunks of frames (of the size in ``spec``) into the new file ``output`` (.mp4, .m4v or .mov).
+
+    Frames are consumed once, chunk by chunk. ``audio_from`` names a file whose audio is copied, ``metadata`` container
+    tags to carry over. ``on_step(name, detail)`` hears of each step. An existing ``output`` is replaced only with
+    ``overwrite``, and then in one step.
+
+    Raises `UsageError`, `PolicyRefusedError`, `MediaError`, `WatermarkError`, `CredentialError`, `ManifestError` or
+    `RegistryError`, and whatever ``frames`` raises; in every case nothing is left at ``output`` or in the registry.
+    """
+    settings = settings or get_settings()
+    step = on_step or _silent
+    output = Path(output)
+    _check_request(output, origin, overwrite)
+    credentials = load_or_create_credentials(settings)
+    watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+    with open_registry(settings) as registry, _workspace(output) as folder:
+        payload = _unused_payload(registry, watermark, settings.issuer)
+        encoded, signed = folder / f"encoded{output.suffix}", folder / f"signed{output.suffix}"
+        tags = (metadata or {}) | container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
+        step("watermark", f"embedding {payload.video_id} and encoding")
+        embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
+        marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=tags)
+        title = origin.title or output.stem
+        step("label", "writing the labels")
+        append_xmp(encoded, origin, title=title)
+        step("sign", f"signing as {credentials.name}")
+        binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
+        manifest = definition(
+            origin, binding, title=title, file_format=media_type(output), when=datetime.now(UTC), version=_version()
+        )
+        store = sign(encoded, signed, manifest, credentials, origin=origin, thumbnail=marked.thumbnail)
+        encoded.unlink()
+        step("read back", "checking watermark and signature in the finished file")
+        manifest_id = _read_back(
+            signed,
+            watermark,
+            Limits.from_settings(settings),
+            payload=payload,
+            store=store,
+            anchor=credentials.root_pem,
+        )
+        sha256, size = _finish(signed)
+        entry = RegistryEntry(
+            video_id=payload.video_id,
+            algorithm=watermark.algorithm_id,
+            manifest_id=manifest_id,
+            claim_sha256=signed_claim(store, manifest_id).claim_sha256,
+            file_sha256=sha256,
+            file_bytes=size,
+            kind=origin.kind,
+            generator=origin.generator,
+            generator_version=origin.version,
+            title=title,
+            prompt_sha256=origin.prompt_sha256,
+            policy=dict(origin.policy_record()),
+            signer=credentials.name,
+            created_at=datetime.now(UTC),
+        )
+        step("register", f"registering {payload.video_id}")
+        registry.add(entry, store)
+        try:
+            _publish(signed, output, overwrite)
+        except BaseException:
+            registry.withdraw(payload.video_id)
+            raise
+    step("done", str(output))
+    return SealedVideo(
+        path=output,
+        video_id=payload.video_id,
+        manifest_id=manifest_id,
+        sha256=sha256,
+        size_bytes=size,
+        width=spec.width,
+        height=spec.height,
+        frames=marked.frames,
+        duration=marked.duration,
+        watermark=SealedWatermark(algorithm=watermark.algorithm_id, psnr=marked.psnr),
+        signer=Signer(name=credentials.name, trusted=False, note=TRUST_NOTE),
+        registered_at=entry.created_at,
+    )
+
+
+@dataclass
+class _Marked:
+    """Running account of what has been watermarked and encoded."""
+
+    spec: VideoSpec
+    frames: int = 0
+    first_pts: int | None = None
+    last_pts: int = 0
+    squared_error: float = 0.0
+    samples: int = 0
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+    def add(self, before: Frames, after: Frames) -> None:
+        self.frames += len(after)
+        self.samples += after.luma.size
+        for old, new in zip(before.luma, after.luma, strict=True):  # frame by frame, to keep the difference small
+            difference = new.astype(np.float32) - old
+            self.squared_error += float(np.square(difference).sum())
+        self.first_pts = int(after.pts[0]) if self.first_pts is None else self.first_pts
+        self.last_pts = int(after.pts[-1])
+        self.thumbnail = self.thumbnail or _thumbnail(after)
+
+    @property
+    def duration(self) -> float:
+        """Seconds, the last frame counted with its nominal length."""
+        return float((self.last_pts - (self.first_pts or 0)) * self.spec.time_base + 1 / self.spec.fps)
+
+    @property
+    def psnr(self) -> float:
+        """Of R'G'B', in dB: only luma was changed, so each of R', G', B' moved by the scaled luma difference."""
+        scale = 1.0 if self.spec.colour.full_range else 255 / 219
+        error = self.squared_error / self.samples * scale**2
+        return round(10 * log10(255**2 / max(error, 1e-6)), 2)
+
+
+def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
+    media_type(output)
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
+    if not output.parent.is_dir():
+        raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
+    if output.exists() and not overwrite:
+        raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+    if origin.kind == "protected" and len(origin.ingredients) != 1:
+        raise UsageError("A protected video has exactly one parent.", remedy="Pass the source file as the ingredient.")
+    for path in origin.ingredients:
+        if not path.is_file():
+            raise UsageError(f"The ingredient {path} is not a file.", remedy="Give the path of an existing file.")
+        if path.resolve() == output.resolve():
+            raise UsageError(f"{output} is also an input.", remedy="Choose another path for the sealed video.")
+    if origin.kind == "generated":
+        action = (origin.policy or {}).get("action")
+        if action not in _RELEASABLE:
+            raise PolicyRefusedError(
+                f"The prompt policy's decision is '{action or 'missing'}'.",
+                remedy="A generated video is sealed only after the policy allowed its prompt.",
+            )
+
+
+@contextmanager
+def _workspace(output: Path) -> Iterator[Path]:
+    """A hidden folder beside ``output``, so that the last step is a rename within one file system."""
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{output.stem[:40]}.", suffix=".sealing", dir=output.parent))
+    except OSError as error:
+        raise MediaError(
+            f"Nothing can be written to {output.parent}: {error.strerror}.", remedy="Choose a writable folder."
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unused_payload(registry: Registry, watermark: Watermark, issuer: int) -> Payload:
+    while True:
+        payload = Payload.new(issuer)
+        if registry.find(watermark.algorithm_id, payload.video_id) is None:
+            return payload
+
+
+def _encode(
+    frames: Iterable[Frames],
+    spec: VideoSpec,
+    path: Path,
+    embedder: Embedder,
+    *,
+    audio_from: Path | None,
+    tags: dict[str, str],
+) -> _Marked:
+    marked = _Marked(spec)
+    with VideoWriter(path, spec, audio_from=audio_from, metadata=tags) as writer:
+        for chunk in frames:
+            after = embedder.process(chunk)
+            writer.write(after)
+            marked.add(chunk, after)
+        if marked.frames == 0:
+            raise MediaError("There are no frames to seal.", remedy="Give at least one frame.")
+    return marked
+
+
+def _thumbnail(frames: Frames) -> bytes:
+    first = Frames(frames.luma[:1], frames.chroma[:1], frames.pts[:1], frames.colour)
+    image = Image.fromarray(first.to_rgb()[0])
+    image.thumbnail((_THUMBNAIL_EDGE, _THUMBNAIL_EDGE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=80)
+    return buffer.getvalue()
+
+
+def _read_back(path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str) -> str:
+    """Check the finished file as a stranger would; returns the manifest's URN."""
+    found = extract(path, watermark, limits, isolated=False)
+    if found.payload != payload:
+        raise WatermarkError(
+            "The watermark does not read back from the encoded video.",
+            remedy="Such a short, small or featureless video cannot carry it; use more frames or a lower CRF.",
+        )
+    try:
+        report = read_report(path, anchor)
+    except (UnreadableManifestError, OSError) as error:
+        raise ManifestError(f"The signed file does not read back: {error}.", remedy="Try again.") from error
+    if report is None or report.store != store:
+        raise ManifestError("The signed file does not hold the manifest that was written.", remedy="Try again.")
+    judgement = judge(report)
+    if not judgement.sound:
+        problems = "; ".join(f"{f.code}: {f.message}" for f in judgement.findings if f.status == "fail")
+        raise ManifestError(f"The signed file does not validate: {problems}", remedy="Check the clock and the keys.")
+    return report.manifest_id
+
+
+def _finish(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a finished file, which is flushed to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+
+
+def _publish(source: Path, output: Path, overwrite: bool) -> None:
+    """Move the file into place in one step; never over an existing one unless asked."""
+    try:
+        if overwrite:
+            source.replace(output)
+        else:
+            _move_exclusively(source, output)
+    except OSError as error:
+        raise MediaError(
+            f"{output} could not be put in place: {error.strerror or error}.",
+            remedy="Check the folder's permissions and free space.",
+        ) from error
+    # Some file systems cannot flush a folder; the file itself is flushed, and in place.
+    with suppress(OSError):
+        descriptor = os.open(output.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _move_exclusively(source: Path, output: Path) -> None:
+    try:
+        os.link(source, output)  # unlike rename, it fails when somebody else has made the file meanwhile
+    except FileExistsError:
+        raise UsageError(
+            f"{output} appeared while the video was being sealed.", remedy="Choose another path."
+        ) from None
+    except OSError:  # a file system without hard links
+        if output.exists():
+            raise
+        source.replace(output)
+
+
+def _version() -> str:
+    return version("countermark")
+
+
+def _silent(_name: str, _detail: str) -> None:
+    """No one listens."""
