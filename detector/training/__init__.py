@@ -1,0 +1,1 @@
+"""Training of the heads that the signals use. Nothing here is imported when screening."""

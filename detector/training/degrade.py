@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -20,14 +20,14 @@ def degrade(frames: UInt8, rng: np.random.Generator) -> UInt8:
     """One random chain of losses, the same for all frames of a clip.
 
     ``frames`` uint8 [T, H, W, 3] R'G'B'; returns uint8 [T, h, w, 3] with even h and w. In order: crop, mirror, rescale,
-    blur or sharpen, colour change, noise, H.264 (intra only, since the frames are far apart).
+    blur or sharpen, colour change, grey, palette, noise, H.264 (intra only, since the frames are far apart).
     """
     images = [Image.fromarray(frame) for frame in frames]
     width, height = images[0].size
     if rng.random() < 0.5:
         keep = rng.uniform(0.7, 1.0)
         w, h = int(width * keep), int(height * keep)
-        x, y = rng.integers(0, width - w + 1), rng.integers(0, height - h + 1)
+        x, y = int(rng.integers(0, width - w + 1)), int(rng.integers(0, height - h + 1))
         images = [image.crop((x, y, x + w, y + h)) for image in images]
     if rng.random() < 0.5:
         images = [image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for image in images]
@@ -42,11 +42,17 @@ def degrade(frames: UInt8, rng: np.random.Generator) -> UInt8:
         radius = rng.uniform(0.3, 1.2)
         images = [image.filter(ImageFilter.GaussianBlur(radius)) for image in images]
     elif draw < 0.35:
-        images = [image.filter(ImageFilter.UnsharpMask(radius=1, percent=int(rng.uniform(30, 120)))) for image in images]
+        images = [
+            image.filter(ImageFilter.UnsharpMask(radius=1, percent=int(rng.uniform(30, 120)))) for image in images
+        ]
     if rng.random() < 0.4:
         for enhancer in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
             factor = rng.uniform(0.75, 1.25)
             images = [enhancer(image).enhance(factor) for image in images]
+    if rng.random() < 0.08:
+        images = [ImageOps.grayscale(image).convert("RGB") for image in images]
+    if rng.random() < 0.12:  # GIF: 256 colours and dithering
+        images = [image.quantize(256).convert("RGB") for image in images]
     out = np.stack([np.asarray(image, np.uint8) for image in images])
     if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(1, 6), out.shape)
@@ -58,7 +64,9 @@ def h264(frames: UInt8, *, crf: int) -> UInt8:
     """Encode and decode uint8 [T, H, W, 3] (H and W even) in memory, every frame on its own."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=Fraction(5), options={"crf": str(crf), "preset": "veryfast", "g": "1"})
+        stream = container.add_stream(
+            "libx264", rate=Fraction(5), options={"crf": str(crf), "preset": "veryfast", "g": "1"}
+        )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
@@ -66,8 +74,8 @@ def h264(frames: UInt8, *, crf: int) -> UInt8:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     buffer.seek(0)
-    with av.open(buffer) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    with av.open(buffer, "r") as coded:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in coded.decode(video=0)]).astype(np.uint8)
 
 
 def _even(value: float) -> int:

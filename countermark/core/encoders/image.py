@@ -10,6 +10,7 @@ Reference: A. Radford et al., Learning Transferable Visual Models From Natural L
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,6 +31,7 @@ SIZE = 224
 """Side of the square input, in pixels."""
 
 _LAYERS, _WIDTH, _HEADS, _PATCH, _OUT = 12, 768, 12, 16, 512
+_PATCHES = (SIZE // _PATCH) ** 2
 _MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the images CLIP was trained on, R, G, B in 0..1
 _STD = (0.26862954, 0.26130258, 0.27577711)
 _CONVERTED = "clip_vit_b16_visual.bf16.safetensors"
@@ -43,13 +45,23 @@ class ImageEmbedding:
     """What the encoder says about N images.
 
     ``image`` float32 [N, 512]: the joint-space embedding, not normalised. ``tokens`` float32 [N, 196, 768]: patch
-    tokens of the last layer, row by row of a 14x14 grid. ``levels`` float32 [N, 12, 768]: the class token after each
-    layer; early layers keep more of the texture, late ones more of the meaning.
+    tokens of the last layer, row by row of a 14x14 grid.
     """
 
     image: Float32
     tokens: Float32
-    levels: Float32
+
+
+@dataclass(frozen=True)
+class LayerTokens:
+    """What L chosen layers say about N images, before any normalisation.
+
+    ``classes`` float32 [N, L, 768]: the class token. ``patches`` float32 [N, L, 196, 768]: the patch tokens. Early
+    layers keep more of the texture, late ones more of the meaning.
+    """
+
+    classes: Float32
+    patches: Float32
 
 
 class ImageEncoder:
@@ -112,31 +124,56 @@ class ImageEncoder:
         """
         import torch
 
+        rows: list[tuple[torch.Tensor, torch.Tensor]] = []
+        with torch.inference_mode():
+            for x in self._batches(images, batch):
+                pooled, tokens = self._tower(x)
+                rows.append((pooled.float().cpu(), tokens.float().cpu()))
+        if not rows:
+            return ImageEmbedding(np.zeros((0, _OUT), np.float32), np.zeros((0, _PATCHES, _WIDTH), np.float32))
+        return ImageEmbedding(*(torch.cat(parts).numpy() for parts in zip(*rows, strict=True)))
+
+    def layers(self, images: UInt8, indices: Sequence[int], *, batch: int = 8) -> LayerTokens:
+        """Tokens after the layers ``indices`` (ascending, 0 to 11) of images as for :meth:`encode`.
+
+        Layers beyond the last one asked for are not computed, which saves their time.
+
+        Raises:
+            ValueError: the array has another shape or type, or there is no such layer.
+        """
+        import torch
+
+        if not indices or list(indices) != sorted(set(indices)) or not 0 <= indices[0] <= indices[-1] < _LAYERS:
+            raise ValueError(f"layers must ascend within 0 to {_LAYERS - 1}, got {tuple(indices)}")
+        rows: list[tuple[torch.Tensor, torch.Tensor]] = []
+        with torch.inference_mode():
+            for x in self._batches(images, batch):
+                found = self._tower.forward_intermediates(
+                    x,
+                    list(indices),
+                    stop_early=True,
+                    intermediates_only=True,
+                    output_fmt="NLC",
+                    output_extra_tokens=True,
+                )
+                classes = torch.cat(found["image_intermediates_prefix"], dim=1)
+                patches = torch.stack(found["image_intermediates"], dim=1)
+                rows.append((classes.float().cpu(), patches.float().cpu()))
+        if not rows:
+            empty = np.zeros((0, len(indices), _PATCHES, _WIDTH), np.float32)
+            return LayerTokens(empty[:, :, 0], empty)
+        return LayerTokens(*(torch.cat(parts).numpy() for parts in zip(*rows, strict=True)))
+
+    def _batches(self, images: UInt8, batch: int) -> Iterator[torch.Tensor]:
+        """Normalised batches [n, 3, 224, 224] on the device, in the tower's precision."""
+        import torch
+
         if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3):
             raise ValueError(f"expected uint8 [N, {SIZE}, {SIZE}, 3], got {images.dtype} {images.shape}")
         mean, std = (torch.tensor(v, device=self.device).view(1, 3, 1, 1) for v in (_MEAN, _STD))
-        levels: list[torch.Tensor] = []
-        hooks = [
-            block.register_forward_hook(lambda _m, _i, out: levels.append(out[:, 0].float().cpu()))
-            for block in self._tower.transformer.resblocks
-        ]
-        rows: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        try:
-            with torch.inference_mode():
-                for start in range(0, len(images), batch):
-                    levels.clear()
-                    x = torch.from_numpy(np.ascontiguousarray(images[start : start + batch])).to(self.device)
-                    x = (x.permute(0, 3, 1, 2).float() / 255 - mean) / std
-                    pooled, tokens = self._tower(x.to(self.dtype))
-                    rows.append((pooled.float().cpu(), tokens.float().cpu(), torch.stack(levels, dim=1)))
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not rows:
-            empty = np.zeros((0, (SIZE // _PATCH) ** 2, _WIDTH), np.float32)
-            return ImageEmbedding(np.zeros((0, _OUT), np.float32), empty, empty[:, :_LAYERS])
-        image, tokens, level = (torch.cat(parts).numpy() for parts in zip(*rows, strict=True))
-        return ImageEmbedding(image, tokens, level)
+        for start in range(0, len(images), batch):
+            x = torch.from_numpy(np.ascontiguousarray(images[start : start + batch])).to(self.device)
+            yield ((x.permute(0, 3, 1, 2).float() / 255 - mean) / std).to(self.dtype)
 
 
 @cache

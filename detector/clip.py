@@ -1,0 +1,113 @@
+"""The file under examination, read once for all signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from countermark.core.errors import MediaError
+from countermark.core.media import Limits, MediaInfo, VideoReader, probe
+from countermark.core.settings import Settings
+from detector.normalise import normalise
+from provenance.verify import Verification, verify
+
+UInt8 = npt.NDArray[np.uint8]
+
+THUMBNAIL_WIDTH = 320
+_FEWEST, _MOST, _SECONDS_APART = 8, 24, 2.0
+_WHOLE_PASS = 20.0  # seconds; a longer clip is sampled by seeking, a shorter one decoded once
+_FULL_SIZE = 4  # frames kept as decoded, for marks that hide in single pixels
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Frames spread evenly over a clip, turned upright.
+
+    ``times`` float64 [N] seconds; ``normalised`` uint8 [N, 224, 224, 3], see :mod:`detector.normalise`; ``thumbnails``
+    N uint8 [h, w, 3] of width at most 320; ``full`` uint8 [<=4, H, W, 3], the middle ones as decoded.
+    """
+
+    times: npt.NDArray[np.float64]
+    normalised: UInt8
+    thumbnails: tuple[UInt8, ...]
+    full: UInt8
+
+
+class Clip:
+    """A video file with what signals ask of it, each computed once, on demand."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        """Probe the file. Raises ``MediaError`` or ``MediaLimitError``."""
+        self.path = path
+        self.settings = settings
+        self.limits = Limits.from_settings(settings)
+        self.info: MediaInfo = probe(path, limits=self.limits)
+
+    @cached_property
+    def verification(self) -> Verification:
+        """What provenance says of the file."""
+        return verify(self.path, settings=self.settings)
+
+    @cached_property
+    def samples(self) -> Samples:
+        """Evenly spread frames. Raises ``MediaError`` if none can be decoded."""
+        times: list[float] = []
+        normalised: list[UInt8] = []
+        thumbnails: list[UInt8] = []
+        full: list[UInt8] = []
+        count = sample_count(self.info.duration)
+        first_full = (count - _FULL_SIZE) // 2
+        for time, frame in sample_frames(self.path, self.info, self.limits, count):
+            if first_full <= len(times) < first_full + _FULL_SIZE or not full:
+                full.append(frame)
+            times.append(time)
+            normalised.append(normalise(frame))
+            thumbnails.append(_thumbnail(frame))
+        if not times:
+            raise MediaError(
+                f"{self.path.name} has no frame that can be decoded.", remedy="Check the file in a player."
+            )
+        return Samples(np.array(times), np.stack(normalised), tuple(thumbnails), np.stack(full[-_FULL_SIZE:]))
+
+
+def sample_count(duration: float) -> int:
+    """How many frames to look at: one in two seconds, but 8 to 24."""
+    return int(np.clip(np.ceil(duration / _SECONDS_APART), _FEWEST, _MOST))
+
+
+def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> Iterator[tuple[float, UInt8]]:
+    """At most ``count`` evenly spread frames: seconds from the start, and R'G'B' uint8 [H, W, 3] turned upright."""
+    fps, base = float(info.frame_rate), float(info.time_base)
+    if info.duration <= _WHOLE_PASS:
+        total = info.frame_count or round(info.duration * fps)
+        stride = max(1, total // count)
+        with VideoReader(path, limits, chunk=1, stride=stride, start=(stride // 2) / fps, max_frames=count) as reader:
+            origin: int | None = None
+            for frames in reader:
+                origin = int(frames.pts[0]) if origin is None else origin
+                time = (int(frames.pts[0]) - origin) * base + (stride // 2) / fps
+                yield time, _upright(frames.to_rgb()[0], info)
+        return
+    for index in range(count):
+        start = info.duration * (index + 0.5) / count
+        with VideoReader(path, limits, chunk=1, start=start, max_frames=1) as reader:
+            for frames in reader:
+                yield start, _upright(frames.to_rgb()[0], info)
+
+
+def _upright(frame: UInt8, info: MediaInfo) -> UInt8:
+    if info.mirrored:
+        frame = frame[:, ::-1]
+    return np.ascontiguousarray(np.rot90(frame, round(info.rotation / 90) % 4))
+
+
+def _thumbnail(frame: UInt8) -> UInt8:
+    image = Image.fromarray(frame)
+    image.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH))
+    return np.asarray(image, np.uint8)

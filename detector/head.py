@@ -1,0 +1,80 @@
+"""A linear head on the image encoder, calibrated to log-likelihood ratios: what training writes and screening reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.encoders.image import ImageEmbedding
+from countermark.core.errors import WeightsError
+from detector.evidence import ErrorRates
+
+Float32 = npt.NDArray[np.float32]
+
+WEIGHTS = Path(__file__).parent / "weights"
+
+
+class HeadCard(BaseModel):
+    """What was measured about a head. ``slope`` and ``offset`` turn a clip's score into a log-likelihood ratio."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    encoder_sha256: str
+    levels: tuple[int, ...]
+    slope: float
+    offset: float
+    error_rates: ErrorRates
+
+
+@dataclass(frozen=True)
+class Head:
+    """``weight`` and ``centre`` float32 [D], D features as :func:`features` makes them for ``card.levels``."""
+
+    weight: Float32
+    centre: Float32
+    card: HeadCard
+
+    def scores(self, values: Float32) -> npt.NDArray[np.float64]:
+        """Raw scores [N] of features [N, D], one for each frame."""
+        return (values - self.centre).astype(np.float64) @ self.weight.astype(np.float64)
+
+    def llr(self, scores: npt.NDArray[np.float64]) -> float:
+        """Log-likelihood ratio of a clip from the scores [N] of its frames."""
+        return float(self.card.slope * np.mean(scores) + self.card.offset)
+
+
+def features(embedding: ImageEmbedding, levels: tuple[int, ...]) -> Float32:
+    """Features [N, 512 + 768 * len(levels)]: image embedding and class tokens of chosen layers, each of unit length.
+
+    Early layers carry texture, where decoders leave traces, and the last the meaning (C. Koutlis and S. Papadopoulos,
+    Leveraging Representations from Intermediate Encoder-blocks for Synthetic Image Detection, ECCV 2024).
+    """
+    parts = [embedding.image, *(embedding.levels[:, level] for level in levels)]
+    return np.concatenate([part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts], axis=1)
+
+
+def save_head(head: Head, path: Path) -> None:
+    """Write the head as safetensors, its card as JSON in the header."""
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"weight": head.weight.astype(np.float32), "centre": head.centre.astype(np.float32)}
+    save_file(tensors, path, metadata={"card": head.card.model_dump_json()})
+
+
+def load_head(path: Path) -> Head:
+    """Read a head. Raises ``WeightsError`` if it is missing or not a head."""
+    from safetensors import SafetensorError, safe_open
+
+    remedy = "Reinstall countermark, or train it again with `python -m detector.training.frames`."
+    try:
+        with safe_open(path, framework="numpy") as file:
+            card = HeadCard.model_validate_json((file.metadata() or {})["card"])
+            return Head(file.get_tensor("weight"), file.get_tensor("centre"), card)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise WeightsError(f"{path} is not a detector head: {error}.", remedy=remedy) from error

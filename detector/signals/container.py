@@ -1,0 +1,133 @@
+"""What the file's wrapping says: labels, generator metadata, encoder strings.
+
+A label that says "made by AI" is strong evidence for it: nobody gains by putting it on camera footage. Its absence says
+nothing, since every platform strips metadata, and a camera's name says little, since anybody can write one. These
+weights are set by that reasoning, not measured: labelled files are too rare in the collections at hand.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from detector.clip import Clip
+from detector.evidence import Evidence
+from detector.signals.credentials import AI_SOURCE_TYPES
+from provenance.labels import Labels, read_labels
+
+NAME = "container"
+VERSION = "1"
+
+DECLARED = 4.6
+"""Weight of a label or generator metadata: 100 to 1."""
+SUSPECTED = 1.5
+"""Weight of a label that itself only says "possibly" or "suspected"."""
+CAMERA = -0.7
+"""Weight of camera metadata: 1 to 2, as it is easily copied."""
+
+_A1111 = re.compile(r"\bSteps: \d+, Sampler: [^,\n]+")
+
+# Names that generators write about themselves, searched only in tags that name a tool: "Runway" in a title is a title.
+_GENERATORS = re.compile(
+    r"\b(ComfyUI|Stable ?Diffusion|AUTOMATIC1111|InvokeAI|Fooocus|SwarmUI|diffusers|AnimateDiff|Deforum|Midjourney|"
+    r"Runway|Kling|Hailuo|PixVerse|Pika|Dream Machine|CogVideoX?|HunyuanVideo|Wan ?2\.\d|LTX-?Video|Mochi-1|Sora|"
+    r"Google AI|Veo|Vidu)\b",
+    re.IGNORECASE,
+)
+_TOOL_KEYS = {"software", "encoder", "encoded_by", "creator_tool", "creatortool", "generator", "source_software"}
+_TOOL_KEYS |= {"com.apple.quicktime.software", "handler_name", "tool", "application"}
+_CAMERA_KEYS = (
+    "com.apple.quicktime.make",
+    "com.apple.quicktime.model",
+    "com.android.version",
+    "com.android.manufacturer",
+    "com.android.model",
+    "make",
+    "model",
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing read in the wrapping, in words, and its weight."""
+
+    words: str
+    llr: float
+
+
+def applicable(clip: Clip) -> str | None:  # noqa: ARG001 - every file has a wrapping
+    """Always."""
+    return None
+
+
+def measure(clip: Clip) -> Evidence:
+    """The strongest finding for "generated", else the camera's, else nothing; never a sum, as all are one claim."""
+    info = clip.info
+    findings = read_claims(read_labels(clip.path, info.metadata))
+    findings += read_tags({**info.stream_metadata, **info.metadata})
+    neutral = f"Container {info.format}, codec {info.codec}" + (f", written by {info.encoder}" if info.encoder else "")
+    if not findings:
+        words = f"No label and no generator metadata. {neutral}. Absence proves nothing: platforms strip metadata."
+        return Evidence(signal=NAME, status="measured", llr=0.0, explanation=words, version=VERSION)
+    speaks = [f.llr for f in findings if f.llr > 0] or [min(f.llr for f in findings)]
+    words = " ".join(dict.fromkeys(f.words for f in findings))
+    return Evidence(signal=NAME, status="measured", llr=max(speaks), explanation=f"{words} {neutral}.", version=VERSION)
+
+
+def read_tags(tags: Mapping[str, str]) -> list[Finding]:
+    """Findings in container and stream tags."""
+    findings = []
+    for key, value in tags.items():
+        if tool := _graph(value):
+            findings.append(Finding(f"The tag '{key}' holds {tool}.", DECLARED))
+        elif key.lower() in _TOOL_KEYS and (match := _GENERATORS.search(value)):
+            findings.append(Finding(f"The tag '{key}' names the generator {match[0]}.", DECLARED))
+    if not findings:
+        camera = [tags[key] for key in tags if key.lower() in _CAMERA_KEYS]
+        if camera:
+            findings.append(Finding(f"Camera metadata: {', '.join(camera)[:80]}; easily copied.", CAMERA))
+    return findings
+
+
+def read_claims(labels: Labels) -> list[Finding]:
+    """Findings in the labels that laws and news codes define (:mod:`provenance.labels`)."""
+    findings = []
+    kind = (labels.digital_source_type or "").rsplit("/", 1)[-1]
+    if kind in AI_SOURCE_TYPES:
+        findings.append(Finding(f"Labelled with the IPTC digital source type {kind}.", DECLARED))
+    # GB 45438-2025, appendix E: 1 is, 2 is possibly, 3 is suspected to be AI-generated.
+    kinds = {"1": ("AI-generated", DECLARED), "2": ("possibly AI-generated", SUSPECTED), "3": ("suspected", SUSPECTED)}
+    if labels.aigc is not None and (label := labels.aigc.get("Label")) in kinds:
+        words, llr = kinds[label]
+        producer = (labels.aigc.get("ContentProducer") or "an unnamed producer")[:80]
+        findings.append(Finding(f"Labelled under GB 45438-2025 as {words} (producer: {producer}).", llr))
+    return findings
+
+
+def _graph(value: str) -> str | None:
+    """What kind of generation record the text is: ComfyUI's prompt or workflow graph, or A1111's parameters."""
+    if _A1111.search(value):
+        return "Stable Diffusion generation parameters (AUTOMATIC1111 style)"
+    record = _parse(value)
+    if record is None:
+        return None
+    # ComfyUI's own node writes one tag each for prompt and workflow, Video Helper Suite one comment that holds both.
+    for graph in (record, _parse(record.get("prompt")), _parse(record.get("workflow"))):
+        if graph is None:
+            continue
+        is_prompt = any(isinstance(node, dict) and "class_type" in node for node in graph.values())
+        if is_prompt or {"nodes", "links"} <= graph.keys():
+            return "a ComfyUI graph, the recipe of a generated video"
+    return None
+
+
+def _parse(value: object) -> dict[str, object] | None:
+    """A JSON object, given as such or as text; None for anything else."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,117 @@
+"""A folder of labelled clips, and the encoder's view of them, computed once."""
+
+from __future__ import annotations
+
+import csv
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from countermark.core.encoders.image import image_encoder
+from countermark.core.errors import MediaError, UsageError
+from countermark.core.media import Limits, probe
+from detector.clip import sample_frames
+from detector.normalise import normalise
+from detector.training.degrade import degrade
+
+Float32 = npt.NDArray[np.float32]
+
+FRAMES = 4
+"""Frames taken of each clip."""
+VIEWS = 3
+"""How often each clip is looked at: as it is, and degraded in two random ways."""
+LAYERS = tuple(range(2, 9))
+"""Encoder layers kept: the middle ones, see ``docs/detector.md``."""
+
+_REAL = {"real", "real-face"}
+
+
+@dataclass(frozen=True)
+class Item:
+    """One clip of the manifest. ``generated`` is None for clips that answer another question (manipulated faces).
+
+    ``source`` is the generator or the collection, ``site`` the place it was published, which may hold several sources.
+    """
+
+    path: Path
+    label: str
+    generated: bool | None
+    source: str
+    site: str
+    facts: tuple[float, ...]
+    """What a metadata-only detector would see: width, height, frame rate, bytes per frame, bytes per pixel, frames."""
+
+
+def read_manifest(folder: Path) -> list[Item]:
+    """Items of ``folder/manifest.csv``: path, label, generator, source_repo, width, height, frames, fps, codec, bytes.
+
+    Raises:
+        UsageError: there is no manifest, or it lacks a column or has a malformed number.
+    """
+    try:
+        with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
+            return [_item(folder, row) for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(
+            f"{folder} is not a folder of labelled clips: {error}.", remedy="See docs/detector.md for its manifest.csv."
+        ) from error
+
+
+def _item(folder: Path, row: dict[str, str]) -> Item:
+    width, height, frames = int(row["width"]), int(row["height"]), int(row["frames"])
+    size = int(row["bytes"]) / max(frames, 1)
+    label = row["label"]
+    return Item(
+        path=folder / row["path"],
+        label=label,
+        generated=True if label == "generated" else False if label in _REAL else None,
+        source=row["generator"],
+        site=row["source_repo"],
+        facts=(width, height, float(row["fps"]), size, size / (width * height), frames),
+    )
+
+
+@dataclass(frozen=True)
+class Views:
+    """One clip as the encoder sees it: ``classes`` and ``patches`` float32 [VIEWS, T, len(LAYERS), 768].
+
+    ``patches`` are the mean over the patch tokens of a frame.
+    """
+
+    classes: Float32
+    patches: Float32
+
+
+def embed(items: Sequence[Item], cache: Path) -> Iterator[tuple[Item, Views]]:
+    """Look at every clip that can be decoded; what was seen is kept in ``cache`` and used again.
+
+    Degradation is random but fixed for a file name, so that a repetition sees the same.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    for item in items:
+        kept = cache / f"{item.path.parent.name}__{item.path.name}.npz"
+        if not kept.is_file():
+            try:
+                views = _look(item)
+            except MediaError as error:
+                print(f"left out: {error}")
+                continue
+            np.savez(kept, classes=views.classes.astype(np.float16), patches=views.patches.astype(np.float16))
+        with np.load(kept) as arrays:
+            yield item, Views(arrays["classes"].astype(np.float32), arrays["patches"].astype(np.float32))
+
+
+def _look(item: Item) -> Views:
+    limits = Limits()
+    info = probe(item.path, limits=limits)
+    frames = np.stack([frame for _, frame in sample_frames(item.path, info, limits, FRAMES)])
+    rng = np.random.default_rng(zlib.crc32(item.path.name.encode()))
+    views = [frames, *(degrade(frames, rng) for _ in range(VIEWS - 1))]
+    images = np.stack([normalise(frame) for view in views for frame in view])
+    tokens = image_encoder().layers(images, LAYERS)
+    shape = (VIEWS, len(frames), len(LAYERS), -1)
+    return Views(tokens.classes.reshape(shape), tokens.patches.mean(axis=2).reshape(shape))
