@@ -21,6 +21,7 @@ import cbor2
 from cryptography import x509
 
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
+_KNOWN_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"sidx", b"mfra"})
 _MAX_BOXES = 100_000
 _MAX_STORE = 256 * 1024**2
 _MAX_JUMBF_DEPTH = 8
@@ -74,6 +75,25 @@ def top_level_boxes(file: BinaryIO) -> Iterator[Box]:
         yield Box(kind, offset, size, header)
         offset += size
     raise MalformedBoxError(f"more than {_MAX_BOXES} boxes")
+
+
+def is_cut_short(path: Path) -> bool:
+    """Whether an MP4 or MOV file ends inside one of its boxes; False for other containers. Raises OSError."""
+    with path.open("rb") as file:
+        end = file.seek(0, io.SEEK_END)
+        offset, number = 0, 0
+        while offset + 8 <= end and number < _MAX_BOXES:
+            file.seek(offset)
+            head = file.read(16)
+            size, kind = struct.unpack(">I4s", head[:8])
+            if kind not in _KNOWN_BOXES or size == 0:  # another container, junk after the last box, or up to the end
+                return False
+            if size == 1 and len(head) == 16:
+                (size,) = struct.unpack(">Q", head[8:])
+            if size < 8:
+                return False
+            offset, number = offset + size, number + 1
+    return offset > end
 
 
 def uuid_payload(file: BinaryIO, box: Box, uuid: bytes, limit: int) -> bytes | None:

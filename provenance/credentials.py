@@ -42,7 +42,10 @@ _LEAF_NAME = "Countermark local signer (not publicly trusted)"
 
 @dataclass(frozen=True)
 class Credentials:
-    """A signing key with its certificate chain. ``chain_pem`` holds the leaf first; ``key_pem`` is PKCS#8."""
+    """A signing key with its certificate chain. ``chain_pem`` holds the leaf first; ``key_pem`` is PKCS#8.
+
+    ``name`` is the organisation that the certificate states, and that nobody but this machine has vouched for.
+    """
 
     chain_pem: str
     root_pem: str
@@ -87,7 +90,7 @@ def load_or_create_credentials(settings: Settings, *, now: datetime | None = Non
     return Credentials(
         chain_pem="".join(_pem(c) for c in chain),
         root_pem=_pem(root),
-        name=_common_name(chain[0]),
+        name=settings.issuer_name,
         not_before=chain[0].not_valid_before_utc,
         not_after=chain[0].not_valid_after_utc,
         key_pem=_pem_key(key),
@@ -241,15 +244,6 @@ def _load(path: Path) -> tuple[ec.EllipticCurvePrivateKey, list[x509.Certificate
             remedy="Restore the file from a backup, or move it away to have a new one made.",
         )
     return key, certificates
-
-
-def _common_name(certificate: x509.Certificate) -> str:
-    names = [
-        str(attribute.value)
-        for oid in (NameOID.ORGANIZATION_NAME, NameOID.COMMON_NAME)
-        for attribute in certificate.subject.get_attributes_for_oid(oid)
-    ]
-    return ", ".join(names)
 
 
 def _pem(certificate: x509.Certificate) -> str:

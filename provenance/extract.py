@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.core.errors import WatermarkError
-from countermark.core.media import Limits, VideoReader
+from countermark.core.media import Limits, MediaInfo, VideoReader
 from provenance.watermark import Payload, Watermark
 
 _FIRST_LOOK = 48
@@ -15,12 +15,13 @@ _FIRST_LOOK = 48
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was found in ``frames`` frames.
+    """What was found in ``frames`` frames of a video that is as ``info`` says.
 
     ``payload`` is exact or None. ``false_positive_rate`` is the chance that one attempt reads a payload in video that
     carries none, times the number of attempts made.
     """
 
+    info: MediaInfo
     payload: Payload | None
     statistic: float
     frames: int
@@ -42,7 +43,7 @@ def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool 
         try:
             detector = watermark.detector(width=reader.info.width, height=reader.info.height)
         except WatermarkError as error:  # such as frames too small to carry it
-            return Extraction(None, 0.0, 0, 0.0, error.cause)
+            return Extraction(reader.info, None, 0.0, 0, 0.0, error.cause)
         result = None
         for frames in reader:
             detector.update(frames)
@@ -57,4 +58,4 @@ def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool 
         if result is None:
             attempts += 1
             result = detector.result()
-    return Extraction(result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+    return Extraction(reader.info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)

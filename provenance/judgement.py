@@ -106,7 +106,7 @@ def _integrity_message(failure: Status) -> str:
 
 
 def _trust(report: ManifestReport, failures: list[Status]) -> tuple[list[Finding], bool]:
-    signer = signer_name(report)
+    signer = report.signer()
     findings = []
     for failure in failures:
         message = f"The signing credential of {signer} is not acceptable: {failure.explanation or failure.code}."
@@ -151,9 +151,13 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
             timely = False
             message = "The certificate is not valid today, and nothing shows that it was when the file was signed."
             findings.append(Finding(axis="time", status="fail", code=failure.code, message=message))
-    if any(status.code in ("timeStamp.trusted", "timeStamp.validated") for status in report.success):
-        message = "A time-stamp authority vouches for when the file was signed."
-        findings.append(Finding(axis="time", status="pass", code="timeStamp.validated", message=message))
+    stamped = {status.code for status in report.success} & {"timeStamp.trusted", "timeStamp.validated"}
+    if "timeStamp.trusted" in stamped:
+        message = "A time-stamp authority that this machine trusts vouches for when the file was signed."
+        findings.append(Finding(axis="time", status="pass", code="timeStamp.trusted", message=message))
+    elif stamped:
+        message = "There is an intact time-stamp, from an authority that this machine does not know."
+        findings.append(Finding(axis="time", status="info", code="timeStamp.validated", message=message))
     elif not findings:
         message = "There is no independent time-stamp; the date is the signer's own statement."
         if covered:
@@ -191,10 +195,3 @@ def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bo
 
 def _ingredient(status: Outcome, code: str, message: str) -> Finding:
     return Finding(axis="ingredients", status=status, code=code, message=message)
-
-
-def signer_name(report: ManifestReport) -> str:
-    """The organisation and name in the signer's certificate, as it states them."""
-    info = report.active.get("signature_info") or {}
-    names = [str(info[key]) for key in ("issuer", "common_name") if info.get(key)]
-    return ", ".join(names) or "an unnamed signer"

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,14 @@ def definition(
     title: str,
     file_format: str,
     when: datetime,
-    version: str,
 ) -> dict[str, Any]:
     """The manifest definition (JSON of the SDK) for one sealed video.
 
-    ``version`` is ours; ``when`` is written in UTC. A generated video says so (IPTC digital source type, AI
+    ``when`` is written in UTC. A generated video says so (IPTC digital source type, AI
     disclosure). A protected one states only what was done to it: opened, transcoded, watermarked.
     """
     stamp = when.strftime("%Y-%m-%dT%H:%M:%SZ")
-    tool = {"name": "countermark", "version": version}
+    tool = {"name": "countermark", "version": version("countermark")}
     agent = {"name": origin.generator, "version": origin.version}
     watermarked = {"action": "c2pa.watermarked.bound", "when": stamp, "softwareAgent": tool}
     if origin.kind == "generated":

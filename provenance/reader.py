@@ -6,6 +6,7 @@ Authenticity Initiative, a memory-safe parser; it is given no network, and a str
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -70,6 +71,31 @@ class ManifestReport:
             if isinstance(action, Mapping)
         ]
 
+    def soft_bindings(self, algorithm: str) -> list[str]:
+        """Values of the soft bindings under ``algorithm``, as lower-case hex.
+
+        The specification wants a byte string and the SDK writes text, so bytes, base64 of 8 bytes and hex are read.
+        """
+        return [
+            _hex(block["value"])
+            for data in self.assertions("c2pa.soft-binding")
+            if data.get("alg") == algorithm
+            for block in data.get("blocks") or []
+            if isinstance(block, Mapping) and "value" in block
+        ]
+
+    def source_type(self) -> str | None:
+        """IPTC digital source type of the first action that has one, among those that begin a video's history."""
+        for action in self.actions():
+            if action.get("action") in ("c2pa.created", "c2pa.opened") and action.get("digitalSourceType"):
+                return str(action["digitalSourceType"])
+        return None
+
+    def signer(self) -> str:
+        """The organisation, or else the name, that the signer's certificate states."""
+        info = self.active.get("signature_info") or {}
+        return str(info.get("issuer") or info.get("common_name") or "an unnamed signer")
+
 
 class UnreadableManifestError(ValueError):
     """The file has something of C2PA in it that cannot be read. ``remote`` when it only points elsewhere."""
@@ -126,6 +152,17 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
         signed=signed,
         signed_problem=problem,
     )
+
+
+def _hex(value: object) -> str:
+    if isinstance(value, list) and all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
+        return bytes(value).hex()
+    text = str(value)
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError:
+        return text.lower()
+    return decoded.hex() if len(decoded) == 8 else text.lower()
 
 
 def _statuses(entries: object) -> tuple[Status, ...]:

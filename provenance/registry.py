@@ -24,6 +24,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -62,6 +63,28 @@ class SealRow(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class PendingRow(Base):
+    """A seal in the making: where it is being built and where it is to appear."""
+
+    __tablename__ = "pending_seals"
+
+    video_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    host: Mapped[str] = mapped_column(String(255))
+    folder: Mapped[str] = mapped_column(String(4096))
+    output: Mapped[str] = mapped_column(String(4096))
+
+
+class Pending(BaseModel):
+    """A seal in the making, as `Registry.pending` lists it; paths are absolute on ``host``."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    video_id: str
+    host: str
+    folder: str
+    output: str
+
+
 class RegistryEntry(BaseModel):
     """A sealed video as the registry knows it; the manifest's bytes are fetched apart with `Registry.manifest`."""
 
@@ -89,6 +112,24 @@ class Registry:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def begin(self, pending: Pending) -> None:
+        """Note that a seal is being made; raises `RegistryError` when its video id is taken."""
+        with self._session("written") as session:
+            session.add(PendingRow(**pending.model_dump()))
+            session.commit()
+
+    def finish(self, video_id: str) -> None:
+        """Forget what `begin` noted."""
+        with self._session("written") as session:
+            session.execute(delete(PendingRow).where(PendingRow.video_id == video_id))
+            session.commit()
+
+    def pending(self, host: str) -> list[Pending]:
+        """Seals begun on ``host`` and not finished."""
+        with self._session("read") as session:
+            rows = session.scalars(select(PendingRow).where(PendingRow.host == host))
+            return [Pending.model_validate(row) for row in rows]
+
     def add(self, entry: RegistryEntry, manifest: bytes) -> None:
         """Add one entry and commit; raises `RegistryError` when its video or manifest id is taken."""
         with self._session("written") as session:
@@ -96,9 +137,10 @@ class Registry:
             session.commit()
 
     def withdraw(self, video_id: str) -> None:
-        """Undo `add` for a video whose file could not be put in place; never for a published one."""
+        """Undo `begin` and `add` for a video whose file could not be put in place; never for a published one."""
         with self._session("written") as session:
             session.execute(delete(SealRow).where(SealRow.video_id == video_id))
+            session.execute(delete(PendingRow).where(PendingRow.video_id == video_id))
             session.commit()
 
     def find(self, algorithm: str, video_id: str) -> RegistryEntry | None:
@@ -117,10 +159,15 @@ class Registry:
             raise RegistryError(f"Video {video_id} is not in the registry.", remedy="Check the id.")
         return manifest
 
+    def file_sha256(self, video_id: str) -> str | None:
+        """SHA-256 of the registered file, None when the video is unknown."""
+        with self._session("read") as session:
+            return session.scalar(select(SealRow.file_sha256).where(SealRow.video_id == video_id))
+
     def count(self) -> int:
         """How many videos are registered."""
         with self._session("read") as session:
-            return len(session.scalars(select(SealRow.video_id)).all())
+            return session.scalar(select(func.count()).select_from(SealRow)) or 0
 
     def _one(self, *conditions: ColumnElement[bool]) -> RegistryEntry | None:
         with self._session("read") as session:

@@ -7,16 +7,10 @@ neither a file nor an entry.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from math import log10
 from pathlib import Path
 
@@ -27,16 +21,16 @@ from pydantic import BaseModel, ConfigDict
 from countermark.core.errors import ManifestError, MediaError, PolicyRefusedError, UsageError, WatermarkError
 from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
 from countermark.core.settings import Settings, get_settings
-from provenance.bmff import signed_claim
 from provenance.credentials import TRUST_NOTE, load_or_create_credentials
 from provenance.extract import extract
 from provenance.judgement import judge
 from provenance.labels import append_xmp, container_metadata
 from provenance.manifest import SoftBinding, definition, media_type, sign
 from provenance.origin import Origin
-from provenance.reader import UnreadableManifestError, read_report
+from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
-from provenance.watermark import Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
+from provenance.staging import flush_and_hash, publish, sweep, workspace
+from provenance.watermark import ALGORITHM_ID, Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
 OnStep = Callable[[str, str], None]
 _THUMBNAIL_EDGE = 320
@@ -108,63 +102,37 @@ def seal(
     _check_request(output, origin, overwrite)
     credentials = load_or_create_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
-    with open_registry(settings) as registry, _workspace(output) as folder:
+    title = origin.title or output.stem
+    with open_registry(settings) as registry:
+        sweep(registry)
         payload = _unused_payload(registry, watermark, settings.issuer)
-        encoded, signed = folder / f"encoded{output.suffix}", folder / f"signed{output.suffix}"
-        tags = (metadata or {}) | container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
-        step("watermark", f"embedding {payload.video_id} and encoding")
-        embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
-        marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=tags)
-        title = origin.title or output.stem
-        step("label", "writing the labels")
-        append_xmp(encoded, origin, title=title)
-        step("sign", f"signing as {credentials.name}")
-        binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
-        manifest = definition(
-            origin, binding, title=title, file_format=media_type(output), when=datetime.now(UTC), version=_version()
-        )
-        store = sign(encoded, signed, manifest, credentials, origin=origin, thumbnail=marked.thumbnail)
-        encoded.unlink()
-        step("read back", "checking watermark and signature in the finished file")
-        manifest_id = _read_back(
-            signed,
-            watermark,
-            Limits.from_settings(settings),
-            payload=payload,
-            store=store,
-            anchor=credentials.root_pem,
-        )
-        sha256, size = _finish(signed)
-        entry = RegistryEntry(
-            video_id=payload.video_id,
-            algorithm=watermark.algorithm_id,
-            manifest_id=manifest_id,
-            claim_sha256=signed_claim(store, manifest_id).claim_sha256,
-            file_sha256=sha256,
-            file_bytes=size,
-            kind=origin.kind,
-            generator=origin.generator,
-            generator_version=origin.version,
-            title=title,
-            prompt_sha256=origin.prompt_sha256,
-            policy=dict(origin.policy_record()),
-            signer=credentials.name,
-            created_at=datetime.now(UTC),
-        )
-        step("register", f"registering {payload.video_id}")
-        registry.add(entry, store)
-        try:
-            _publish(signed, output, overwrite)
-        except BaseException:
-            registry.withdraw(payload.video_id)
-            raise
+        with workspace(output, registry, payload.video_id) as folder:
+            encoded, signed = folder / f"encoded{output.suffix}", folder / f"signed{output.suffix}"
+            step("watermark", f"embedding {payload.video_id} and encoding")
+            embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
+            tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
+            marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
+            step("label", "writing the labels")
+            append_xmp(encoded, origin, title=title)
+            step("sign", f"signing as {credentials.name}")
+            binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
+            manifest = definition(origin, binding, title=title, file_format=media_type(output), when=datetime.now(UTC))
+            store = sign(encoded, signed, manifest, credentials, origin=origin, thumbnail=marked.thumbnail)
+            encoded.unlink()
+            step("read back", "checking watermark and signature in the finished file")
+            limits = Limits.from_settings(settings)
+            report = _read_back(signed, watermark, limits, payload=payload, store=store, anchor=credentials.root_pem)
+            entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
+            step("register", f"registering {payload.video_id}")
+            registry.add(entry, store)
+            publish(signed, output, overwrite=overwrite)
     step("done", str(output))
     return SealedVideo(
         path=output,
         video_id=payload.video_id,
-        manifest_id=manifest_id,
-        sha256=sha256,
-        size_bytes=size,
+        manifest_id=entry.manifest_id,
+        sha256=entry.file_sha256,
+        size_bytes=entry.file_bytes,
         width=spec.width,
         height=spec.height,
         frames=marked.frames,
@@ -234,21 +202,6 @@ def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
             )
 
 
-@contextmanager
-def _workspace(output: Path) -> Iterator[Path]:
-    """A hidden folder beside ``output``, so that the last step is a rename within one file system."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{output.stem[:40]}.", suffix=".sealing", dir=output.parent))
-    except OSError as error:
-        raise MediaError(
-            f"Nothing can be written to {output.parent}: {error.strerror}.", remedy="Choose a writable folder."
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def _unused_payload(registry: Registry, watermark: Watermark, issuer: int) -> Payload:
     while True:
         payload = Payload.new(issuer)
@@ -285,8 +238,10 @@ def _thumbnail(frames: Frames) -> bytes:
     return buffer.getvalue()
 
 
-def _read_back(path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str) -> str:
-    """Check the finished file as a stranger would; returns the manifest's URN."""
+def _read_back(
+    path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str
+) -> ManifestReport:
+    """Check the finished file as a stranger would."""
     found = extract(path, watermark, limits, isolated=False)
     if found.payload != payload:
         raise WatermarkError(
@@ -303,52 +258,30 @@ def _read_back(path: Path, watermark: Watermark, limits: Limits, *, payload: Pay
     if not judgement.sound:
         problems = "; ".join(f"{f.code}: {f.message}" for f in judgement.findings if f.status == "fail")
         raise ManifestError(f"The signed file does not validate: {problems}", remedy="Check the clock and the keys.")
-    return report.manifest_id
+    return report
 
 
-def _finish(path: Path) -> tuple[str, int]:
-    """SHA-256 and size of a finished file, which is flushed to the disk."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
-
-
-def _publish(source: Path, output: Path, overwrite: bool) -> None:
-    """Move the file into place in one step; never over an existing one unless asked."""
-    try:
-        if overwrite:
-            source.replace(output)
-        else:
-            _move_exclusively(source, output)
-    except OSError as error:
-        raise MediaError(
-            f"{output} could not be put in place: {error.strerror or error}.",
-            remedy="Check the folder's permissions and free space.",
-        ) from error
-    # Some file systems cannot flush a folder; the file itself is flushed, and in place.
-    with suppress(OSError):
-        descriptor = os.open(output.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _move_exclusively(source: Path, output: Path) -> None:
-    try:
-        os.link(source, output)  # unlike rename, it fails when somebody else has made the file meanwhile
-    except FileExistsError:
-        raise UsageError(
-            f"{output} appeared while the video was being sealed.", remedy="Choose another path."
-        ) from None
-    except OSError:  # a file system without hard links
-        if output.exists():
-            raise
-        source.replace(output)
-
-
-def _version() -> str:
-    return version("countermark")
+def _entry(
+    path: Path, report: ManifestReport, origin: Origin, *, payload: Payload, title: str, signer: str
+) -> RegistryEntry:
+    assert report.signed is not None  # a sound judgement rests on it
+    sha256, size = flush_and_hash(path)
+    return RegistryEntry(
+        video_id=payload.video_id,
+        algorithm=ALGORITHM_ID,
+        manifest_id=report.manifest_id,
+        claim_sha256=report.signed.claim_sha256,
+        file_sha256=sha256,
+        file_bytes=size,
+        kind=origin.kind,
+        generator=origin.generator,
+        generator_version=origin.version,
+        title=title,
+        prompt_sha256=origin.prompt_sha256,
+        policy=dict(origin.policy_record()),
+        signer=signer,
+        created_at=datetime.now(UTC),
+    )
 
 
 def _silent(_name: str, _detail: str) -> None:
