@@ -178,7 +178,12 @@ class _Marked:
         return round(10 * log10(255**2 / max(error, 1e-6)), 2)
 
 
-def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
+def check_destination(output: Path, *, overwrite: bool) -> None:
+    """Whether a sealed video may be written to ``output``: asked before any long work starts.
+
+    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a container
+    that cannot hold a manifest.
+    """
     media_type(output)
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
@@ -186,6 +191,10 @@ def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+
+
+def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
+    check_destination(output, overwrite=overwrite)
     if origin.kind == "protected" and len(origin.ingredients) != 1:
         raise UsageError("A protected video has exactly one parent.", remedy="Pass the source file as the ingredient.")
     for path in origin.ingredients:
