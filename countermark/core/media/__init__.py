@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from countermark.core.media.info import AudioInfo, MediaInfo
     from countermark.core.media.limits import Limits
     from countermark.core.media.reader import VideoReader, probe
-    from countermark.core.media.transcoding import transcode
+    from countermark.core.media.transcoding import remux_without_metadata, transcode
     from countermark.core.media.writer import VideoSpec, VideoWriter
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "VideoSpec",
     "VideoWriter",
     "probe",
+    "remux_without_metadata",
     "transcode",
 ]
 
@@ -39,6 +40,7 @@ _HOME = {
     "VideoSpec": "writer",
     "VideoWriter": "writer",
     "probe": "reader",
+    "remux_without_metadata": "transcoding",
     "transcode": "transcoding",
 }
 

@@ -1,4 +1,4 @@
-"""The parent's side of isolated decoding: start the child, watch it, take its frames, and put it away."""
+"""The parent's side of isolated work: start the child, watch it, take its frames, and put it away."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -30,74 +31,41 @@ _BOOT = (
 )
 # One thread of linear algebra and few malloc arenas: each reserves address space that the limit counts.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LC_ALL": "C.UTF-8"}
+_KEPT = ("LD_LIBRARY_PATH",)  # where an interpreter outside the system's folders may find its own libraries
 _MAX_JSON = 4 * 1024**2
 _PIPE_BYTES = 1024**2
+_HOSTILE = "The file is damaged or hostile; convert it with a trusted tool first."
 
 
 class Child:
-    """One decoding process. ``facts`` is what it found; ``pictures`` yields what it decodes."""
+    """One confined process that serves one request. Kill and reap it with ``close``, or as a context manager."""
 
-    def __init__(
-        self,
-        path: Path,
-        limits: Limits,
-        *,
-        probe: bool = False,
-        start: float | None = None,
-        stop: float | None = None,
-        max_frames: int | None = None,
-        stride: int = 1,
-    ) -> None:
-        """Start the child and wait for the facts; raises ``MediaError`` or ``MediaLimitError``."""
-        self._path = path
-        self._limits = limits
+    def __init__(self, request: Request, limits: Limits) -> None:
+        """Start the process; it is killed and reaped at the latest when this object is collected."""
+        self._path, self._limits = request["path"], limits
         self._waited = 0.0
-        request = Request(
-            path=str(path.absolute()),
-            limits=LimitValues(
-                max_pixels=limits.max_pixels,
-                max_seconds=limits.max_seconds,
-                max_bytes=limits.max_bytes,
-                max_seconds_cpu=limits.max_seconds_cpu,
-                max_memory_bytes=limits.max_memory_bytes,
-                max_seconds_silent=limits.max_seconds_silent,
-            ),
-            probe=probe,
-            start=start,
-            stop=stop,
-            max_frames=max_frames,
-            stride=stride,
-        )
-        self._pipe, theirs = os.pipe()
+        pipe, theirs = os.pipe()
         try:
-            with contextlib.suppress(
-                OSError, AttributeError
-            ):  # an unprivileged process may be refused, or not on Linux
-                fcntl.fcntl(self._pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+            with contextlib.suppress(OSError, AttributeError):  # not on Linux, or over an unprivileged user's quota
+                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-c", _BOOT, str(theirs), json.dumps(sys.path), json.dumps(request)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs,),
-                env=_ENVIRONMENT,
+                env=_ENVIRONMENT | {name: os.environ[name] for name in _KEPT if name in os.environ},
                 start_new_session=True,
             )
         except BaseException:
-            os.close(self._pipe)
+            os.close(pipe)
             raise
         finally:
             os.close(theirs)
+        self._pipe = pipe
+        self.close = weakref.finalize(self, _put_away, self._process, pipe)
         self._poll = select.poll()
-        self._poll.register(self._pipe, select.POLLIN)
-        try:
-            kind, _, size = self._header()
-            if kind != b"I":
-                raise self._broken()
-            self.facts: dict[str, object] = self._json(size)
-        except BaseException:
-            self.close()
-            raise
+        self._poll.register(pipe, select.POLLIN)
 
     def __enter__(self) -> Child:
         return self
@@ -107,23 +75,26 @@ class Child:
     ) -> None:
         self.close()
 
-    def close(self) -> None:
-        """Kill the child if it still runs, and reap it. May be called again."""
-        if self._pipe >= 0:
-            os.close(self._pipe)
-            self._pipe = -1
-        self._process.kill()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
+    @property
+    def pid(self) -> int:
+        """Process number, for whoever watches the machine."""
+        return self._process.pid
+
+    def facts(self) -> dict[str, object]:
+        """What the child found out about the file; raises ``MediaError`` or ``MediaLimitError``."""
+        kind, _, size = self._header()
+        if kind != b"I":
+            raise self._broken()
+        return self._json(size)
 
     def pictures(self, width: int, height: int) -> Iterator[Picture]:
-        """The frames the child sends, each of ``height`` by ``width``."""
+        """The frames the child sends, each of ``height`` by ``width``; the child is put away after the last."""
         luma_shape, chroma_shape = (height, width), (2, (height + 1) // 2, (width + 1) // 2)
         expected = height * width + 2 * chroma_shape[1] * chroma_shape[2]
         while True:
             kind, pts, size = self._header()
             if kind == b"Z":
+                self.close()
                 return
             if kind == b"K":
                 continue
@@ -134,12 +105,18 @@ class Child:
             self._fill(chroma)
             yield Picture(pts, luma, chroma)
 
+    def finish(self) -> None:
+        """Wait for the end of work that sends no frames."""
+        for _ in self.pictures(0, 0):
+            raise self._broken()
+
     def _header(self) -> tuple[bytes, int, int]:
         head = np.empty(HEADER.size, np.uint8)
         self._fill(head)
         kind, pts, size = HEADER.unpack(head.data)
         if kind == b"E":
             problem = self._json(size)
+            self.close()
             error = MediaLimitError if problem.get("limit") else MediaError
             raise error(str(problem.get("cause")), remedy=str(problem.get("remedy")))
         return kind, pts, size
@@ -149,7 +126,10 @@ class Child:
             raise self._broken()
         payload = np.empty(size, np.uint8)
         self._fill(payload)
-        message = json.loads(payload.tobytes())
+        try:
+            message = json.loads(payload.tobytes())
+        except ValueError:
+            raise self._broken() from None
         if not isinstance(message, dict):
             raise self._broken()
         return message
@@ -171,27 +151,81 @@ class Child:
 
     def _timeout(self) -> MediaError:
         self.close()
+        silent, total = self._limits.max_seconds_silent, self._limits.max_seconds_cpu
+        why = f"more than {total} s in all" if self._waited > total else f"nothing came for {silent:g} s"
         return MediaError(
-            f"Decoding {self._path} was given up: no frame came for {self._limits.max_seconds_silent:g} s.",
+            f"Decoding {self._path} was given up: {why}.",
             remedy="The file may be damaged or made to stall decoders; convert it with a trusted tool first.",
         )
 
     def _ended(self) -> MediaError:
-        code = self._process.wait()
-        if code in {-signal.SIGXCPU, -signal.SIGKILL}:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return self._broken()
+        self.close()
+        if code == -signal.SIGXCPU:
             return MediaLimitError(
                 f"Decoding {self._path} took more than {self._limits.max_seconds_cpu} s of processor time.",
                 remedy="Give a shorter or smaller video.",
             )
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        return MediaError(
-            f"The decoder broke down on {self._path} ({how}).",
-            remedy="The file is damaged or hostile; convert it with a trusted tool first.",
-        )
+        return MediaError(f"The decoder broke down on {self._path} ({how}).", remedy=_HOSTILE)
 
     def _broken(self) -> MediaError:
         self.close()
-        return MediaError(
-            f"The decoder sent nonsense about {self._path}.",
-            remedy="The file is damaged or hostile; convert it with a trusted tool first.",
-        )
+        return MediaError(f"The decoder sent nonsense about {self._path}.", remedy=_HOSTILE)
+
+
+def start_probe(path: Path, limits: Limits) -> Child:
+    """A child that finds out the facts about ``path``."""
+    return Child(Request(task="probe", path=str(path), limits=_values(limits)), limits)
+
+
+def start_reading(  # the arguments of VideoReader
+    path: Path, limits: Limits, *, start: float | None, stop: float | None, max_frames: int | None, stride: int
+) -> Child:
+    """A child that decodes ``path``."""
+    request = Request(
+        task="read",
+        path=str(path),
+        limits=_values(limits),
+        start=start,
+        stop=stop,
+        max_frames=max_frames,
+        stride=stride,
+    )
+    return Child(request, limits)
+
+
+def remux_isolated(video: Path, output: Path, *, audio: Path | None, metadata: dict[str, str], limits: Limits) -> None:
+    """``remux.remux`` in a child; raises what it raises."""
+    request = Request(
+        task="remux",
+        path=str(video),
+        limits=_values(limits),
+        audio=str(audio) if audio else None,
+        output=str(output),
+        metadata=metadata,
+    )
+    with Child(request, limits) as child:
+        child.finish()
+
+
+def _values(limits: Limits) -> LimitValues:
+    return LimitValues(
+        max_pixels=limits.max_pixels,
+        max_seconds=limits.max_seconds,
+        max_bytes=limits.max_bytes,
+        max_seconds_cpu=limits.max_seconds_cpu,
+        max_memory_bytes=limits.max_memory_bytes,
+        max_seconds_silent=limits.max_seconds_silent,
+    )
+
+
+def _put_away(process: subprocess.Popen[bytes], pipe: int) -> None:
+    os.close(pipe)
+    process.kill()
+    if process.stdin is not None:
+        process.stdin.close()
+    process.wait()

@@ -8,12 +8,16 @@ from types import TracebackType
 
 import numpy as np
 
-from countermark.core.media.decode import Picture, Source, check_file
+from countermark.core.errors import MediaError
+from countermark.core.media.decode import Picture, Source
 from countermark.core.media.frames import Frames
 from countermark.core.media.info import MediaInfo
-from countermark.core.media.isolate import Child
+from countermark.core.media.isolate import Child, start_probe, start_reading
 from countermark.core.media.limits import Limits
+from countermark.core.media.opening import check_file
 from countermark.core.settings import get_settings
+
+_END = object()
 
 
 def probe(path: Path | str, *, limits: Limits | None = None) -> MediaInfo:
@@ -24,8 +28,8 @@ def probe(path: Path | str, *, limits: Limits | None = None) -> MediaInfo:
     """
     path, limits = Path(path), limits or Limits.from_settings(get_settings())
     check_file(path, limits)
-    with Child(path, limits, probe=True) as child:
-        return _info(child.facts, path)
+    with start_probe(path, limits) as child:
+        return MediaInfo.model_validate(child.facts())
 
 
 class VideoReader:
@@ -60,13 +64,14 @@ class VideoReader:
         check_file(path, limits)
         self._chunk = chunk
         self._source: Source | Child
+        self._pictures: Iterator[Picture | None]
         if isolated:
-            child = Child(path, limits, start=start, stop=stop, max_frames=max_frames, stride=stride)
-            self._source, self.info = child, _info(child.facts, path)
-            self._pictures: Iterator[Picture | None] = child.pictures(self.info.width, self.info.height)
+            child = start_reading(path, limits, start=start, stop=stop, max_frames=max_frames, stride=stride)
+            self._source, self.info = child, MediaInfo.model_validate(child.facts())
+            self._pictures = child.pictures(self.info.width, self.info.height)
         else:
             source = Source(path, limits)
-            self._source, self.info = source, _info(source.facts, path)
+            self._source, self.info = source, MediaInfo.model_validate(source.facts)
             self._pictures = source.pictures(start=start, stop=stop, max_frames=max_frames, stride=stride)
 
     def __enter__(self) -> VideoReader:
@@ -78,28 +83,27 @@ class VideoReader:
         self.close()
 
     def __iter__(self) -> Iterator[Frames]:
-        pending: list[Picture] = []
-        for picture in self._pictures:
-            if picture is not None:
-                pending.append(picture)
-            if len(pending) == self._chunk:
-                yield self._frames(pending)
-                pending = []
-        if pending:
-            yield self._frames(pending)
+        height, width = self.info.height, self.info.width
+        ended = False
+        while not ended:
+            luma = np.empty((self._chunk, height, width), np.uint8)
+            chroma = np.empty((self._chunk, 2, (height + 1) // 2, (width + 1) // 2), np.uint8)
+            pts = np.empty(self._chunk, np.int64)
+            count, problem = 0, None
+            while count < self._chunk and not ended:
+                try:
+                    picture = next(self._pictures, _END)
+                except MediaError as error:
+                    picture, problem = _END, error
+                if isinstance(picture, Picture):
+                    luma[count], chroma[count], pts[count] = picture.luma, picture.chroma, picture.pts
+                    count += 1
+                ended = picture is _END
+            if count:
+                yield Frames(luma[:count], chroma[:count], pts[:count], self.info.colour)
+            if problem is not None:
+                raise problem
 
     def close(self) -> None:
         """Close the file; a child process is killed and reaped. May be called again."""
         self._source.close()
-
-    def _frames(self, pictures: list[Picture]) -> Frames:
-        return Frames(
-            np.stack([p.luma for p in pictures]),
-            np.stack([p.chroma for p in pictures]),
-            np.array([p.pts for p in pictures], np.int64),
-            self.info.colour,
-        )
-
-
-def _info(facts: object, path: Path) -> MediaInfo:
-    return MediaInfo.model_validate(facts).model_copy(update={"path": path})

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from countermark.core.media.frames import Frames
+from countermark.core.media.isolate import remux_isolated
 from countermark.core.media.limits import Limits
+from countermark.core.media.opening import check_file
+from countermark.core.media.partial import create_partial, muxer
 from countermark.core.media.planes import planes, video_frame
 from countermark.core.media.reader import VideoReader
 from countermark.core.media.writer import Codec, VideoSpec, VideoWriter
+from countermark.core.settings import get_settings
 
 
 def transcode(
@@ -34,6 +38,22 @@ def transcode(
         with VideoWriter(dst, spec, audio_from=src if reader.info.audio else None) as writer:
             for frames in reader:
                 writer.write(frames if size is None else _scaled(frames, *size))
+
+
+def remux_without_metadata(src: Path | str, dst: Path | str, *, limits: Limits | None = None) -> None:
+    """Copy video and audio packets of ``src`` to ``dst`` bit for bit, leaving all metadata behind.
+
+    Raises ``MediaError`` or ``MediaLimitError`` for what ``src`` is, and for audio that ``dst`` cannot hold.
+    """
+    src, dst, limits = Path(src), Path(dst), limits or Limits.from_settings(get_settings())
+    muxer(dst)
+    check_file(src, limits)
+    partial = create_partial(dst)
+    try:
+        remux_isolated(src, partial, audio=src, metadata={}, limits=limits)
+        partial.replace(dst)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _scaled(frames: Frames, width: int, height: int) -> Frames:

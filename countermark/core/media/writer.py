@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,23 +14,26 @@ from typing import Any, Literal
 
 import av
 import av.error
-from av.audio.stream import AudioStream
 from av.container import OutputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 from av.video.stream import VideoStream
 
 from countermark.core.errors import MediaError, UsageError
-from countermark.core.media.decode import open_container
 from countermark.core.media.frames import Colour, Frames, UInt8
 from countermark.core.media.info import MediaInfo
+from countermark.core.media.isolate import remux_isolated
+from countermark.core.media.limits import Limits
+from countermark.core.media.opening import check_file
+from countermark.core.media.partial import create_partial, muxer
 from countermark.core.media.planes import video_frame
+from countermark.core.media.remux import muxer_options
+from countermark.core.settings import get_settings
 
 Codec = Literal["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
 
-_CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
 _EVEN_ONLY = frozenset({"libx264", "libx265"})
+_MAX_THREADS = 16  # each keeps pictures of its own
 _MATRIX_CODE = {"bt709": 1, "bt601": 6, "bt2020": 9}  # ITU-T H.273 table 4
 _PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
@@ -74,9 +77,10 @@ class VideoSpec:
 class VideoWriter:
     """Writes chunks of frames to ``path``, which appears, complete, when the ``with`` block ends without an exception.
 
-    ``audio_from`` names a file whose audio packets are copied bit for bit, with their timing, from the first to the
-    last. ``metadata`` are container tags; free keys are allowed. An odd width or height is made even by repeating the
-    last column or row for codecs that need it (H.264, HEVC).
+    ``audio_from`` names a file whose audio packets are copied bit for bit, all of them, with their timing, by a
+    confined child process under ``limits`` (default: from the settings). ``metadata`` are container tags; free keys are
+    allowed. An odd width or height is made even by repeating the last column or row for codecs that need it (H.264,
+    HEVC).
 
     Raises ``UsageError`` for a suffix that is no video container here, ``MediaError`` if the encoder refuses.
     """
@@ -88,25 +92,23 @@ class VideoWriter:
         *,
         audio_from: Path | str | None = None,
         metadata: dict[str, str] | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.path, self.spec = Path(path), spec
         self.frames_written = 0
-        suffix = self.path.suffix.lower()
-        if suffix not in _CONTAINERS:
-            known = ", ".join(_CONTAINERS)
-            raise UsageError(f"{self.path} has no suffix of a video container.", remedy=f"Use one of {known}.")
-        if self.path.is_dir():
-            raise UsageError(f"{self.path} is a folder.", remedy="Give the path of the video file to write.")
+        self._muxer = muxer(self.path)
+        self._audio, self._metadata = Path(audio_from) if audio_from is not None else None, metadata or {}
+        self._limits = limits or Limits.from_settings(get_settings())
+        if self._audio is not None:
+            check_file(self._audio, self._limits)
         self._last_pts: int | None = None
-        self._audio: _AudioCopy | None = None
-        self._partial = _create_partial(self.path)
+        self._partial = create_partial(self.path)
         try:
-            self._container = self._open(_CONTAINERS[suffix], metadata or {})
-            self._stream = self._add_video()
-            if audio_from is not None:
-                self._audio = _AudioCopy(Path(audio_from), self._container, _CONTAINERS[suffix])
+            with self._explained():
+                self._container = self._open()
+                self._stream = self._add_video()
         except BaseException:
-            self._discard()
+            self._partial.unlink(missing_ok=True)
             raise
 
     def __enter__(self) -> VideoWriter:
@@ -135,50 +137,58 @@ class VideoWriter:
                 if self._last_pts is not None and pts <= self._last_pts:
                     raise ValueError(f"pts {pts} does not come after {self._last_pts}")
                 self._last_pts = pts
-                self._mux(self._stream.encode(self._frame(luma, chroma, pts)))
+                self._container.mux(self._stream.encode(self._frame(luma, chroma, pts)))
                 self.frames_written += 1
 
     def close(self) -> None:
-        """Flush the encoder, finish the file and move it into place; on failure nothing is left."""
+        """Flush the encoder, add the audio, and move the file into place; on failure nothing is left."""
         try:
             with self._explained():
                 if not self.frames_written:
                     raise MediaError(f"No frames were written to {self.path}.", remedy="Give at least one frame.")
-                self._mux(self._stream.encode(None))
-                if self._audio is not None:
-                    self._audio.copy_until(None)
+                self._container.mux(self._stream.encode(None))
                 self._container.close()
-                self._partial.replace(self.path)
+            if self._audio is not None:
+                self._add_audio(self._audio)
+            self._partial.replace(self.path)
         except BaseException:
             self._discard()
             raise
-        if self._audio is not None:
-            self._audio.close()
 
-    def _open(self, name: str, metadata: dict[str, str]) -> OutputContainer:
-        options = {}
-        if name in {"mp4", "mov"}:
-            scale = self.spec.time_base.denominator
-            options = {
-                "movflags": "use_metadata_tags+faststart",
-                "video_track_timescale": str(scale),
-                # Edit lists count in the movie's time scale: with the default of 1/1000 s a first pts of more than zero
-                # would be rounded.
-                "movie_timescale": str(scale),
-            }
-        container = av.open(str(self._partial), "w", format=name, container_options=options)
-        container.metadata.update(metadata)
+    def _open(self) -> OutputContainer:
+        options = muxer_options(self.path, self.spec.time_base)
+        if self._audio is not None:
+            options.pop("movflags", None)  # an intermediate file needs neither tags nor its index in front
+        container = av.open(str(self._partial), "w", format=self._muxer, container_options=options)
+        if self._audio is None:
+            container.metadata.update(self._metadata)
         return container
+
+    def _add_audio(self, audio: Path) -> None:
+        silent = self._partial
+        self._partial = create_partial(self.path)
+        try:
+            remux_isolated(silent, self._partial, audio=audio, metadata=self._metadata, limits=self._limits)
+        finally:
+            silent.unlink(missing_ok=True)
 
     def _add_video(self) -> VideoStream:
         spec = self.spec
         pad = spec.codec in _EVEN_ONLY
-        stream = self._container.add_stream(spec.codec, rate=spec.fps, options=_codec_options(spec))
+        options = _codec_options(spec)
+        try:
+            stream = self._container.add_stream(spec.codec, rate=spec.fps, options=options)
+        except ValueError:
+            cause = f"{self.path.suffix} files cannot hold {spec.codec}."
+            raise UsageError(cause, remedy="Use libvpx-vp9 or libsvtav1 for .webm, and .mp4 for the others.") from None
         stream.width = spec.width + (spec.width % 2 if pad else 0)
         stream.height = spec.height + (spec.height % 2 if pad else 0)
         stream.pix_fmt = "yuv420p"
         stream.time_base = spec.time_base
         context = stream.codec_context
+        # PyAV's default, slice threads, makes x264 cut each picture into slices, which costs bits.
+        context.thread_type = "FRAME"
+        context.thread_count = min(_MAX_THREADS, os.cpu_count() or 1)
         context.time_base = spec.time_base
         context.sample_aspect_ratio = spec.sample_aspect_ratio
         context.color_range = ColorRange.JPEG if spec.colour.full_range else ColorRange.MPEG
@@ -197,12 +207,6 @@ class VideoWriter:
         frame.color_primaries, frame.color_trc = context.color_primaries, context.color_trc
         return frame
 
-    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        for packet in packets:
-            if self._audio is not None and packet.dts is not None:
-                self._audio.copy_until(packet.dts * packet.time_base)
-            self._container.mux(packet)
-
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -214,61 +218,9 @@ class VideoWriter:
             ) from error
 
     def _discard(self) -> None:
-        if self._audio is not None:
-            self._audio.close()
-        with contextlib.suppress(av.error.FFmpegError, AttributeError):
+        self._partial.unlink(missing_ok=True)  # before closing, which would move a long file's index to its front
+        with contextlib.suppress(av.error.FFmpegError):
             self._container.close()
-        self._partial.unlink(missing_ok=True)
-
-
-class _AudioCopy:
-    """The audio packets of a file, passed on unchanged, in step with the video."""
-
-    def __init__(self, path: Path, container: OutputContainer, name: str) -> None:
-        self._container = container
-        self._input = open_container(path)
-        self._next: Packet[AudioStream] | None = None
-        self._packets: Iterator[Packet[AudioStream]] = iter(())
-        source = self._input.streams.best("audio")
-        if not isinstance(source, AudioStream):
-            return
-        try:
-            self._output = container.add_stream_from_template(source, opaque=True)
-        except ValueError:
-            self._input.close()
-            raise MediaError(
-                f"The audio of {path} ({source.codec_context.codec.canonical_name}) has no place in {name}.",
-                remedy="Write a .mov or .mkv file, or convert the audio to AAC.",
-            ) from None
-        self._output.metadata.update(source.metadata)
-        self._packets = self._input.demux(source)
-        self._next = next(self._packets, None)
-
-    def copy_until(self, time: Fraction | None) -> None:
-        """Pass on packets up to ``time`` in seconds, or all."""
-        while self._next is not None:
-            packet = self._next
-            if packet.dts is not None:
-                if time is not None and packet.dts * packet.time_base > time:
-                    return
-                packet.stream = self._output
-                self._container.mux(packet)
-            self._next = next(self._packets, None)
-
-    def close(self) -> None:
-        """Close the source."""
-        self._input.close()
-
-
-def _create_partial(path: Path) -> Path:
-    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
-    try:
-        partial.touch(exist_ok=False)
-    except OSError as error:
-        raise MediaError(
-            f"{path} cannot be written: {error.strerror}.", remedy="Check that the folder exists and may be written to."
-        ) from None
-    return partial
 
 
 def _codec_options(spec: VideoSpec) -> dict[str, str]:

@@ -1,0 +1,33 @@
+"""Output files appear by rename, complete, or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from countermark.core.errors import MediaError, UsageError
+
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""FFmpeg's muxer for each suffix we write."""
+
+
+def muxer(path: Path) -> str:
+    """Name of the muxer for ``path``; raises ``UsageError`` if its suffix is none of ``MUXERS`` or it is a folder."""
+    if path.suffix.lower() not in MUXERS:
+        known = ", ".join(MUXERS)
+        raise UsageError(f"{path} has no suffix of a video container.", remedy=f"Use one of {known}.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", remedy="Give the path of the video file to write.")
+    return MUXERS[path.suffix.lower()]
+
+
+def create_partial(path: Path) -> Path:
+    """An empty hidden file beside ``path``, to be written and then renamed to it; raises ``MediaError``."""
+    partial = path.with_name(f".{secrets.token_hex(6)}.partial{path.suffix}")
+    try:
+        partial.touch(exist_ok=False)
+    except OSError as error:
+        raise MediaError(
+            f"{path} cannot be written: {error.strerror}.", remedy="Check that the folder exists and may be written to."
+        ) from None
+    return partial
