@@ -35,6 +35,7 @@ TRUST_NOTE = "trusted on this machine only"
 _ROOT_YEARS = 10
 _LEAF_DAYS = 90
 _RENEW_BEFORE = timedelta(days=30)
+_MAX_NAME = 64  # RFC 5280 appendix A.1, ub-organization-name
 _CLOCK_SKEW = timedelta(minutes=5)
 _ROOT_NAME = "Countermark local root (not publicly trusted)"
 _LEAF_NAME = "Countermark local signer (not publicly trusted)"
@@ -187,18 +188,17 @@ def _key_usage(*, authority: bool) -> x509.KeyUsage:
 
 
 def _name(organisation: str, common_name: str) -> x509.Name:
-    try:
-        return x509.Name(
-            [
-                x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
-                x509.NameAttribute(NameOID.COMMON_NAME, common_name),
-            ]
-        )
-    except ValueError as error:
+    if not 1 <= len(organisation) <= _MAX_NAME:
         raise ConfigurationError(
             f"The issuer name {organisation!r} does not fit into a certificate.",
-            remedy="Set COUNTERMARK_ISSUER_NAME to 1 to 64 characters.",
-        ) from error
+            remedy=f"Set COUNTERMARK_ISSUER_NAME to 1 to {_MAX_NAME} characters.",
+        )
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, organisation),
+            x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        ]
+    )
 
 
 def _check_root(root: x509.Certificate, now: datetime, path: Path) -> None:

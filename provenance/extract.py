@@ -1,16 +1,21 @@
-"""Read the watermark out of a file, in bounded memory, stopping as soon as it is read."""
+"""Read the watermark out of a file, in bounded memory and bounded time, stopping as soon as it is read."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.core.errors import WatermarkError
-from countermark.core.media import Limits, MediaInfo, VideoReader
+from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
 from provenance.watermark import Payload, Watermark
 
 _FIRST_LOOK = 48
 """Frames before the first attempt; the evidence is doubled before each further one."""
+_OPENING = 240
+"""Frames read from the start of the video."""
+_WINDOWS = 8
+"""Further places of ``_FIRST_LOOK`` frames each, spread evenly over a longer video whose start gave no reading."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,18 @@ class Extraction:
 def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool = True) -> Extraction:
     """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
 
-    The whole file is read only if nothing is found earlier. ``isolated=False`` decodes in this process, for files
+    At most 624 frames are looked at, however long the video. ``isolated=False`` decodes in this process, for files
     that this process has written itself.
     """
-    attempts = 0
-    seen = 0
-    next_look = _FIRST_LOOK
-    with VideoReader(path, limits, isolated=isolated) as reader:
+    with VideoReader(path, limits, isolated=isolated, max_frames=_OPENING) as reader:
+        info = reader.info
         try:
-            detector = watermark.detector(width=reader.info.width, height=reader.info.height)
+            detector = watermark.detector(width=info.width, height=info.height)
         except WatermarkError as error:  # such as frames too small to carry it
-            return Extraction(reader.info, None, 0.0, 0, 0.0, error.cause)
+            return Extraction(info, None, 0.0, 0, 0.0, error.cause)
+        attempts, seen, next_look = 0, 0, _FIRST_LOOK
         result = None
-        for frames in reader:
+        for frames in _sample(reader, path, limits, isolated=isolated):
             detector.update(frames)
             seen += len(frames)
             result = None
@@ -58,4 +62,19 @@ def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool 
         if result is None:
             attempts += 1
             result = detector.result()
-    return Extraction(reader.info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+    return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+
+
+def _sample(opening: VideoReader, path: Path, limits: Limits, *, isolated: bool) -> Iterator[Frames]:
+    """The opening of the video and, if it goes on, windows spread over the rest."""
+    count = 0
+    for frames in opening:
+        count += len(frames)
+        yield frames
+    if count < _OPENING:
+        return
+    duration = opening.info.duration
+    for index in range(1, _WINDOWS + 1):
+        start = duration * index / (_WINDOWS + 1)
+        with VideoReader(path, limits, isolated=isolated, start=start, max_frames=_FIRST_LOOK) as window:
+            yield from window

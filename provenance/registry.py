@@ -36,6 +36,9 @@ from sqlalchemy.schema import CreateTable
 from countermark.core.errors import ConfigurationError, RegistryError
 from countermark.core.settings import Settings
 
+BUSY_MILLISECONDS = 30_000
+"""How long SQLite waits for another process to finish writing."""
+
 
 class Base(DeclarativeBase):
     """Declarative base of the registry's tables."""
@@ -222,13 +225,14 @@ def _configure_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry)
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")  # an entry must survive a power cut, as its file does
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
     cursor.close()
 
 
 def _registry_error(engine: Engine, verb: str, error: Exception) -> RegistryError:
     detail = getattr(error, "orig", None) or error
+    place = engine.url.set(query={}).render_as_string(hide_password=True)
     return RegistryError(
-        f"The registry {engine.url.render_as_string(hide_password=True)} cannot be {verb}: {detail}.",
+        f"The registry {place} cannot be {verb}: {detail}.",
         remedy="Check that it is reachable, writable and not damaged (COUNTERMARK_DATABASE_URL, COUNTERMARK_HOME).",
     )
