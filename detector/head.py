@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.encoders.image import ImageEmbedding
 from countermark.core.errors import WeightsError
 from detector.evidence import ErrorRates
 
@@ -25,7 +24,7 @@ class HeadCard(BaseModel):
 
     version: str
     encoder_sha256: str
-    levels: tuple[int, ...]
+    layers: tuple[int, ...]
     slope: float
     offset: float
     error_rates: ErrorRates
@@ -33,7 +32,7 @@ class HeadCard(BaseModel):
 
 @dataclass(frozen=True)
 class Head:
-    """``weight`` and ``centre`` float32 [D], D features as :func:`features` makes them for ``card.levels``."""
+    """``weight`` and ``centre`` float32 [D], D features as :func:`features` makes them of ``card.layers``."""
 
     weight: Float32
     centre: Float32
@@ -48,14 +47,16 @@ class Head:
         return float(self.card.slope * np.mean(scores) + self.card.offset)
 
 
-def features(embedding: ImageEmbedding, levels: tuple[int, ...]) -> Float32:
-    """Features [N, 512 + 768 * len(levels)]: image embedding and class tokens of chosen layers, each of unit length.
+def features(classes: Float32, patches: Float32) -> Float32:
+    """Features [..., 2 * L * 768] of class tokens [..., L, 768] and mean patch tokens [..., L, 768] of L layers.
 
-    Early layers carry texture, where decoders leave traces, and the last the meaning (C. Koutlis and S. Papadopoulos,
-    Leveraging Representations from Intermediate Encoder-blocks for Synthetic Image Detection, ECCV 2024).
+    Each token is scaled to unit length. Middle layers carry texture, where decoders leave traces; the last one carries
+    the meaning, which tells generators by what they are asked to paint (C. Koutlis and S. Papadopoulos, Leveraging
+    Representations from Intermediate Encoder-blocks for Synthetic Image Detection, ECCV 2024).
     """
-    parts = [embedding.image, *(embedding.levels[:, level] for level in levels)]
-    return np.concatenate([part / np.linalg.norm(part, axis=1, keepdims=True) for part in parts], axis=1)
+    tokens = np.concatenate([classes, patches], axis=-2)
+    unit: Float32 = tokens / np.linalg.norm(tokens, axis=-1, keepdims=True)
+    return unit.reshape(*tokens.shape[:-2], -1)
 
 
 def save_head(head: Head, path: Path) -> None:

@@ -10,13 +10,13 @@ from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
 from detector.evidence import Evidence
-from detector.signals import container, credentials, frames, watermark
+from detector.signals import container, credentials, frames, known_marks, watermark
 from detector.signals.protocol import Signal
 from detector.verdict import Question, Verdict, conclude
 
 OnStep = Callable[[str, str], None]
 
-SIGNALS: tuple[Signal, ...] = (credentials, watermark, container, frames)
+SIGNALS: tuple[Signal, ...] = (credentials, watermark, known_marks, container, frames)
 
 
 def screen(path: Path | str, *, settings: Settings | None = None, on_step: OnStep | None = None) -> Verdict:

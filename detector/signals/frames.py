@@ -52,7 +52,8 @@ def measure(clip: Clip) -> Evidence:
     """Embed evenly spread frames, score each, average. Raises ``MediaError`` if no frame can be decoded."""
     head, encoder = _head(), image_encoder()
     samples = clip.samples
-    scores = head.scores(features(encoder.encode(samples.normalised), head.card.levels))
+    tokens = encoder.layers(samples.normalised, head.card.layers)
+    scores = head.scores(features(tokens.classes, tokens.patches.mean(axis=2)))
     llr = min(max(head.llr(scores), STRONGEST_AGAINST), STRONGEST_FOR)
     bounds = [0.0, *((samples.times[1:] + samples.times[:-1]) / 2), max(clip.info.duration, samples.times[-1])]
     segments = tuple(

@@ -1,0 +1,220 @@
+"""Train, calibrate and judge the frame head: ``python -m detector.training.frames DATA``.
+
+A logistic regression on tokens of middle encoder layers, on frames as they are and degraded, with every
+source given its fair share. It is judged on sources it has not seen: generators and real collections are divided into
+folds by name, and each is scored by a head trained without it. Those scores also give the calibration (score to
+log-likelihood ratio) and the threshold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from countermark.core.errors import CountermarkError, UsageError
+from countermark.core.weights import CLIP_VISUAL_INT8
+from detector.evidence import ErrorRates
+from detector.head import WEIGHTS, Head, HeadCard, features, save_head
+from detector.training.card import Report, write_card
+from detector.training.data import LAYERS, Item, Views, embed, read_manifest
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+CHOSEN = (6, 7)
+"""Encoder layers the head looks at; the best of those tried, see ``docs/detector.md``."""
+STRENGTH = 10.0
+"""Inverse strength of L2 regularisation."""
+FOLDS, REPEATS = 5, 4
+MOST_FALSE = 0.01
+"""Share of real clips from unseen sources that may reach the threshold."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Clips as arrays. ``values`` float32 [N, VIEWS, T, D]; ``generated`` bool [N]; ``sources``, ``sites`` str [N]."""
+
+    values: list[Float32]
+    generated: npt.NDArray[np.bool_]
+    sources: npt.NDArray[np.str_]
+    facts: Float64
+
+
+def tabulate(looked: Sequence[tuple[Item, Views]]) -> Table:
+    """The clips that answer the question, as arrays. Raises ``UsageError`` if one class has fewer than two sources."""
+    pairs = [(item, views) for item, views in looked if item.generated is not None]
+    at = [LAYERS.index(layer) for layer in CHOSEN]
+    table = Table(
+        values=[features(views.classes[:, :, at], views.patches[:, :, at]) for _, views in pairs],
+        generated=np.array([bool(item.generated) for item, _ in pairs]),
+        sources=np.array([item.source for item, _ in pairs]),
+        facts=np.array([item.facts for item, _ in pairs], np.float64),
+    )
+    for kind in (True, False):
+        if len(set(table.sources[table.generated == kind])) < FOLDS:
+            raise UsageError(
+                f"There are fewer than {FOLDS} sources of {'generated' if kind else 'real'} clips.",
+                remedy="Add clips of further sources: a head that saw few cannot be judged.",
+            )
+    return table
+
+
+def source_weights(sources: npt.NDArray[np.str_], generated: npt.NDArray[np.bool_]) -> Float64:
+    """Weights [N] of clips: both classes alike; within one, a source of n clips counts as the square root of n."""
+    weights = np.zeros(len(sources))
+    for kind in (True, False):
+        for source in set(sources[generated == kind]):
+            members = (sources == source) & (generated == kind)
+            weights[members] = members.sum() ** -0.5
+        weights[generated == kind] /= weights[generated == kind].sum()
+    return weights * len(sources) / 2
+
+
+def fit(values: Sequence[Float32], generated: npt.NDArray[np.bool_], weights: Float64) -> tuple[Float32, Float32]:
+    """Weight [D] and centre [D] of a linear head on all views and frames of these clips."""
+    rows = np.concatenate([clip.reshape(-1, clip.shape[-1]) for clip in values])
+    counts = [clip.shape[0] * clip.shape[1] for clip in values]
+    centre = rows.mean(axis=0)
+    model = LogisticRegression(C=STRENGTH, max_iter=400)
+    model.fit(rows - centre, np.repeat(generated, counts), sample_weight=np.repeat(weights / counts, counts))
+    weight = model.coef_[0].astype(np.float32)
+    # The intercept is folded into the calibration, which is fitted on held-out scores.
+    return weight, centre.astype(np.float32)
+
+
+def folds(sources: npt.NDArray[np.str_], generated: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.int64]:
+    """A fold number [N] for every clip, the same for all clips of a source; each fold gets some of both classes."""
+    rng = np.random.default_rng(seed)
+    of: dict[str, int] = {}
+    for kind in (True, False):
+        filled = np.zeros(FOLDS)
+        names = rng.permutation(sorted(set(sources[generated == kind])))
+        for name in sorted(names, key=lambda n: -np.sum(sources == n) * rng.uniform(0.5, 1.0)):
+            of[str(name)] = int(np.argmin(filled))
+            filled[of[str(name)]] += np.sum(sources == name)
+    return np.array([of[str(name)] for name in sources])
+
+
+def held_out_scores(table: Table, seed: int) -> Float64:
+    """Scores [N, VIEWS] of every clip by a head that saw neither its source nor any other of its fold."""
+    assigned = folds(table.sources, table.generated, seed)
+    scores = np.zeros((len(table.values), table.values[0].shape[0]))
+    for fold in range(FOLDS):
+        train, test = np.flatnonzero(assigned != fold), np.flatnonzero(assigned == fold)
+        weights = source_weights(table.sources[train], table.generated[train])
+        weight, centre = fit([table.values[i] for i in train], table.generated[train], weights)
+        for i in test:
+            scores[i] = ((table.values[i] - centre) @ weight).mean(axis=1)
+    return scores
+
+
+def metadata_scores(table: Table, seed: int) -> Float64:
+    """Scores [N] by size, frame rate and bit rate alone, on the same folds: what a head must beat."""
+    assigned = folds(table.sources, table.generated, seed)
+    facts = np.log(np.maximum(table.facts, 1e-6))
+    scores = np.zeros(len(facts))
+    for fold in range(FOLDS):
+        train, test = assigned != fold, assigned == fold
+        mean, std = facts[train].mean(axis=0), facts[train].std(axis=0) + 1e-9
+        model = LogisticRegression(C=1.0, max_iter=1000)
+        weights = source_weights(table.sources[train], table.generated[train])
+        model.fit((facts[train] - mean) / std, table.generated[train], sample_weight=weights)
+        scores[test] = model.decision_function((facts[test] - mean) / std)
+    return scores
+
+
+def calibrate(scores: Float64, table: Table) -> tuple[float, float]:
+    """Slope and offset from held-out scores [N, VIEWS] to log-likelihood ratios (Platt scaling at even odds)."""
+    weights = source_weights(table.sources, table.generated)
+    views = scores.shape[1]
+    model = LogisticRegression(C=1e3)
+    model.fit(scores.reshape(-1, 1), np.repeat(table.generated, views), sample_weight=np.repeat(weights, views))
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+def threshold_of(llr: Float64, real: npt.NDArray[np.bool_]) -> float:
+    """The lowest log-likelihood ratio that at most ``MOST_FALSE`` of real looks [n, VIEWS] reach."""
+    looks = np.sort(llr[real].ravel())[::-1]
+    allowed = int(MOST_FALSE * len(looks))
+    return float(np.ceil(looks[allowed] * 100) / 100 + 0.01)
+
+
+def nested_rates(llr: Float64, table: Table) -> list[float]:
+    """For each real clip, the share of its looks that reach a threshold chosen without its source."""
+    rates = []
+    for index in np.flatnonzero(~table.generated):
+        elsewhere = ~table.generated & (table.sources != table.sources[index])
+        rates.append(float(np.mean(llr[index] >= threshold_of(llr, elsewhere))))
+    return rates
+
+
+def train(folder: Path, cache: Path, output: Path) -> Report:
+    """Train on ``folder``, write ``output/frames.safetensors`` and the model card; returns what was measured."""
+    looked = list(embed(read_manifest(folder), cache))
+    table = tabulate(looked)
+    runs = [held_out_scores(table, seed) for seed in range(REPEATS)]
+    slope, offset = calibrate(np.concatenate(runs, axis=1), table)
+    llrs = [slope * run + offset for run in runs]
+    threshold = threshold_of(np.concatenate(llrs, axis=1), ~table.generated)
+    weight, centre = fit(table.values, table.generated, source_weights(table.sources, table.generated))
+    report = Report.measure(
+        llrs,
+        generated=table.generated,
+        sources=table.sources,
+        threshold=threshold,
+        nested=nested_rates(np.concatenate(llrs, axis=1), table),
+        metadata=[metadata_scores(table, seed) for seed in range(REPEATS)],
+    )
+    card = HeadCard(
+        version=hashlib.sha256(weight.tobytes()).hexdigest()[:8],
+        encoder_sha256=CLIP_VISUAL_INT8.sha256,
+        layers=CHOSEN,
+        slope=slope,
+        offset=offset,
+        error_rates=ErrorRates(
+            threshold=threshold,
+            false_positive_rate=round(report.false_positive_rate, 4),
+            true_positive_rate=round(report.true_positive_rate, 4),
+            measured_on=f"{len(table.values)} clips, native and degraded, by heads that had not seen their source",
+        ),
+    )
+    head = Head(weight, centre, card)
+    save_head(head, output / "frames.safetensors")
+    at = [LAYERS.index(layer) for layer in CHOSEN]
+    others: dict[str, list[float]] = {}
+    for item, views in looked:
+        if item.generated is None:
+            values = features(views.classes[0][:, at], views.patches[0][:, at])
+            others.setdefault(item.source, []).append(head.llr(head.scores(values)))
+    write_card(output / "MODEL_CARD.md", head, report, others)
+    return report
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train from the command line; exit 0, or the error's code."""
+    parser = argparse.ArgumentParser(prog="python -m detector.training.frames", description="Train the frame head.")
+    parser.add_argument("data", type=Path, help="folder with manifest.csv and the clips")
+    parser.add_argument(
+        "--cache", type=Path, default=Path("runs/frames"), help="what the encoder saw, to be used again"
+    )
+    parser.add_argument("--output", type=Path, default=WEIGHTS, help="folder for the head and its model card")
+    options = parser.parse_args(arguments)
+    try:
+        report = train(options.data, options.cache, options.output)
+    except CountermarkError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(report.table())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
