@@ -186,8 +186,9 @@ def _encoder(container: InputContainer, stream: VideoStream, packet_head: bytes)
     if found:
         return found.group().decode("ascii")
     for tags in (stream.metadata, container.metadata):
-        if name := tags.get("encoder", "").strip():
-            return name
+        for key, value in tags.items():
+            if key.lower() == "encoder" and value.strip():
+                return value.strip()
     return None
 
 
@@ -198,12 +199,10 @@ def _side_data(frame: VideoFrame) -> list[SideData]:
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, bool]:
-    """Degrees counter-clockwise by which the display matrix turns the picture, and whether it is flipped first."""
+    """Degrees counter-clockwise by which the display matrix turns the picture, and whether it then flips it."""
     matrix = next((bytes(item) for item in _side_data(frame) if item.type is SideDataType.DISPLAYMATRIX), None)
     if matrix is None or len(matrix) != 36:
         return 0, False
     a, b, _, c, d, *_ = struct.unpack("=9i", matrix)
-    if a * d - b * c >= 0:
-        return frame.rotation % 360, False
-    # Undo the flip (x -> -x) and read the turn that is left.
-    return round(math.degrees(math.atan2(b, -a))) % 360, True
+    mirrored = a * d - b * c < 0
+    return round(-math.degrees(math.atan2(b, -a if mirrored else a))) % 360, mirrored

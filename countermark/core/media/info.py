@@ -39,7 +39,7 @@ class MediaInfo(BaseModel):
     rotation: int
     """Degrees counter-clockwise by which a player turns the coded picture, 0 to 359."""
     mirrored: bool
-    """The display matrix also flips the picture left to right, before turning it."""
+    """The display matrix also flips the picture left to right, after turning it."""
     frame_rate: Fraction
     """Average frames per second."""
     time_base: Fraction

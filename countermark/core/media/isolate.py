@@ -33,6 +33,7 @@ _BOOT = (
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "LC_ALL": "C.UTF-8"}
 _KEPT = ("LD_LIBRARY_PATH",)  # where an interpreter outside the system's folders may find its own libraries
 _MAX_JSON = 4 * 1024**2
+_START_SECONDS = 60.0  # a busy machine may take that long to start an interpreter, which is not the file's fault
 _PIPE_BYTES = 1024**2
 _HOSTILE = "The file is damaged or hostile; convert it with a trusted tool first."
 
@@ -44,6 +45,7 @@ class Child:
         """Start the process; it is killed and reaped at the latest when this object is collected."""
         self._path, self._limits = request["path"], limits
         self._waited = 0.0
+        self._patience = max(limits.max_seconds_silent, _START_SECONDS)
         pipe, theirs = os.pipe()
         try:
             with contextlib.suppress(OSError, AttributeError):  # not on Linux, or over an unprivileged user's quota
@@ -83,6 +85,8 @@ class Child:
     def facts(self) -> dict[str, object]:
         """What the child found out about the file; raises ``MediaError`` or ``MediaLimitError``."""
         kind, _, size = self._header()
+        while kind == b"K":
+            kind, _, size = self._header()
         if kind != b"I":
             raise self._broken()
         return self._json(size)
@@ -113,6 +117,7 @@ class Child:
     def _header(self) -> tuple[bytes, int, int]:
         head = np.empty(HEADER.size, np.uint8)
         self._fill(head)
+        self._patience = self._limits.max_seconds_silent
         kind, pts, size = HEADER.unpack(head.data)
         if kind == b"E":
             problem = self._json(size)
@@ -137,7 +142,7 @@ class Child:
     def _fill(self, target: UInt8) -> None:
         """Read exactly ``target.size`` bytes, or raise what became of the child."""
         view = target.reshape(-1).data
-        deadline = time.monotonic() + self._limits.max_seconds_silent
+        deadline = time.monotonic() + self._patience
         while view:
             before = time.monotonic()
             ready = self._poll.poll(max(0.0, deadline - before) * 1000)
@@ -151,8 +156,8 @@ class Child:
 
     def _timeout(self) -> MediaError:
         self.close()
-        silent, total = self._limits.max_seconds_silent, self._limits.max_seconds_cpu
-        why = f"more than {total} s in all" if self._waited > total else f"nothing came for {silent:g} s"
+        total = self._limits.max_seconds_cpu
+        why = f"more than {total} s in all" if self._waited > total else f"nothing came for {self._patience:g} s"
         return MediaError(
             f"Decoding {self._path} was given up: {why}.",
             remedy="The file may be damaged or made to stall decoders; convert it with a trusted tool first.",
@@ -160,7 +165,7 @@ class Child:
 
     def _ended(self) -> MediaError:
         try:
-            code = self._process.wait(timeout=5)
+            code = self._process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             return self._broken()
         self.close()

@@ -22,7 +22,7 @@ class Limits:
     max_seconds: float = 7200.0
     max_bytes: int = 8 * 1024**3
     max_seconds_cpu: int = 4 * 3600
-    max_memory_bytes: int = 3 * 1024**3
+    max_memory_bytes: int = 2 * 1024**3
     max_seconds_silent: float = 60.0
 
     @classmethod

@@ -69,8 +69,7 @@ def open_container(path: Path) -> InputContainer:
         with path.open("rb") as file:
             head = file.read(12)
         if head[4:8] == b"ftyp":
-            cause = f"{path} is cut short or damaged: it is an MP4 or MOV file whose index (moov) cannot be read."
-            raise MediaError(cause, remedy=DAMAGED) from None
+            raise _no_index(path) from None
         reason = getattr(error, "strerror", None) or "unknown format"
         raise MediaError(f"{path} is not a video that can be read ({reason}).", remedy=UNREADABLE) from None
 
@@ -80,6 +79,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 
     Raises ``MediaError`` if there is none or no decoder for it.
     """
+    if not len(container.streams) and "mp4" in container.format.name:
+        raise _no_index(path)
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         kind = "only audio" if container.streams.audio else "no video"
@@ -93,6 +94,11 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
             remedy="Convert it to H.264, HEVC, VP9 or AV1.",
         )
     return stream
+
+
+def _no_index(path: Path) -> MediaError:
+    cause = f"{path} is cut short or damaged: it is an MP4 or MOV file whose index (moov) cannot be read."
+    return MediaError(cause, remedy=DAMAGED)
 
 
 def timeline_origin(container: InputContainer) -> Fraction:

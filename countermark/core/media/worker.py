@@ -92,18 +92,18 @@ def _limit(kind: int, soft: int, hard: int | None = None) -> None:
 
 
 def _serve(pipe: int, request: Request, limits: Limits) -> None:
-    # After the limits are in force, for PyAV runs code of many libraries when it is imported.
-    if request["task"] == "remux":
-        from countermark.core.media.remux import remux
+    # Imported after the limits are in force, for PyAV runs code of many libraries when it is loaded.
+    from countermark.core.media.decode import Source
+    from countermark.core.media.remux import remux
 
+    _write(pipe, HEADER.pack(b"K", 0, 0))  # started: from here on the file is to blame for silence
+    if request["task"] == "remux":
         audio = request["audio"]
         steps = remux(
             Path(request["path"]), Path(audio) if audio else None, Path(request["output"]), request["metadata"]
         )
         _work(pipe, steps)
     else:
-        from countermark.core.media.decode import Source
-
         source = Source(Path(request["path"]), limits)
         _send(pipe, b"I", source.facts)
         if request["task"] == "read":

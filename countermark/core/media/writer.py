@@ -236,6 +236,7 @@ def _codec_options(spec: VideoSpec) -> dict[str, str]:
             speed = (5, 5, 5, 4, 4, 3, 2, 1, 0)[step]
             return {"crf": crf, "b": "0", "deadline": "good", "cpu-used": str(speed), "row-mt": "1"}
         case "libsvtav1":
+            os.environ.setdefault("SVT_LOG", "1")  # errors only; the library knows no other way to be quiet
             return {"crf": crf, "preset": str((12, 11, 10, 9, 9, 8, 6, 5, 4)[step])}
 
 
