@@ -78,7 +78,7 @@ def detect_known_marks(rgb: npt.NDArray[np.uint8]) -> list[KnownMark]:
         return []
     candidates = []
     for neutral in _NEUTRAL:
-        votes = np.mean([_votes(frame, neutral) for frame in rgb], axis=0, dtype=np.float32)
+        votes = np.stack([_votes(frame, neutral) for frame in rgb]).mean(axis=0, dtype=np.float32)
         for message in _MESSAGES:
             bits = _fold(votes, len(message.bits)) > 127 / 255
             matches = int((bits == np.array(message.bits, bool)).sum())
