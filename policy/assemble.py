@@ -1,0 +1,173 @@
+"""A policy in memory: its files read, checked against each other, indexed, and bound to the text encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from countermark.core.encoders.text import UniversalSentenceEncoder, load_text_encoder
+from countermark.core.errors import ConfigurationError
+from countermark.core.settings import get_settings
+from policy.classifier import Floats, Heads, embed, feature_names, heads_from_bytes, list_features
+from policy.clauses import split_clauses
+from policy.gazetteer import Entity, Gazetteers, rewrite
+from policy.lexicon import Contexts, Lexicon, LexiconHits
+from policy.minors import MinorsRule
+from policy.normalise import Normalised, canonicalise, normalise
+from policy.schema import (
+    BUNDLED,
+    Category,
+    ContextsFile,
+    Folder,
+    GazetteerFile,
+    LexiconFile,
+    MinorsFile,
+    NormalisationRules,
+    PolicyFile,
+    ThresholdsFile,
+)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Everything of a policy that is not learned."""
+
+    file: PolicyFile
+    normalisation: NormalisationRules
+    lexicons: tuple[Lexicon, ...]
+    contexts: Contexts
+    gazetteers: Gazetteers
+    minors: MinorsRule
+    encoder: UniversalSentenceEncoder
+
+    @cached_property
+    def categories(self) -> dict[str, Category]:
+        """The taxonomy by id."""
+        return {category.id: category for category in self.file.categories}
+
+    @cached_property
+    def vocabulary(self) -> frozenset[str]:
+        """Every word of every list."""
+        lists = (self.gazetteers.words, self.minors.words, *(lexicon.words for lexicon in self.lexicons))
+        return frozenset().union(*lists)
+
+    def normalise(self, prompt: str) -> Normalised:
+        """Bring a prompt to plain spelling, with this policy's tables and words."""
+        return normalise(
+            prompt,
+            self.normalisation,
+            is_term=self.vocabulary.__contains__,
+            is_word=self.encoder.knows_word,
+        )
+
+    def prepare(self, prompt: str) -> tuple[Normalised, list[Entity], str]:
+        """The prompt in plain spelling, the names in it, and the text with names made generic.
+
+        The classifier reads the last of these, in training and in use, so that a name alone is never held against
+        its owner.
+        """
+        normalised = self.normalise(prompt)
+        entities = self.gazetteers.find(normalised)
+        return normalised, entities, rewrite(normalised.text, entities)
+
+    def hits(self, canonical: str) -> tuple[dict[str, LexiconHits], frozenset[str]]:
+        """Lexicon matches by category, and the harmless frames named."""
+        frames = self.contexts.find(canonical)
+        return {lexicon.category: lexicon.find(canonical, frames) for lexicon in self.lexicons}, frames
+
+    def features(self, texts: list[str], names: tuple[str, ...] | None = None) -> Floats:
+        """Features [N, F] of normalised texts, as the heads read them."""
+        columns = names or feature_names(self.lexicons, self.contexts)
+        lists = np.stack([list_features(*self.hits(self.fold(text)), columns) for text in texts])
+        return np.concatenate([embed(self.encoder, texts), lists], axis=1)
+
+    def fold(self, text: str) -> str:
+        """The folded form of a text that is already normalised."""
+        return canonicalise(text, self.normalisation.han_variants)[0]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A complete policy: rules, trained heads and their thresholds. ``sha256`` covers every file that was read."""
+
+    rules: Rules
+    heads: Heads
+    thresholds: ThresholdsFile
+    sha256: str
+
+    @property
+    def version(self) -> str:
+        """The version its author gave it."""
+        return self.rules.file.version
+
+    def log_odds(self, text: str) -> dict[str, float]:
+        """Log-odds per learned category of a normalised text: the maximum over the whole and its clauses.
+
+        A clause is read without its sentence, so it has to be more certain by the policy's ``clause_penalty``.
+        """
+        odds = self.heads.log_odds(self.rules.features([text, *split_clauses(text)], self.heads.features))
+        odds[1:] -= self.rules.file.clause_penalty
+        return dict(zip(self.heads.categories, odds.max(axis=0).tolist(), strict=True))
+
+
+def load_rules(folder: Folder) -> Rules:
+    """Read and index everything but the heads; raises `ConfigurationError` or `WeightsError`."""
+    file = folder.read(folder.policy_path.name, PolicyFile)
+    normalisation = folder.read(file.files.normalisation, NormalisationRules)
+    variants = normalisation.han_variants
+    lexicons = tuple(Lexicon(folder.read(name, LexiconFile), variants) for name in file.files.lexicons)
+    gazetteer_files = [folder.read(name, GazetteerFile) for name in file.files.gazetteers]
+    contexts = folder.read(file.files.contexts, ContextsFile)
+    ids = {category.id for category in file.categories}
+    for lexicon in lexicons:
+        if lexicon.category not in ids:
+            raise _contradiction(f"a lexicon is for the unknown category {lexicon.category!r}")
+    for gazetteer in gazetteer_files:
+        if gazetteer.kind not in file.entities:
+            raise _contradiction(f"a gazetteer is of the unknown kind {gazetteer.kind!r}")
+    return Rules(
+        file=file,
+        normalisation=normalisation,
+        lexicons=lexicons,
+        contexts=Contexts(contexts, variants),
+        gazetteers=Gazetteers(gazetteer_files, file.entities, variants),
+        minors=MinorsRule(folder.read(file.files.minors, MinorsFile), variants),
+        encoder=load_text_encoder(),
+    )
+
+
+@cache
+def _load(path: Path) -> Policy:
+    folder = Folder(path)
+    rules = load_rules(folder)
+    thresholds = folder.read(rules.file.files.thresholds, ThresholdsFile)
+    heads = heads_from_bytes(folder.read_bytes(rules.file.files.heads), thresholds.heads_sha256)
+    known = set(feature_names(rules.lexicons, rules.contexts))
+    if heads.encoder != rules.encoder.name or heads.encoder != thresholds.encoder:
+        raise _contradiction(f"heads trained on {heads.encoder}, encoder is {rules.encoder.name}")
+    if not set(heads.features) <= known:
+        raise _contradiction(f"the heads need lists that are missing: {', '.join(sorted(set(heads.features) - known))}")
+    for category in (*heads.categories, *thresholds.thresholds):
+        if category not in rules.categories or category not in thresholds.thresholds:
+            raise _contradiction(f"category {category!r} lacks a threshold or a place in the taxonomy")
+    return Policy(rules, heads, thresholds, folder.sha256)
+
+
+def load_policy(path: Path | None = None) -> Policy:
+    """Load the policy at ``path`` (default: the setting ``policy_file``, else the bundled policy), once per process.
+
+    Raises `ConfigurationError` when a file is missing, malformed or contradicts another, and `WeightsError` when the
+    encoder or the heads are not what they should be. There is no fallback to a lesser policy.
+    """
+    chosen = path or get_settings().policy_file or BUNDLED / "policy.yaml"
+    return _load(chosen.resolve())
+
+
+def _contradiction(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The policy's files contradict each other: {what}.",
+        remedy="Repair the files, or unset COUNTERMARK_POLICY_FILE to use the bundled policy.",
+    )

@@ -1,0 +1,172 @@
+"""Labelled prompts for training and measuring, and the split between the two.
+
+Two sources: public sets in a folder given by the caller (never part of this repository), and our own prompts in
+``policy/data/prompts``. The split is by seed idea: an unsafe prompt, its safe twin and their translations share a
+``seed`` and always fall on the same side. Near-duplicates in public sets are grouped the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.encoders.text import TextEncoder
+from countermark.core.errors import UsageError
+from policy.schema import BUNDLED
+
+Part = Literal["train", "calibration", "test"]
+PROMPTS = BUNDLED / "prompts"
+_NEAR = 0.8  # cosine from which two prompts of a public set count as one seed idea
+_FOLDS = 20
+
+# Public labels to our categories. A label that mixes several of ours is left out: a wrong label teaches more than none.
+_LABELS = {
+    "overt_unsafe_half": {
+        "violence": "graphic_violence",
+        "self_harm": "self_harm",
+        "illegal_activities": "illicit",
+        "unethical": "illicit",
+        "privacy_public": "privacy",
+        "privacy_individual": "privacy",
+        "copyright_violations": "intellectual_property",
+        "discrimination": "hate",
+        "sexual_content": "sexual",
+    },
+    "ailuminate_demo_en": {
+        "hate": "hate",
+        "ip": "intellectual_property",
+        "weapons": "illicit",
+        "non_violent_crime": "illicit",
+        "privacy": "privacy",
+        "self_harm": "self_harm",
+        "sexual": "sexual",
+        "sex_crime": "sexual",
+        "elections": "political_deception",
+    },
+    "harmbench_standard": {
+        "illegal": "illicit",
+        "cybercrime_intrusion": "illicit",
+        "misinformation_disinformation": "political_deception",
+        "chemical_biological": "illicit",
+    },
+    "strongreject": {
+        "Non-violent crimes": "illicit",
+        "Illegal goods and services": "illicit",
+        "Disinformation and deception": "political_deception",
+        "Hate, harassment and discrimination": "hate",
+        "Sexual content": "sexual",
+    },
+}
+_BENIGN = ("overt_benign_half", "coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en")
+_ONLY_TEST = ("t2v_compbench",)
+
+
+@dataclass(frozen=True)
+class Example:
+    """A labelled prompt. ``category`` is set for unsafe prompts, and for safe ones that resemble a category."""
+
+    text: str
+    unsafe: bool
+    category: str | None
+    language: str
+    source: str
+    seed: str
+    part: Part = "train"
+
+
+class PromptRow(BaseModel):
+    """One line of ``policy/data/prompts/*.jsonl``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text: str
+    label: Literal[0, 1]
+    category: str | None = None
+    lang: Literal["en", "zh"]
+    seed: str
+
+
+def own_prompts(folder: Path = PROMPTS) -> list[Example]:
+    """The prompts written for this project: unsafe ones with their safe twins, and ordinary ones."""
+    out = []
+    for path in sorted(folder.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            row = PromptRow.model_validate_json(line)
+            source = "own" if row.category else "own_benign"
+            out.append(Example(row.text, row.label == 1, row.category, row.lang, source, f"own/{row.seed}"))
+    return [replace(e, part=_part(e.seed, test=5, calibration=3 if e.source == "own_benign" else 0)) for e in out]
+
+
+def public_prompts(folder: Path, encoder: TextEncoder) -> list[Example]:
+    """The public sets found in ``folder``; raises `UsageError` when none is there."""
+    out: list[Example] = []
+    for name, mapping in _LABELS.items():
+        for row in _rows(folder, name):
+            category = mapping.get(row["categories"][0])
+            if row["label"] == 1 and category:
+                out.append(Example(row["text"], True, category, row["lang"], name, f"{name}/{row['id']}"))
+    for name in (*_BENIGN, *_ONLY_TEST):
+        for row in _rows(folder, name):
+            category = row["categories"][0] if name == "overt_benign_half" else None
+            out.append(Example(row["text"], False, category, row["lang"], name, f"{name}/{row['id']}"))
+    if not out:
+        raise UsageError(f"No data set was found in {folder}.", remedy="Give the folder that holds the *.jsonl sets.")
+    overt = [i for i, e in enumerate(out) if e.source.startswith("overt")]
+    for i, seed in zip(overt, near_groups([out[i].text for i in overt], encoder), strict=True):
+        out[i] = replace(out[i], seed=f"overt/{seed}")
+    return [replace(e, part=_public_part(e)) for e in out]
+
+
+def _public_part(example: Example) -> Part:
+    if example.source in _ONLY_TEST:
+        return "test"
+    if example.source.startswith("overt"):
+        return _part(example.seed, test=6, calibration=0)
+    if example.unsafe:
+        return "train"
+    return _part(example.seed, test=6, calibration=6)
+
+
+def _rows(folder: Path, name: str) -> Iterable[dict[str, Any]]:
+    path = folder / f"{name}.jsonl"
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def _part(seed: str, *, test: int, calibration: int) -> Part:
+    """Twentieths of the seeds, chosen by hash so that no one can choose them."""
+    fold = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") % _FOLDS
+    if fold < test:
+        return "test"
+    return "calibration" if fold < test + calibration else "train"
+
+
+def near_groups(texts: Sequence[str], encoder: TextEncoder, near: float = _NEAR) -> list[int]:
+    """A group number per text: texts linked by a chain of pairs with cosine over ``near`` share one."""
+    vectors = encoder.encode(texts)
+    parent = list(range(len(texts)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for start in range(0, len(texts), 512):
+        rows, columns = np.nonzero(vectors[start : start + 512] @ vectors.T > near)
+        for i, j in zip((rows + start).tolist(), columns.tolist(), strict=True):
+            parent[root(i)] = root(j)
+    return [root(i) for i in range(len(texts))]
+
+
+def select(examples: Iterable[Example], keep: Callable[[Example], bool]) -> list[Example]:
+    """The examples that ``keep`` accepts, in order."""
+    return [e for e in examples if keep(e)]

@@ -1,0 +1,24 @@
+"""Which language to answer in. A rule on scripts is exact enough for that, and cannot be argued with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from policy.normalise import is_han
+
+Language = Literal["en", "zh", "other"]
+
+
+def identify(text: str) -> Language:
+    """``zh`` when Han characters dominate (one counts as two Latin letters) and there is no kana; ``en`` for Latin
+    script; ``other`` for the rest. French or Spanish count as ``en`` here: the rules for Latin script apply to them.
+    """
+    letters = [c for c in text if c.isalpha()]
+    han = sum(is_han(c) for c in letters)
+    latin = sum(c < "\u0250" for c in letters)
+    kana = sum("\u3040" <= c <= "\u30ff" for c in letters)
+    if han and 2 * han >= latin and kana == 0 and han + latin >= len(letters) / 2:
+        return "zh"
+    if latin >= len(letters) / 2:
+        return "en"
+    return "other"

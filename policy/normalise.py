@@ -1,0 +1,296 @@
+"""Undo disguises: bring a prompt to the plain spelling that the rules and the encoder read.
+
+Steps, in order: invisible characters removed, Unicode compatibility forms folded (NFKC, Unicode Standard Annex 15),
+stacked accents removed, look-alike letters of other scripts mapped (after the idea of UTS 39 confusables), s p a c e d
+or d.o.t.t.e.d letters joined, leet digits read as letters. Each step that changed something reports a signal, because
+a disguise is evidence in itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+from policy.schema import NormalisationRules
+
+Signal = Literal["invisible", "styled_letters", "stacked_accents", "homoglyphs", "separated_letters", "leet"]
+
+_KEPT_CONTROLS = {"\n", "\t", "\r"}
+_INVISIBLE = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0", "\u2800"}
+_JOINERS = {"\u200c", "\u200d"}  # legitimate inside emoji and several scripts; never between Latin or Han letters
+_SEPARATORS = r" ._\-*~|/\\+·•,"
+_SPACED = re.compile(rf"(?<![A-Za-z0-9@$])(?:[A-Za-z0-9@$][{_SEPARATORS}]){{2,}}[A-Za-z0-9@$](?![A-Za-z0-9@$])")
+_SPLIT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]+(?:[._*~|+][A-Za-z]+)+(?![A-Za-z])")
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_SPLIT_HAN = re.compile(rf"(?<=[{_HAN}])[*_~|.+#^]+(?=[{_HAN}])")
+_SPACED_HAN = re.compile(rf"(?<![{_HAN}])(?:[{_HAN}][ \-/]){{2,}}[{_HAN}](?![{_HAN}])")
+_TOKEN = re.compile(r"[A-Za-z0-9@$!€]+")
+_INNER_LEET = re.compile(r"[a-z][013457@$!€]+[a-z]")
+_TECHNICAL = re.compile(r"\d+[a-z]{1,4}|[a-z]{1,4}\d+[a-z]?")  # 60fps, 35mm, 4k, mp4, x264
+_MIN_SENTENCE = 8  # letters: from here a run of single letters may be several words
+_LONGEST_WORD = 16
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A prompt in plain spelling.
+
+    ``text`` keeps case and punctuation: the encoder reads it, a rewrite edits it. ``canonical`` is for matching:
+    lower-case words between single spaces, with a space at both ends; ``offsets[i]`` is the index in ``text`` of the
+    character that ``canonical[i]`` stands for.
+    """
+
+    text: str
+    canonical: str
+    offsets: tuple[int, ...]
+    signals: tuple[Signal, ...]
+
+    def span(self, start: int, end: int) -> tuple[int, int]:
+        """Map a range of ``canonical`` (without its outer spaces) to a range of ``text``."""
+        return self.offsets[start], self.offsets[end - 1] + 1
+
+
+def is_han(character: str) -> bool:
+    """True for the unified CJK ideographs in common use."""
+    return "\u4e00" <= character <= "\u9fff" or "\u3400" <= character <= "\u4dbf"
+
+
+def _unspaced(character: str) -> bool:
+    """True for scripts written without spaces between words: Han, kana, Thai (and Hangul, whose words inflect)."""
+    return (
+        is_han(character)
+        or "\u3040" <= character <= "\u30ff"
+        or "\u0e00" <= character <= "\u0e7f"
+        or "\uac00" <= character <= "\ud7a3"
+    )
+
+
+def canonicalise(text: str, han_variants: dict[str, str]) -> tuple[str, tuple[int, ...]]:
+    """Fold ``text`` for matching; the same function folds the terms, so both sides always agree.
+
+    Returns the folded string and, for each of its characters, the index in ``text``. Traditional Han characters
+    become simplified ones where ``han_variants`` knows them; accents are dropped; an apostrophe vanishes in "don't"
+    and becomes a space in "Anna's"; words of different scripts are separated.
+    """
+    out, offsets = [" "], [0]
+    for i, character in enumerate(text):
+        if character in "'’" and text[i + 1 : i + 2].lower() != "s":
+            continue
+        for folded in unicodedata.normalize("NFKD", character).casefold():
+            kind = unicodedata.category(folded)
+            if kind == "Mn" and not _unspaced(folded):
+                continue
+            if not kind.startswith(("L", "N", "M")):
+                folded_or_space = " "
+            else:
+                composed = unicodedata.normalize("NFC", character) if _unspaced(character) else folded
+                folded_or_space = han_variants.get(composed, composed)
+            if folded_or_space == " " and out[-1] == " ":
+                continue
+            if folded_or_space != " " and out[-1] != " " and _unspaced(out[-1]) != _unspaced(folded_or_space):
+                out.append(" ")
+                offsets.append(i)
+            out.append(folded_or_space)
+            offsets.append(i)
+            if _unspaced(character):
+                break
+    if out[-1] != " ":
+        out.append(" ")
+        offsets.append(len(text))
+    return "".join(out), tuple(offsets)
+
+
+def _drop_invisible(text: str) -> tuple[str, bool]:
+    out: list[str] = []
+    disguised = False
+    for i, character in enumerate(text):
+        kind = unicodedata.category(character)
+        hidden = (
+            (kind in {"Cf", "Cc", "Co", "Cn", "Cs"} and character not in _KEPT_CONTROLS)
+            or character in _INVISIBLE
+            or "\ufe00" <= character <= "\ufe0f"
+        )
+        if not hidden:
+            out.append(character)
+            continue
+        before, after = (out[-1:] or [" "])[0], text[i + 1 : i + 2]
+        plain = (before.isascii() and before.isalpha()) or is_han(before)
+        if character in _JOINERS and not plain:
+            out.append(character)
+        disguised |= plain and (after.isalpha() or unicodedata.category(after or " ") == "Cf")
+    return "".join(out), disguised
+
+
+def _fold_forms(text: str) -> tuple[str, bool]:
+    """NFKC, with a flag when letters came in full-width, mathematical, enclosed or superscript form."""
+    folded = unicodedata.normalize("NFKC", text)
+    styled = any(
+        not c.isascii() and (n := unicodedata.normalize("NFKC", c)).isascii() and n.isalpha() and c not in "ªºſ"
+        for c in text
+    )
+    return folded, styled
+
+
+def _drop_stacked_accents(text: str) -> tuple[str, bool]:
+    """Remove marks that did not compose with their ASCII letter: they decorate, they do not spell."""
+    out: list[str] = []
+    removed = 0
+    base = " "
+    for character in text:
+        if unicodedata.category(character) in {"Mn", "Me"} and (base.isascii() or removed) and base.isascii():
+            removed += 1
+            continue
+        if unicodedata.category(character) not in {"Mn", "Me"}:
+            base = unicodedata.normalize("NFD", character)[0]
+        out.append(character)
+    return "".join(out), removed > 1
+
+
+def _map_homoglyphs(text: str, table: dict[str, str]) -> tuple[str, bool]:
+    """Map look-alikes in words that mix scripts, and in all-look-alike words of an otherwise Latin text."""
+    latin = sum(c.isascii() and c.isalpha() for c in text)
+    foreign = sum(c.isalpha() and not c.isascii() and c not in table and not is_han(c) for c in text)
+    changed = False
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal changed
+        word = match.group()
+        confusable = [c in table for c in word]
+        if not any(confusable):
+            return word
+        mixed = any(c.isascii() and c.isalpha() for c in word)
+        lone = all(confusable) and latin > 2 * foreign and latin > 0
+        if not (mixed or lone):
+            return word
+        changed = True
+        return "".join(table.get(c, c) for c in word)
+
+    return re.sub(r"\w+", replace, text), changed
+
+
+def _segment(letters: str, is_word: Callable[[str], bool]) -> list[str]:
+    """Cut a run of letters into the fewest known words, short ones counting double; empty when that is impossible."""
+    best: list[tuple[int, list[str]] | None] = [(0, [])] + [None] * len(letters)
+    for end in range(1, len(letters) + 1):
+        for start in range(max(0, end - _LONGEST_WORD), end):
+            head = best[start]
+            word = letters[start:end]
+            if head is None or not (is_word(word) if len(word) > 1 else word in "ai"):
+                continue
+            cost = head[0] + (1 if len(word) > 2 else 2)
+            current = best[end]
+            if current is None or cost < current[0]:
+                best[end] = (cost, [*head[1], word])
+    found = best[-1]
+    return found[1] if found else []
+
+
+def _join_letters(text: str, is_term: Callable[[str], bool], is_word: Callable[[str], bool]) -> tuple[str, bool]:
+    changed = False
+
+    def spaced(match: re.Match[str]) -> str:
+        nonlocal changed
+        joined = re.sub(rf"[{_SEPARATORS}]", "", match.group())
+        if sum(c.isalpha() for c in joined) < 3:
+            return match.group()
+        words = [joined]
+        if not (is_term(joined.lower()) or (len(joined) > 3 and is_word(joined.lower()))):
+            words = _segment(joined.lower(), lambda w: is_term(w) or is_word(w)) if len(joined) >= _MIN_SENTENCE else []
+            if not words or len(joined) / len(words) < 2.5:  # an alphabet, initials: no words in it
+                return match.group()
+        changed = True
+        return " ".join(words)
+
+    def split_word(match: re.Match[str]) -> str:
+        nonlocal changed
+        joined = re.sub(r"[._*~|+]", "", match.group())
+        if len(joined) < 4 or not is_term(joined.lower()):
+            return match.group()
+        changed = True
+        return joined
+
+    def spaced_han(match: re.Match[str]) -> str:
+        nonlocal changed
+        changed = True
+        return re.sub(r"[ \-/]", "", match.group())
+
+    text = _SPACED.sub(spaced, text)
+    text = _SPLIT_WORD.sub(split_word, text)
+    text = _SPACED_HAN.sub(spaced_han, text)
+    text, count = _SPLIT_HAN.subn("", text)
+    return text, changed or count > 0
+
+
+def _readings(token: str, table: dict[str, list[str]]) -> list[str]:
+    """All plain readings of a leet token (a 1 may be i or l), at most 16, the commonest first."""
+    choices = [table.get(c, [c]) for c in token]
+    return ["".join(letters) for letters, _ in zip(product(*choices), range(16), strict=False)]
+
+
+def _read_leet(
+    text: str, rules: NormalisationRules, is_term: Callable[[str], bool], is_word: Callable[[str], bool]
+) -> tuple[str, bool]:
+    changed = False
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal changed
+        token = match.group()
+        tail = token[len(token.rstrip("!")) :]
+        word = token[: len(token) - len(tail)].lower()
+        letters = sum(c.isalpha() for c in word)
+        if letters == 0 or letters == len(word) or word in rules.protected or is_term(word):
+            return token
+        readings = [r for r in _readings(word, rules.leet) if r.isalpha()]
+        chosen = next((r for r in readings if is_term(r)), None)
+        if chosen is None and letters > 1 and len(word) > 2 and not _TECHNICAL.fullmatch(word):
+            chosen = next((r for r in readings if is_word(r)), None)
+            if chosen is None and _INNER_LEET.search(word) and len(word) > 4:
+                chosen = next(iter(readings), None)
+        if chosen is None:
+            return token
+        changed = True
+        return chosen + tail
+
+    return _TOKEN.sub(replace, text), changed
+
+
+def normalise(
+    prompt: str,
+    rules: NormalisationRules,
+    *,
+    is_term: Callable[[str], bool] = lambda _: False,
+    is_word: Callable[[str], bool] = lambda _: False,
+) -> Normalised:
+    """Bring ``prompt`` to plain spelling and say which disguises were found.
+
+    ``is_term`` knows the lower-case words of the policy's lists and ``is_word`` ordinary words; they decide the
+    doubtful cases (is "nud3" a word, is "A.B.C.D" one?).
+    """
+    signals: list[Signal] = []
+    text, found = _drop_invisible(prompt)
+    if found:
+        signals.append("invisible")
+    text, found = _fold_forms(text)
+    if found:
+        signals.append("styled_letters")
+    text, found = _drop_stacked_accents(text)
+    if found:
+        signals.append("stacked_accents")
+    text, found = _map_homoglyphs(text, rules.homoglyphs)
+    if found:
+        signals.append("homoglyphs")
+    for emoji, words in rules.emoji.items():
+        text = text.replace(emoji, f" {words} ")
+    text, found = _join_letters(text, is_term, is_word)
+    if found:
+        signals.append("separated_letters")
+    text, found = _read_leet(text, rules, is_term, is_word)
+    if found:
+        signals.append("leet")
+    text = re.sub(r"[ \t]+", " ", text).strip()
+    canonical, offsets = canonicalise(text, rules.han_variants)
+    return Normalised(text, canonical, offsets, tuple(signals))

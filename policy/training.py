@@ -1,0 +1,203 @@
+"""Train the heads: ``python -m policy.training DATA [--output FOLDER]``.
+
+DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
+``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. One head per category: weighted logistic regression
+on the features of `policy.classifier`. Thresholds are quantiles of the pooled score on harmless prompts that were not
+trained on. The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from countermark.core.errors import ConfigurationError
+from policy.assemble import Rules, load_rules
+from policy.classifier import Floats, Heads, feature_names, sigmoid
+from policy.clauses import split_clauses
+from policy.corpus import Example, own_prompts, public_prompts, select
+from policy.schema import BUNDLED, Folder
+
+HEADS = (
+    "sexual",
+    "suggestive",
+    "graphic_violence",
+    "hate",
+    "self_harm",
+    "illicit",
+    "dangerous_acts",
+    "political_deception",
+    "private_likeness",
+    "intellectual_property",
+    "privacy",
+    "fraud",
+    "disturbing",
+)
+# Categories that shade into each other: an example of one is no counterexample for the other.
+_NEIGHBOURS = (
+    {"sexual", "suggestive"},
+    {"graphic_violence", "disturbing", "self_harm"},
+    {"illicit", "dangerous_acts", "fraud"},
+    {"privacy", "private_likeness", "fraud"},
+    {"political_deception", "fraud", "hate"},
+    {"intellectual_property", "fraud"},
+)
+SEED = 20261122
+C = 0.002  # inverse strength of the L2 penalty
+WEIGHTS = {"own": 3.0, "own_benign": 2.0, "overt": 1.0, "chat": 0.3, "caption": 0.3}
+OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
+POSITIVE_SHARE = 0.15  # share of the total weight given to each category's positives
+BLOCK_RATE = 0.002  # share of harmless calibration prompts that each head may refuse
+REVIEW_RATE = 0.005
+NAMED_RATE = 0.03  # the same, beside a real person's name
+FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
+
+
+def source_weight(example: Example) -> float:
+    """How much one example counts: own prompts most, captions and chat requests (a different style) least."""
+    if example.source.startswith("overt"):
+        return WEIGHTS["overt"]
+    if example.source in WEIGHTS:
+        return WEIGHTS[example.source]
+    return WEIGHTS["chat" if example.unsafe else "caption"]
+
+
+def targets(examples: Sequence[Example], category: str) -> tuple[npt.NDArray[np.bool_], Floats]:
+    """Labels and weights of one head: its own unsafe prompts against harmless ones and, lighter, other categories."""
+    near = set().union(*(group for group in _NEIGHBOURS if category in group))
+    positive = np.array([e.unsafe and e.category == category for e in examples])
+    weight = np.array([source_weight(e) for e in examples], np.float32)
+    for i, e in enumerate(examples):
+        if e.unsafe and not positive[i]:
+            weight[i] *= 0 if e.category in near else OTHER_CATEGORY
+    scale = POSITIVE_SHARE / (1 - POSITIVE_SHARE) * weight[~positive].sum() / weight[positive].sum()
+    weight[positive] *= scale
+    return positive, weight
+
+
+def fit(features: Floats, examples: Sequence[Example], names: tuple[str, ...], encoder: str) -> Heads:
+    """Fit all heads on features [N, F]; raises `ConfigurationError` when a category has no example."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows, biases = [], []
+    for category in HEADS:
+        positive, weight = targets(examples, category)
+        if not positive.any():
+            raise ConfigurationError(f"No unsafe prompt for {category}.", remedy="Add some to policy/data/prompts.")
+        used = weight > 0
+        model = LogisticRegression(C=C, max_iter=300, random_state=SEED)
+        model.fit(features[used], positive[used], sample_weight=weight[used])
+        rows.append(model.coef_[0])
+        biases.append(model.intercept_[0])
+    return Heads(np.array(rows, np.float32), np.array(biases, np.float32), HEADS, names, encoder)
+
+
+def pooled(rules: Rules, heads: Heads, texts: Sequence[str]) -> Floats:
+    """Pooled log-odds [N, C] of prepared texts, exactly as `policy.assemble.Policy.log_odds` pools them."""
+    flat: list[str] = []
+    owner: list[int] = []
+    penalty: list[float] = []
+    for i, text in enumerate(texts):
+        for k, part in enumerate([text, *split_clauses(text)]):
+            flat.append(part)
+            owner.append(i)
+            penalty.append(rules.file.clause_penalty if k else 0.0)
+    odds = heads.log_odds(rules.features(flat, heads.features)) - np.array(penalty, np.float32)[:, None]
+    out = np.full((len(texts), len(heads.categories)), -np.inf, np.float32)
+    np.maximum.at(out, np.array(owner), odds)
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, calibrate, write."""
+    parser = argparse.ArgumentParser(prog="python -m policy.training", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with the public sets (*.jsonl)")
+    parser.add_argument("--output", type=Path, default=BUNDLED, help="folder to write to")
+    options = parser.parse_args(arguments)
+
+    rules = load_rules(Folder(BUNDLED / "policy.yaml"))
+    names = feature_names(rules.lexicons, rules.contexts)
+    examples = own_prompts() + public_prompts(options.data, rules.encoder)
+    train = select(examples, lambda e: e.part == "train")
+    calibration = select(examples, lambda e: e.part == "calibration" and not e.unsafe)
+    features = rules.features([rules.prepare(e.text)[2] for e in train], names)
+    heads = fit(features, train, names, rules.encoder.name)
+    scores = sigmoid(pooled(rules, heads, [rules.prepare(e.text)[2] for e in calibration]))
+
+    data = heads.to_bytes({"seed": str(SEED), "command": "python -m policy.training DATA"})
+    (options.output / "heads.safetensors").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    thresholds = calibrate(scores, calibration)
+    header = "# Written by python -m policy.training: scores that the stated shares of harmless prompts exceed.\n"
+    content = {"heads_sha256": digest, "encoder": heads.encoder, "thresholds": thresholds}
+    (options.output / "thresholds.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    (options.output / "MODEL_CARD.md").write_text(model_card(train, calibration, digest), encoding="utf-8")
+
+
+def calibrate(scores: Floats, calibration: Sequence[Example]) -> dict[str, dict[str, float]]:
+    """Thresholds per category from the scores [N, C] of harmless prompts; ordinary users' prompts weigh most."""
+    weight = np.array([10.0 if e.source.startswith("own") else 1.0 for e in calibration])
+    out: dict[str, dict[str, float]] = {}
+    for k, category in enumerate(HEADS):
+        at = {rate: weighted_quantile(scores[:, k], weight, 1 - rate) for rate in (BLOCK_RATE, REVIEW_RATE, NAMED_RATE)}
+        out[category] = {
+            "block": round(at[BLOCK_RATE], 4),
+            "review": round(at[REVIEW_RATE], 4),
+            "with_real_person": round(at[NAMED_RATE], 4),
+            "lexicon_floor": round(weighted_quantile(scores[:, k], weight, FLOOR_RATE), 4),
+        }
+    return out
+
+
+def weighted_quantile(values: Floats, weight: npt.NDArray[np.float64], share: float) -> float:
+    """The smallest value at or below which ``share`` of the weight lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weight[order]) / weight.sum()
+    return float(values[order][min(int(np.searchsorted(below, share)), len(values) - 1)])
+
+
+def model_card(train: Sequence[Example], calibration: Sequence[Example], digest: str) -> str:
+    """What the heads are, from what and how they were made."""
+    counts = Counter((e.source, "unsafe" if e.unsafe else "safe") for e in train)
+    rows = "\n".join(f"| {source} | {label} | {n} |" for (source, label), n in sorted(counts.items()))
+    per_head = Counter(e.category for e in train if e.unsafe)
+    heads = "\n".join(f"| {c} | {per_head[c]} |" for c in HEADS)
+    benign = ", ".join(f"{s} {n}" for s, n in sorted(Counter(e.source for e in calibration).items()))
+    return f"""# Prompt classifier heads
+
+{len(HEADS)} logistic regressions, one per category, over a frozen multilingual sentence embedding and the counts of
+listed words (`policy/classifier.py`). Languages: English and Chinese; others only as far as the encoder carries them.
+
+* Made by: `python -m policy.training DATA`, seed {SEED}, L2 penalty C = {C}. Deterministic.
+* File: `heads.safetensors`, SHA-256 `{digest}`.
+* Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
+* Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
+  rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
+* Thresholds: quantiles of harmless calibration prompts ({benign}); see `thresholds.yaml`.
+* Figures on held-out prompts: `benchmarks/results/policy.md`.
+
+Public sets (OVERT, AILuminate demo, HarmBench, StrongREJECT, COCO captions, PartiPrompts, VBench-2) were used for
+training and are not part of the repository; our own prompts are, in `policy/data/prompts`.
+
+| training source | label | prompts |
+|---|---|---|
+{rows}
+
+| head | unsafe training prompts |
+|---|---|
+{heads}
+
+Limits: words and clauses are judged, not images; metaphor and meaning that only appears in motion pass. Sarcasm and
+counter-speech are hard for the encoder. Chinese training prompts are few and all our own.
+"""
+
+
+if __name__ == "__main__":
+    main()
