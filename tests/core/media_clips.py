@@ -36,7 +36,7 @@ def write(path: Path, frames: Frames, **changes: object) -> Path:
 def tones(path: Path, codec: str, *tracks: tuple[str, float]) -> Path:
     """A file of audio tracks (language, seconds) of noise, so that no two packets are the same."""
     rng = np.random.default_rng(1)
-    with av.open(str(path), "w") as container:
+    with av.open(f"file:{path}", "w") as container:
         streams = [container.add_stream(codec, rate=44100, layout="mono") for _ in tracks]
         for stream, (language, _) in zip(streams, tracks, strict=True):
             stream.metadata["language"] = language

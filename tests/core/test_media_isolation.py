@@ -114,7 +114,8 @@ def test_too_little_memory_is_a_limit(video: Path, tmp_path: Path) -> None:
     enough_for_small = int(status.split("VmPeak:")[1].split()[0]) * 1024
     limits = Limits(max_memory_bytes=enough_for_small + 16 * 1024**2)
     assert probe(video, limits=limits).width == 320
-    large = write(tmp_path / "large.mp4", clip(4, 4096, 2304))
+    luma, chroma = np.full((4, 2304, 4096), 90, np.uint8), np.full((4, 2, 1152, 2048), 128, np.uint8)
+    large = write(tmp_path / "large.mp4", Frames(luma, chroma, np.arange(4)))
     with pytest.raises(MediaLimitError, match="more memory"), VideoReader(large, limits) as reader:
         list(reader)
 

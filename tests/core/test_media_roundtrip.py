@@ -24,6 +24,7 @@ from countermark.core.media import (
     remux_without_metadata,
     transcode,
 )
+from countermark.core.media.planes import video_frame
 
 
 def read(path: Path, **options: object) -> Frames:
@@ -235,6 +236,37 @@ def test_parts_of_a_video(tmp_path: Path) -> None:
     assert read(path, max_frames=2, chunk=1, isolated=False).pts.tolist() == [0, 1]
     with VideoReader(path, start=10.0) as reader:
         assert list(reader) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".frag.mp4", ".flv"])
+def test_a_start_is_exact_in_every_container(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"clip{suffix}"
+    options = {"movflags": "frag_keyframe+empty_moov"} if suffix == ".frag.mp4" else {}
+    frames = clip(100, 64, 48)
+    with av.open(str(path), "w", container_options=options) as container:
+        groups = {"preset": "medium", "x264-params": "keyint=13:min-keyint=13:bframes=3:scenecut=0"}
+        stream = container.add_stream("libx264", rate=25, options=groups)
+        stream.width, stream.height = 64, 48
+        for index, (luma, chroma) in enumerate(zip(frames.luma, frames.chroma, strict=True)):
+            frame = video_frame(luma, chroma)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    everything = read(path, isolated=False)
+    assert len(everything) == 100
+    for first in (1, 26, 38, 51, 64, 77, 99):
+        part = read(path, isolated=False, start=first / 25, max_frames=1)
+        assert part.pts.tolist() == [everything.pts[first]]
+        assert np.array_equal(part.luma[0], everything.luma[first])
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "-rf %03d.mp4", "http:x.mp4", "画 'ü'.mp4", "x" * 230 + ".mp4"])
+def test_any_file_name_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    sound = tones(Path("http:tone.mp4"), "aac", ("deu", 0.2))
+    with VideoWriter(name, spec(64, 48), audio_from=sound) as writer:
+        writer.write(clip(3, 64, 48))
+    assert len(read(Path(name))) == 3
 
 
 def test_isolated_and_in_process_decoding_agree(tmp_path: Path) -> None:

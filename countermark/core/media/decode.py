@@ -21,6 +21,7 @@ from countermark.core.media.planes import planes
 
 _SWS_MATRIX = {"bt709": Colorspace.ITU709, "bt601": Colorspace.ITU601, "bt2020": Colorspace.BT2020}
 _PACKET_HEAD = 65536  # bytes of the first packet kept to find the encoder's name
+_SEEK_BACK = (1.0, 10.0)  # seconds before the wanted time at which to look for a key frame
 _MAX_RATE = 1000  # frames per second of the longest video allowed; more is a way to waste our time
 
 
@@ -40,19 +41,14 @@ class Source:
         """Open, probe and decode the first frame; raises ``MediaError`` or ``MediaLimitError``."""
         self._path, self._limits = path, limits
         size = check_file(path, limits)
-        self._container = open_container(path)
-        self._stream = video_stream(self._container, path)
+        self._open()
         self._base = self._stream.time_base or Fraction(1, 1000)
         self._origin = round(timeline_origin(self._container) / self._base)
-        self._declared = self._stream.frames  # 0 where the container does not say
+        self._declared = 0  # frames that an MP4 index promises; other containers count loosely, or not at all
         self._decoded = 0
         self._packet_head = b""
         self._check_header()
         self._check_complete(size)
-        context = self._stream.codec_context
-        # PyAV's AUTO has deadlocked in worker processes; frame threads are the faster half of it.
-        context.thread_type, context.thread_count = "FRAME", 2
-        self._frames = self._decode()
         first = next(self._frames, None)
         if first is None:
             cause = f"{path} holds a video stream of which no frame could be decoded."
@@ -62,7 +58,7 @@ class Source:
         self.facts = read_facts(
             path, self._container, self._stream, size=size, frame=first, packet_head=self._packet_head
         )
-        self.facts["frame_count"] = self._declared or None
+        self.facts["frame_count"] = self._declared or self._stream.frames or None
         if self.facts["duration"] > limits.max_seconds:
             raise self._too_long(self.facts["duration"])
 
@@ -103,6 +99,14 @@ class Source:
                 return
         if start is None:
             self._check_decoded()
+
+    def _open(self) -> None:
+        self._container = open_container(self._path)
+        self._stream = video_stream(self._container, self._path)
+        context = self._stream.codec_context
+        # PyAV's AUTO has deadlocked in worker processes; frame threads are the faster half of it.
+        context.thread_type, context.thread_count = "FRAME", 2
+        self._frames = self._decode()
 
     def _check_header(self) -> None:
         context = self._stream.codec_context
@@ -167,16 +171,31 @@ class Source:
             raise MediaError(f"{self._path} cannot be decoded ({error.strerror}).", remedy=DAMAGED) from None
 
     def _from(self, origin: int, start: float | None) -> Iterator[VideoFrame]:
-        if start is not None and start > 0:
-            target = origin + self._origin + int(start / self._base)
+        """Frames from a little before ``start`` on; where the container seeks badly, from the beginning."""
+        moved = False
+        for back in _SEEK_BACK:
+            target = (start or 0.0) - back
+            if target <= 0:
+                break
+            ticks = origin + round(target / self._base)
+            moved = True
+            self._frames.close()
             try:
-                self._container.seek(target, stream=self._stream)
+                self._container.seek(ticks + self._origin, stream=self._stream)
             except av.error.FFmpegError:
-                pass  # not seekable: read on from the beginning
-            else:
-                yield from self._decode()
+                break
+            self._frames = self._decode()
+            found = next(self._frames, None)
+            # Some demuxers land on the key frame after the target.
+            if found is not None and self._stamp(found, None) <= ticks + back / self._base:
+                yield found
+                yield from self._frames
                 return
-        yield self._first
+        if moved:
+            self.close()
+            self._open()
+        else:
+            yield self._first
         yield from self._frames
 
     def _stamp(self, frame: VideoFrame, last: int | None) -> int:

@@ -47,7 +47,7 @@ def remux(video: Path, audio: Path | None, output: Path, metadata: dict[str, str
         base = source.time_base or Fraction(1, 1000)
         name = MUXERS[output.suffix.lower()]
         try:
-            with av.open(str(output), "w", format=name, container_options=muxer_options(output, base)) as target:
+            with av.open(f"file:{output}", "w", format=name, container_options=muxer_options(output, base)) as target:
                 target.metadata.update(metadata)
                 stream = target.add_stream_from_template(source, opaque=True)
                 stream.time_base = base

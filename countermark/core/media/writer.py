@@ -159,7 +159,7 @@ class VideoWriter:
         options = muxer_options(self.path, self.spec.time_base)
         if self._audio is not None:
             options.pop("movflags", None)  # an intermediate file needs neither tags nor its index in front
-        container = av.open(str(self._partial), "w", format=self._muxer, container_options=options)
+        container = av.open(f"file:{self._partial}", "w", format=self._muxer, container_options=options)
         if self._audio is None:
             container.metadata.update(self._metadata)
         return container
