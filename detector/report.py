@@ -76,7 +76,7 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = ()) -> str:
         generated=_question_html("Is it generated?", verdict.generated),
         face=_question_html("Is a face manipulated?", verdict.face_manipulated),
         provenance=escape(verdict.provenance.summary),
-        provenance_state=escape(verdict.provenance.conclusion.replace("_", " ")),
+        provenance_state=escape(verdict.provenance.conclusion.replace("_", " ").capitalize()),
         findings="\n".join(
             f'<tr><td>{f.axis}</td><td class="{f.status}">{f.status.replace("_", " ")}</td>'
             f"<td>{escape(f.message)}</td></tr>"
@@ -107,18 +107,18 @@ def _question_html(title: str, question: Question) -> str:
         f'<p class="answer {question.band}">{words}</p>'
         f'<div class="scale"><span style="left:{percent}%"></span></div>'
         f'<p class="note">Probability {question.probability:.2f} at even odds beforehand; '
-        f"log-likelihood ratio {question.log_likelihood_ratio:+.2f}.</p>"
+        f"log-likelihood ratio {_signed(question.log_likelihood_ratio or 0.0, 2)}.</p>"
     )
     return f'<section class="card"><h2>{escape(title)}</h2>{body}</section>'
 
 
 def _evidence_html(item: Evidence) -> str:
-    weight = f"{item.llr:+.2f}" if item.llr is not None else "–"
+    weight = _signed(item.llr, 2) if item.llr is not None else "–"
     rates = ""
     if item.error_rates is not None:
         e = item.error_rates
         rates = (
-            f'<p class="note">From {e.threshold:+.2f} on it calls a clip generated: '
+            f'<p class="note">From {_signed(e.threshold, 2)} on it calls a clip generated: '
             f"{100 * e.false_positive_rate:.1f} % of real clips, {100 * e.true_positive_rate:.0f} % of generated ones "
             f"({escape(e.measured_on)}).</p>"
         )
@@ -139,9 +139,15 @@ def _frames_html(evidence: Sequence[Evidence], thumbnails: Sequence[UInt8]) -> s
         colour = f"rgba(193,62,42,{max(lean, 0):.2f})" if lean > 0 else f"rgba(38,110,150,{-lean:.2f})"
         figures.append(
             f'<figure><img alt="" src="{_data_uri(thumbnail)}"><i style="background:{colour}"></i>'
-            f"<figcaption>{segment.start:.1f}–{segment.end:.1f} s <b>{segment.llr:+.1f}</b></figcaption></figure>"
+            f"<figcaption>{segment.start:.1f}–{segment.end:.1f} s <b>{_signed(segment.llr, 1)}</b></figcaption>"
+            "</figure>"
         )
     return f'<div class="frames">{"".join(figures)}</div>'
+
+
+def _signed(value: float, digits: int) -> str:
+    """A number with its sign, the minus as wide as the plus."""
+    return f"{value:+.{digits}f}".replace("-", "−")
 
 
 def _data_uri(image: UInt8) -> str:

@@ -33,7 +33,7 @@ DECLARED_AT = 2.5
 ABSENT_AT = -1.0
 """Total at or below which no sign of generation was found."""
 
-_NO_SIGN = "No sign of generation was found; a generator unknown to this detector might leave none either."
+_NO_SIGN = "The frames do not look like those of known video generators; those of an unknown one might not either."
 _CHANGED = "The file was changed after it was signed, and its frames do not settle how the picture was made."
 _THIN = "The evidence is too thin to say whether this video is generated."
 _NOTHING = "No forensic signal could be measured, and the file says nothing of its origin."

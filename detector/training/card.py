@@ -42,18 +42,20 @@ def figures(scores: Sequence[Float64], generated: Bools, sources: npt.NDArray[np
     """
     curves = [roc_curve(generated, run) for run in scores]
     mean = np.mean([roc_auc_score(generated, run) for run in scores])
+    # The area is the share of pairs (generated, real) in the right order; resampling sources only reweighs pairs.
+    order = np.sign(scores[0][generated][:, None] - scores[0][~generated][None, :]) / 2 + 0.5
     rng = np.random.default_rng(0)
-    groups = {kind: sorted(set(sources[generated == kind])) for kind in (True, False)}
-    members = {(kind, s): np.flatnonzero((sources == s) & (generated == kind)) for kind in groups for s in groups[kind]}
-    spread = []
-    for _ in range(_BOOTSTRAPS):
-        chosen = np.concatenate(
-            [members[kind, str(s)] for kind in groups for s in rng.choice(groups[kind], len(groups[kind]))]
-        )
-        spread.append(roc_auc_score(generated[chosen], scores[0][chosen]))
-    low, high = np.percentile(spread, (2.5, 97.5))
+    drawn = [_resampled(sources[kind], rng) for kind in (generated, ~generated)]
+    spread = np.einsum("bi,ij,bj->b", drawn[0], order, drawn[1], optimize=True)
+    low, high = np.percentile(spread / drawn[0].sum(axis=1) / drawn[1].sum(axis=1), (2.5, 97.5))
     hits = [np.mean([tpr[fpr <= rate].max() for fpr, tpr, _ in curves]) for rate in (0.05, 0.01)]
     return Figures(float(mean), float(low), float(high), float(hits[0]), float(hits[1]))
+
+
+def _resampled(sources: npt.NDArray[np.str_], rng: np.random.Generator) -> Float64:
+    """Weights [_BOOTSTRAPS, n] of clips when their sources are drawn with replacement."""
+    names, of = np.unique(sources, return_inverse=True)
+    return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _BOOTSTRAPS).astype(np.float64)[:, of]
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Report:
     real_clips: int
     native: Figures
     degraded: Figures
+    by_site: Figures
     metadata: Figures
     threshold: float
     false_positive_rate: float
@@ -83,9 +86,10 @@ class Report:
         sources: npt.NDArray[np.str_],
         threshold: float,
         nested: Sequence[float],
+        by_site: Sequence[Float64],
         metadata: Sequence[Float64],
     ) -> Report:
-        """From held-out log-likelihood ratios [N, VIEWS], one array a repetition.
+        """From held-out log-likelihood ratios [N, VIEWS], one array a repetition, and as many scores [N] otherwise.
 
         ``nested`` has, for each real clip, the share of its looks that reach a threshold chosen without it.
         """
@@ -111,7 +115,8 @@ class Report:
             real_clips=int(real.sum()),
             native=figures([llr[:, 0] for llr in llrs], generated, sources),
             degraded=figures([d.ravel() for d in degraded], np.repeat(generated, repeat), np.repeat(sources, repeat)),
-            metadata=figures(list(metadata), generated, sources),
+            by_site=figures(by_site, generated, sources),
+            metadata=figures(metadata, generated, sources),
             threshold=threshold,
             false_positive_rate=float(np.mean(looks[real] >= threshold)),
             nested_false_positive_rate=float(np.mean(nested)),
@@ -130,6 +135,7 @@ class Report:
                 "|---|---|---|---|",
                 self.native.row("frames as published"),
                 self.degraded.row("frames degraded"),
+                self.by_site.row("frames as published, whole publishing sites unseen"),
                 self.metadata.row("baseline: size, frame rate and bit rate only"),
             ]
         )

@@ -45,6 +45,7 @@ class Table:
     values: list[Float32]
     generated: npt.NDArray[np.bool_]
     sources: npt.NDArray[np.str_]
+    sites: npt.NDArray[np.str_]
     facts: Float64
 
 
@@ -56,6 +57,7 @@ def tabulate(looked: Sequence[tuple[Item, Views]]) -> Table:
         values=[features(views.classes[:, :, at], views.patches[:, :, at]) for _, views in pairs],
         generated=np.array([bool(item.generated) for item, _ in pairs]),
         sources=np.array([item.source for item, _ in pairs]),
+        sites=np.array([item.site for item, _ in pairs]),
         facts=np.array([item.facts for item, _ in pairs], np.float64),
     )
     for kind in (True, False):
@@ -90,22 +92,22 @@ def fit(values: Sequence[Float32], generated: npt.NDArray[np.bool_], weights: Fl
     return weight, centre.astype(np.float32)
 
 
-def folds(sources: npt.NDArray[np.str_], generated: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.int64]:
-    """A fold number [N] for every clip, the same for all clips of a source; each fold gets some of both classes."""
+def folds(groups: npt.NDArray[np.str_], generated: npt.NDArray[np.bool_], seed: int) -> npt.NDArray[np.int64]:
+    """A fold number [N] for every clip, the same for all clips of a group; each fold gets some of both classes."""
     rng = np.random.default_rng(seed)
     of: dict[str, int] = {}
     for kind in (True, False):
         filled = np.zeros(FOLDS)
-        names = rng.permutation(sorted(set(sources[generated == kind])))
-        for name in sorted(names, key=lambda n: -np.sum(sources == n) * rng.uniform(0.5, 1.0)):
-            of[str(name)] = int(np.argmin(filled))
-            filled[of[str(name)]] += np.sum(sources == name)
-    return np.array([of[str(name)] for name in sources])
+        names = [str(name) for name in rng.permutation(sorted(set(groups[generated == kind])))]
+        for name in sorted(names, key=lambda n: -np.sum(groups == n) * rng.uniform(0.5, 1.0)):
+            fold = of.setdefault(name, int(np.argmin(filled)))
+            filled[fold] += np.sum(groups == name)
+    return np.array([of[str(name)] for name in groups])
 
 
-def held_out_scores(table: Table, seed: int) -> Float64:
-    """Scores [N, VIEWS] of every clip by a head that saw neither its source nor any other of its fold."""
-    assigned = folds(table.sources, table.generated, seed)
+def held_out_scores(table: Table, groups: npt.NDArray[np.str_], seed: int) -> Float64:
+    """Scores [N, VIEWS] of every clip by a head that saw neither its group nor any other of its fold."""
+    assigned = folds(groups, table.generated, seed)
     scores = np.zeros((len(table.values), table.values[0].shape[0]))
     for fold in range(FOLDS):
         train, test = np.flatnonzero(assigned != fold), np.flatnonzero(assigned == fold)
@@ -156,23 +158,29 @@ def nested_rates(llr: Float64, table: Table) -> list[float]:
     return rates
 
 
-def train(folder: Path, cache: Path, output: Path) -> Report:
-    """Train on ``folder``, write ``output/frames.safetensors`` and the model card; returns what was measured."""
-    looked = list(embed(read_manifest(folder), cache))
-    table = tabulate(looked)
-    runs = [held_out_scores(table, seed) for seed in range(REPEATS)]
+def judge(table: Table) -> tuple[Report, float, float]:
+    """What heads that have not seen a source make of it, and the slope and offset that calibrate their scores."""
+    runs = [held_out_scores(table, table.sources, seed) for seed in range(REPEATS)]
     slope, offset = calibrate(np.concatenate(runs, axis=1), table)
     llrs = [slope * run + offset for run in runs]
-    threshold = threshold_of(np.concatenate(llrs, axis=1), ~table.generated)
-    weight, centre = fit(table.values, table.generated, source_weights(table.sources, table.generated))
     report = Report.measure(
         llrs,
         generated=table.generated,
         sources=table.sources,
-        threshold=threshold,
+        threshold=threshold_of(np.concatenate(llrs, axis=1), ~table.generated),
         nested=nested_rates(np.concatenate(llrs, axis=1), table),
+        by_site=[held_out_scores(table, table.sites, seed)[:, 0] for seed in range(REPEATS)],
         metadata=[metadata_scores(table, seed) for seed in range(REPEATS)],
     )
+    return report, slope, offset
+
+
+def train(folder: Path, cache: Path, output: Path) -> Report:
+    """Train on ``folder``, write ``output/frames.safetensors`` and the model card; returns what was measured."""
+    looked = list(embed(read_manifest(folder), cache))
+    table = tabulate(looked)
+    report, slope, offset = judge(table)
+    weight, centre = fit(table.values, table.generated, source_weights(table.sources, table.generated))
     card = HeadCard(
         version=hashlib.sha256(weight.tobytes()).hexdigest()[:8],
         encoder_sha256=CLIP_VISUAL_INT8.sha256,
@@ -180,7 +188,7 @@ def train(folder: Path, cache: Path, output: Path) -> Report:
         slope=slope,
         offset=offset,
         error_rates=ErrorRates(
-            threshold=threshold,
+            threshold=report.threshold,
             false_positive_rate=round(report.false_positive_rate, 4),
             true_positive_rate=round(report.true_positive_rate, 4),
             measured_on=f"{len(table.values)} clips, native and degraded, by heads that had not seen their source",
@@ -188,14 +196,19 @@ def train(folder: Path, cache: Path, output: Path) -> Report:
     )
     head = Head(weight, centre, card)
     save_head(head, output / "frames.safetensors")
+    write_card(output / "MODEL_CARD.md", head, report, other_questions(looked, head))
+    return report
+
+
+def other_questions(looked: Sequence[tuple[Item, Views]], head: Head) -> dict[str, list[float]]:
+    """Log-likelihood ratios of clips the head is not meant for (manipulated faces), by method, as published."""
     at = [LAYERS.index(layer) for layer in CHOSEN]
-    others: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {}
     for item, views in looked:
         if item.generated is None:
             values = features(views.classes[0][:, at], views.patches[0][:, at])
-            others.setdefault(item.source, []).append(head.llr(head.scores(values)))
-    write_card(output / "MODEL_CARD.md", head, report, others)
-    return report
+            found.setdefault(item.source, []).append(head.llr(head.scores(values)))
+    return found
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_clip import MakeClip
+
+from countermark.core.media import Frames, VideoSpec, VideoWriter
+from countermark.core.settings import Settings
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings of a machine that has no weights."""
+    return Settings(home=tmp_path / "home", _env_file=None)
+
+
+@pytest.fixture
+def make_clip(tmp_path: Path) -> MakeClip:
+    """Writes a small clip of drifting blobs; ``metadata`` are container tags."""
+
+    def make(
+        name: str = "clip.mp4", *, frames: int = 16, size: int = 128, metadata: dict[str, str] | None = None
+    ) -> Path:
+        y, x = np.mgrid[:size, :size] / size
+        shots = []
+        for t in range(frames):
+            wave = np.stack([np.sin(7 * x + 5 * y + t / 5 + c) for c in range(3)], axis=-1)
+            shots.append((127 + 100 * wave).astype(np.uint8))
+        path = tmp_path / name
+        spec = VideoSpec(width=size, height=size, fps=Fraction(8), time_base=Fraction(1, 8), preset="ultrafast")
+        with VideoWriter(path, spec, metadata=metadata) as writer:
+            writer.write(Frames.from_rgb(np.stack(shots), pts=np.arange(frames, dtype=np.int64)))
+        return path
+
+    return make

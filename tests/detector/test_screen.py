@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_clip import MakeClip
+
+from countermark.core.errors import MediaError, WeightsError
+from countermark.core.settings import Settings
+from detector import Verdict, screen
+from detector.clip import Clip, sample_count
+from detector.report import render_html, summary_lines, write_html
+from detector.screen import SIGNALS, examine
+from detector.signals import frames
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise WeightsError("The weights are not on this machine.", remedy="Fetch them.")
+
+    monkeypatch.setattr(frames, "image_encoder", missing)
+
+
+def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+    verdict = screen(make_clip(), settings=settings)
+    item = next(e for e in verdict.evidence if e.signal == "frames")
+    assert item.status == "not_applicable"
+    assert "Fetch them" in item.explanation
+    assert verdict.conclusion == "inconclusive"
+    assert verdict.generated.probability is None
+    assert verdict.encoder is None
+    assert verdict.face_manipulated.band == "not_applicable"
+
+
+def test_a_labelled_file_is_called_generated(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+    graph = json.dumps({"1": {"class_type": "KSampler"}})
+    steps: list[str] = []
+    verdict = screen(
+        make_clip(metadata={"prompt": graph}), settings=settings, on_step=lambda name, _: steps.append(name)
+    )
+    assert verdict.conclusion == "generated"
+    assert steps == [signal.NAME for signal in SIGNALS]
+    assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
+
+
+@pytest.mark.parametrize("content", [b"", b"this is text, not a video\n" * 50])
+def test_what_is_no_video_is_an_error(tmp_path: Path, settings: Settings, content: bytes) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    with pytest.raises(MediaError):
+        screen(path, settings=settings)
+
+
+def test_frames_too_small_are_not_judged(make_clip: MakeClip, settings: Settings) -> None:
+    evidence = examine(frames, Clip(make_clip(size=64), settings))
+    assert evidence.status == "not_applicable"
+    assert "64x64" in evidence.explanation
+
+
+def test_a_signal_that_fails_is_reported_and_weighs_nothing(
+    make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise WeightsError("The head is damaged.", remedy="Reinstall.")
+
+    monkeypatch.setattr(frames, "image_encoder", lambda: None)
+    monkeypatch.setattr(frames, "_head", broken)
+    evidence = examine(frames, Clip(make_clip(), settings))
+    assert evidence.status == "failed"
+    assert evidence.llr is None
+    assert "damaged" in evidence.explanation
+
+
+def test_samples_are_spread_and_upright(make_clip: MakeClip, settings: Settings) -> None:
+    samples = Clip(make_clip(frames=40), settings).samples
+    assert samples.normalised.shape == (8, 224, 224, 3)
+    assert len(samples.thumbnails) == 8
+    assert samples.full.shape == (4, 128, 128, 3)
+    assert np.all(np.diff(samples.times) > 0)
+    assert 0 <= samples.times[0] < 0.7
+    assert 4.0 < samples.times[-1] <= 5.0
+
+
+def test_a_clip_of_one_frame_can_be_sampled(make_clip: MakeClip, settings: Settings) -> None:
+    assert len(Clip(make_clip(frames=1), settings).samples.times) == 1
+
+
+def test_the_number_of_samples_is_bounded() -> None:
+    assert [sample_count(d) for d in (0.1, 10, 30, 7200)] == [8, 8, 15, 24]
+
+
+def test_the_page_is_self_contained_and_escapes_what_the_file_says(
+    make_clip: MakeClip, settings: Settings, no_weights: None, tmp_path: Path
+) -> None:
+    hostile = "<script>alert(1)</script>"
+    path = make_clip(f"{hostile.replace('/', '_')}.mp4", metadata={"encoder": f"ComfyUI {hostile}"})
+    verdict = screen(path, settings=settings)
+    target = tmp_path / "report.html"
+    write_html(verdict, path, target, settings=settings)
+    page = target.read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert verdict.summary.split(":")[0] in page
+    assert "$" not in page.replace("$1", "")
+
+
+def test_every_frame_scored_is_shown(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+    from detector.evidence import Segment
+
+    verdict = screen(make_clip(), settings=settings)
+    segments = tuple(Segment(start=i, end=i + 1, llr=i - 1.0) for i in range(3))
+    scored = verdict.evidence[-1].model_copy(update={"segments": segments})
+    verdict = verdict.model_copy(update={"evidence": (*verdict.evidence[:-1], scored)})
+    thumbnails = [np.zeros((20, 30, 3), np.uint8)] * 3
+    assert render_html(verdict, thumbnails).count("data:image/jpeg;base64,") == 3
+
+
+def test_the_terminal_summary_has_a_line_for_each_signal(
+    make_clip: MakeClip, settings: Settings, no_weights: None
+) -> None:
+    lines = summary_lines(screen(make_clip(), settings=settings))
+    assert lines[0].startswith("Inconclusive: ")
+    assert len(lines) == 3 + len(SIGNALS)
+
+
+def test_sealed_video_has_a_verified_origin(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+    from fractions import Fraction
+
+    from countermark.core.media import VideoReader, VideoSpec, transcode
+    from provenance.origin import Origin
+    from provenance.seal import seal
+
+    source = make_clip(frames=24, size=256)
+    sealed, copy = source.with_name("sealed.mp4"), source.with_name("copy.mp4")
+    spec = VideoSpec(width=256, height=256, fps=Fraction(8), time_base=Fraction(1, 8))
+    with VideoReader(source) as reader:
+        origin = Origin("generated", "test model", "1", policy={"action": "allow"})
+        seal(reader, spec, sealed, origin=origin, settings=settings)
+    transcode(sealed, copy, crf=28)
+    for path in (sealed, copy):
+        verdict = screen(path, settings=settings)
+        assert verdict.conclusion == "verified_origin", path
+        assert "generated by an AI model" in verdict.summary
+        assert verdict.generated.band == "high"

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.evidence import ErrorRates, Evidence
+from detector.verdict import ABSENT_AT, DECLARED_AT, conclude
+from provenance.verify import ManifestSummary, Verification
+
+RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
+AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def verification(conclusion: str = "no_credentials", source_type: str | None = None) -> Verification:
+    manifest = None
+    if conclusion in {"verified", "recovered", "untrusted"}:
+        manifest = ManifestSummary(
+            manifest_id="urn:c2pa:1",
+            embedded=True,
+            title=None,
+            claim_generator="x",
+            signer="Someone",
+            actions=(),
+            software=None,
+            digital_source_type=source_type,
+            signed_at=None,
+            ingredients=(),
+        )
+    return Verification.model_construct(
+        path=Path("x.mp4"),
+        conclusion=conclusion,
+        summary="What provenance says.",
+        video_id=None,
+        findings=[],
+        manifest=manifest,
+        recovered=None,
+    )
+
+
+def frames(llr: float | None) -> Evidence:
+    if llr is None:
+        return Evidence(signal="frames", status="not_applicable", explanation="No weights.", version="1")
+    return Evidence(signal="frames", status="measured", llr=llr, explanation="…", version="1", error_rates=RATES)
+
+
+def label(llr: float, signal: str = "container") -> Evidence:
+    return Evidence(signal=signal, status="measured", llr=llr, explanation="A label says so.", version="1")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "expected"),
+    [
+        ([frames(3.2)], "generated"),
+        ([frames(2.9)], "inconclusive"),
+        ([frames(0.0)], "inconclusive"),
+        ([frames(-1.5)], "no_sign_of_generation"),
+        ([frames(None)], "inconclusive"),
+        ([frames(None), label(4.6)], "generated"),
+        ([frames(-2.0), label(4.6)], "generated"),
+        ([frames(2.0), label(1.5)], "generated"),
+        ([frames(0.5), label(1.5)], "inconclusive"),
+        ([frames(None), label(1.5)], "inconclusive"),
+        ([frames(None), label(-0.7)], "inconclusive"),
+        ([frames(-0.5), label(-0.7)], "no_sign_of_generation"),
+    ],
+)
+def test_conclusions_follow_the_evidence(evidence: list[Evidence], expected: str) -> None:
+    assert conclude(evidence, verification())[0] == expected
+
+
+def test_no_measurement_gives_no_probability() -> None:
+    conclusion, _, question = conclude([frames(None), label(0.0)], verification())
+    assert conclusion == "inconclusive"
+    assert question.probability is None
+    assert question.log_likelihood_ratio is None
+
+
+def test_declarations_are_one_witness() -> None:
+    both = conclude([label(4.6), label(4.6, "known_marks"), label(6.9, "credentials")], verification())[2]
+    assert both.log_likelihood_ratio == 6.9
+
+
+@pytest.mark.parametrize("state", ["verified", "recovered"])
+def test_trusted_provenance_that_states_the_origin_settles_it(state: str) -> None:
+    for llr in (-2.0, 4.6):
+        conclusion, sentence, _ = conclude([frames(llr)], verification(state, AI))
+        assert conclusion == "verified_origin"
+        assert sentence == "What provenance says."
+
+
+def test_a_seal_on_a_strangers_video_does_not_silence_the_forensics() -> None:
+    assert conclude([frames(4.0)], verification("verified"))[0] == "generated"
+    assert conclude([frames(0.0)], verification("verified"))[0] == "verified_origin"
+
+
+def test_an_untrusted_signature_verifies_nothing() -> None:
+    assert conclude([frames(0.0)], verification("untrusted", AI))[0] == "inconclusive"
+    assert conclude([frames(0.0), label(4.6, "credentials")], verification("untrusted", AI))[0] == "generated"
+
+
+def test_a_changed_file_is_never_cleared() -> None:
+    assert conclude([frames(-2.0)], verification("tampered"))[0] == "inconclusive"
+    assert "changed" in conclude([frames(-2.0)], verification("tampered"))[1]
+    assert conclude([frames(4.0)], verification("tampered"))[0] == "generated"
+
+
+states = st.sampled_from(["no_credentials", "verified", "recovered", "tampered", "untrusted"])
+weights = st.floats(-7, 7)
+
+
+@given(states, st.sampled_from([None, AI]), st.none() | st.floats(-2, 4.6), st.lists(weights, max_size=3))
+def test_it_never_calls_a_video_real_and_its_numbers_agree(
+    state: str, source: str | None, forensic: float | None, declared: list[float]
+) -> None:
+    evidence = [frames(forensic), *(label(llr) for llr in declared)]
+    conclusion, sentence, question = conclude(evidence, verification(state, source))
+    assert conclusion != "manipulated"
+    assert not {"real", "genuine", "authentic"} & set(sentence.lower().replace(".", "").split())
+    assert "not ai" not in sentence.lower()
+    if question.probability is not None and question.log_likelihood_ratio is not None:
+        assert (question.probability > 0.5) == (question.log_likelihood_ratio > 0) or question.probability == 0.5
+    if conclusion == "generated":
+        assert question.log_likelihood_ratio is not None
+        assert question.log_likelihood_ratio >= min(DECLARED_AT, RATES.threshold)
+    if conclusion == "no_sign_of_generation":
+        assert question.log_likelihood_ratio is not None
+        assert question.log_likelihood_ratio <= ABSENT_AT
+
+
+@given(st.floats(-2, 4.6), st.floats(0, 4))
+def test_more_evidence_never_weakens_the_finding(llr: float, more: float) -> None:
+    rank = {"no_sign_of_generation": 0, "inconclusive": 1, "generated": 2}
+    weaker = conclude([frames(llr)], verification())[0]
+    stronger = conclude([frames(llr + more)], verification())[0]
+    assert rank[stronger] >= rank[weaker]
