@@ -1,0 +1,157 @@
+"""Generate video that can prove where it came from, and examine video that cannot.
+
+::
+
+    import countermark
+
+    countermark.generate("a red balloon rising over the sea", "out.mp4").video_id
+    countermark.verify("out.mp4").conclusion      # "verified"
+    countermark.screen("upload.mp4").summary      # one sentence, with the evidence beside it
+
+Every function takes a path or a prompt and returns a Pydantic model; none returns pictures, and the only videos that
+leave are sealed files. Errors are `CountermarkError`, each with a cause and a remedy. ``settings`` defaults to the
+environment (``COUNTERMARK_…``). Whatever is heavy is imported when a function is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from countermark.core.errors import CountermarkError
+    from countermark.core.settings import Settings
+    from detector import Verdict
+    from generator import GeneratedVideo
+    from policy import Decision
+    from provenance.seal import SealedVideo
+    from provenance.verify import Verification
+
+__all__ = [
+    "CountermarkError",
+    "Decision",
+    "GeneratedVideo",
+    "SealedVideo",
+    "Settings",
+    "Verdict",
+    "Verification",
+    "check",
+    "generate",
+    "protect",
+    "screen",
+    "verify",
+]
+
+_HOME = {
+    "CountermarkError": "countermark.core.errors",
+    "Decision": "policy",
+    "GeneratedVideo": "generator",
+    "SealedVideo": "provenance.seal",
+    "Settings": "countermark.core.settings",
+    "Verdict": "detector",
+    "Verification": "provenance.verify",
+}
+
+
+def check(prompt: str, *, settings: Settings | None = None) -> Decision:
+    """Ask the policy about a prompt; nothing is generated. ``action`` is "allow", "rewrite", "review" or "block".
+
+    Raises `UsageError` for an empty or over-long prompt, and `ConfigurationError` or `WeightsError` when the policy
+    cannot be loaded.
+    """
+    from policy import check, load_policy
+
+    return check(prompt, policy=load_policy(settings.policy_file if settings else None))
+
+
+def generate(
+    prompt: str,
+    output: Path | str,
+    *,
+    seed: int = 0,
+    steps: int = 20,
+    guidance: float = 2.0,
+    overwrite: bool = False,
+    settings: Settings | None = None,
+    on_step: Callable[[str, str], None] | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> GeneratedVideo:
+    """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
+
+    ``seed``, ``steps`` and ``guidance`` are those of `generator.GenerationRequest`. ``on_step(name, detail)`` hears of
+    every step, ``on_progress(step, steps)`` of every sampling step.
+
+    Raises `PolicyRefusedError` when the policy does not allow the prompt, `UsageError` for values out of range or an
+    unfit ``output``, `GenerationError`, and what sealing raises. Then there is no file.
+    """
+    from pydantic import ValidationError
+
+    from countermark.core.errors import UsageError
+    from generator import GenerationRequest, Studio
+
+    try:
+        request = GenerationRequest(prompt=prompt, seed=seed, steps=steps, guidance=guidance)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{first['loc'][0]}: {first['msg']}.", remedy="Correct that value.") from error
+    return Studio(settings=settings).generate(
+        request,
+        Path(output),
+        overwrite=overwrite,
+        on_step=on_step or _silent,
+        on_progress=on_progress or _silent,
+    )
+
+
+def protect(
+    path: Path | str,
+    output: Path | str | None = None,
+    *,
+    overwrite: bool = False,
+    settings: Settings | None = None,
+    on_step: Callable[[str, str], None] | None = None,
+) -> SealedVideo:
+    """Seal a copy of a video that was made elsewhere, by default as ``NAME.sealed.mp4`` beside it.
+
+    Nothing is claimed about how it was made, and ``path`` is never changed. Raises `MediaError` for what cannot be read
+    or kept, `ManifestError` when the file's own credentials are broken, and what sealing raises. Then there is no file.
+    """
+    from provenance.protect import protect
+
+    target = None if output is None else Path(output)
+    return protect(Path(path), target, settings=settings, overwrite=overwrite, on_step=on_step)
+
+
+def verify(path: Path | str, *, settings: Settings | None = None) -> Verification:
+    """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
+
+    ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
+    file cannot be read as video.
+    """
+    from provenance.verify import verify
+
+    return verify(Path(path), settings=settings)
+
+
+def screen(
+    path: Path | str, *, settings: Settings | None = None, on_step: Callable[[str, str], None] | None = None
+) -> Verdict:
+    """Examine an upload for signs of generation: every signal's evidence, and a verdict that may be "inconclusive".
+
+    ``on_step(signal, finding)`` hears of every signal. Raises `MediaError` when the file cannot be read as video.
+    """
+    from detector import screen
+
+    return screen(Path(path), settings=settings, on_step=on_step)
+
+
+def _silent(*_: object) -> None:
+    """No one listens."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

@@ -1,0 +1,254 @@
+"""The commands of ``countermark``. Each computes an `Outcome`; `main` alone prints it and chooses the exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import countermark
+from countermark.cli import pages
+from countermark.cli.failures import DEBUG, failure_from, show_failure
+from countermark.cli.page import Page, Row, show
+from countermark.cli.progress import progress
+from countermark.core.errors import PolicyRefusedError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+YES, NEGATIVE, INTERRUPTED = 0, 1, 130
+_CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command has to say: the model for ``--json`` or the page for people, and the exit code."""
+
+    page: Page
+    exit_code: int = YES
+    result: BaseModel | None = None
+    as_json: bool = False
+
+
+app = typer.Typer(
+    help="Generate video that can prove where it came from, and examine video that cannot.",
+    epilog=_CODES,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
+app.add_typer(weights, name="weights")
+
+Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
+Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
+Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
+
+
+@app.command()
+def generate(
+    prompt: Prompt,
+    *,
+    output: Output = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same video.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps.")] = 20,
+    guidance: Annotated[float, typer.Option(min=1, max=20, help="How strictly to follow the prompt.")] = 2.0,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Generate a watermarked, signed and registered video from a prompt.
+
+    Without -o the file is named after the time, in this folder. A refused prompt exits with 3 and leaves no file.
+    """
+    # Not after the prompt: the name becomes the title in the signed manifest, and prompts stay private.
+    output = output or Path(f"countermark-{datetime.now():%Y%m%d-%H%M%S}.mp4")
+    with progress("starting") as listener:
+        video = countermark.generate(
+            prompt,
+            output,
+            seed=seed,
+            steps=steps,
+            guidance=guidance,
+            overwrite=overwrite,
+            on_step=listener.on_step,
+            on_progress=listener.on_progress,
+        )
+    return Outcome(pages.generated_page(video), result=video, as_json=as_json)
+
+
+@app.command()
+def verify(path: Video, as_json: AsJson = False) -> Outcome:
+    """Say where a video comes from.
+
+    Exits with 0 when its credentials hold or are recovered through the watermark, with 1 when it was tampered with,
+    has no credentials, or its signer is not trusted here.
+    """
+    with progress(f"verifying {path}"):
+        verification = countermark.verify(path)
+    code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
+    return Outcome(pages.verification_page(verification), code, verification, as_json)
+
+
+@app.command()
+def screen(
+    path: Video,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with the evidence.")] = None,
+    as_json: AsJson = False,
+) -> Outcome:
+    """Look for signs that a video was generated or manipulated.
+
+    Exits with 1 when signs were found without a verified origin, or the credentials are broken; otherwise with 0, also
+    when the evidence is inconclusive.
+    """
+    if report is not None:
+        _check_report(report, path)
+    with progress(f"screening {path}") as listener:
+        verdict = countermark.screen(path, on_step=listener.on_step)
+        if report is not None:
+            from detector.report import write_html
+
+            write_html(verdict, path, report)
+    found = verdict.conclusion in ("generated", "manipulated") or verdict.provenance.conclusion == "tampered"
+    return Outcome(pages.verdict_page(verdict), NEGATIVE if found else YES, verdict, as_json)
+
+
+@app.command()
+def check(prompt: Prompt, as_json: AsJson = False) -> Outcome:
+    """Ask the policy about a prompt, without generating anything.
+
+    Exits with 3 when the prompt is refused or a person would have to look at it first.
+    """
+    with progress("checking"):
+        decision = countermark.check(prompt)
+    code = YES if decision.action in ("allow", "rewrite") else PolicyRefusedError.exit_code
+    return Outcome(pages.decision_page(decision), code, decision, as_json)
+
+
+@app.command()
+def protect(path: Video, output: Output = None, overwrite: Overwrite = False, as_json: AsJson = False) -> Outcome:
+    """Seal a copy of a video that was made elsewhere.
+
+    Nothing is claimed about how it was made. Without -o the copy is NAME.sealed.mp4 beside the original, which is never
+    changed.
+    """
+    with progress(f"protecting {path}") as listener:
+        video = countermark.protect(path, output, overwrite=overwrite, on_step=listener.on_step)
+    return Outcome(pages.sealed_page(video), result=video, as_json=as_json)
+
+
+@weights.command()
+def fetch() -> Outcome:
+    """Download the detector's image encoder, once; without it the frames of a video are not examined."""
+    from countermark.core.weights import FETCHED
+    from countermark.core.weights import fetch as fetch_asset
+
+    rows = []
+    for asset in FETCHED:
+        with progress(f"fetching {asset.name}"):
+            rows.append(Row(asset.name, str(fetch_asset(asset).path)))
+    return Outcome(Page("Weights are in place", "and have the expected SHA-256.", tuple(rows)))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"countermark {version('countermark')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version),
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: this process's) and return the exit code. Nothing escapes as a traceback."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
+    if not os.environ.get(DEBUG):
+        warnings.simplefilter("ignore")  # libraries' remarks to programmers
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stderr, io.TextIOWrapper):
+        # JSON is UTF-8 whatever the locale; a terminal that lacks a sign shows "?" instead of failing.
+        sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
+        sys.stderr.reconfigure(errors="replace")
+    try:
+        _check_encoding(words)
+        # Typer gives an exit code for --help, --version and Ctrl-C, and our Outcome for everything else.
+        outcome = typer.main.get_command(app).main(words, prog_name="countermark", standalone_mode=False)
+        if isinstance(outcome, Outcome):
+            _print(outcome)
+            return outcome.exit_code
+        if outcome == INTERRUPTED:
+            return _interrupted()
+        return int(outcome or YES)
+    except KeyboardInterrupt:
+        return _interrupted()
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except typer.TyperException as error:
+        # Asked for nothing, Typer has printed the help and has no message left.
+        return _fail(error, as_json) if error.format_message() else UsageError.exit_code
+    except Exception as error:  # noqa: BLE001  # the outermost frame: here everything becomes one line
+        return _fail(error, as_json)
+
+
+def _fail(error: Exception, as_json: bool) -> int:
+    failure = failure_from(error)
+    if as_json:
+        print(json.dumps(failure.as_json(), indent=2, ensure_ascii=False))
+    show_failure(failure, error)
+    return failure.exit_code
+
+
+def _print(outcome: Outcome) -> None:
+    if outcome.as_json and outcome.result is not None:
+        print(outcome.result.model_dump_json(indent=2))
+    else:
+        show(outcome.page)
+    sys.stdout.flush()
+
+
+def _check_encoding(words: Sequence[str]) -> None:
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError:
+        raise UsageError("An argument is not valid UTF-8.", remedy="Rename the file, or correct the text.") from None
+
+
+def _check_report(report: Path, video: Path) -> None:
+    """Before minutes of work: may the report be written there?"""
+    if report.suffix.lower() not in (".html", ".htm") or report.resolve() == video.resolve():
+        raise UsageError(f"The report cannot be {report}.", remedy="Give a file name that ends in .html.")
+    if not report.parent.is_dir():
+        raise UsageError(f"The folder {report.parent} does not exist.", remedy="Create it, or choose another path.")
+
+
+def _interrupted() -> int:
+    print("countermark: interrupted; nothing was written.", file=sys.stderr)
+    return INTERRUPTED
+
+
+def _stop(number: int, _frame: object) -> None:
+    """Leave by way of every clean-up, as for Ctrl-C."""
+    raise SystemExit(128 + number)

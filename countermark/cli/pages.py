@@ -1,0 +1,127 @@
+"""The results of the five verbs as pages for people. The models themselves are what ``--json`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from countermark.cli.page import Page, Row
+
+if TYPE_CHECKING:
+    from detector import Question, Verdict
+    from generator import GeneratedVideo
+    from policy import Decision
+    from provenance.seal import SealedVideo
+    from provenance.verify import Verification
+
+_GOOD, _BAD, _CARE, _PLAIN = "bold green", "bold red", "bold yellow", "bold"
+
+_ACTIONS = {
+    "allow": ("Allowed", _GOOD),
+    "rewrite": ("Allowed after rewriting", _CARE),
+    "review": ("Refused until a person has looked at it", _BAD),
+    "block": ("Refused", _BAD),
+}
+_CONCLUSIONS = {
+    "verified": ("Verified", _GOOD),
+    "recovered": ("Recovered", _GOOD),
+    "tampered": ("Tampered", _BAD),
+    "untrusted": ("Signer not trusted", _CARE),
+    "no_credentials": ("No credentials", _CARE),
+}
+_VERDICTS = {
+    "verified_origin": ("Verified origin", _GOOD),
+    "generated": ("Generated", _BAD),
+    "manipulated": ("Manipulated", _BAD),
+    "no_sign_of_generation": ("No sign of generation found", _PLAIN),
+    "inconclusive": ("Inconclusive", _CARE),
+}
+_STATUS = {
+    "pass": ("✓", "green"),
+    "fail": ("✗", "red"),
+    "warn": ("!", "yellow"),
+    "info": ("·", "blue"),
+    "not_applicable": ("–", "dim"),
+    "measured": ("·", "blue"),
+    "failed": ("!", "yellow"),
+}
+
+
+def decision_page(decision: Decision) -> Page:
+    """A policy decision: the reason, and every finding that reached a threshold."""
+    headline, style = _ACTIONS[decision.action]
+    rows = []
+    if decision.rewritten_prompt is not None:
+        rows.append(Row("rewritten", decision.rewritten_prompt))
+    for finding in decision.categories:
+        words = f", “{finding.span}”" if finding.span else ""
+        score = f"{finding.score:.2f} (limit {finding.threshold:.2f})"
+        rows.append(Row(finding.category, f"{score}, by {finding.source}{words}"))
+    if decision.evasion:
+        rows.append(Row("disguise", ", ".join(decision.evasion)))
+    rows.append(Row("policy", f"version {decision.policy_version}"))
+    if decision.support_message:
+        rows.append(Row("help", decision.support_message))
+    return Page(headline, decision.reason, tuple(rows), style)
+
+
+def sealed_page(video: SealedVideo) -> Page:
+    """A sealed file: what it is and what it carries."""
+    size = f"{video.width}x{video.height}, {video.frames} frames, {video.duration:.2f} s, {_bytes(video.size_bytes)}"
+    rows = (
+        Row("video id", video.video_id),
+        Row("manifest", video.manifest_id),
+        Row("watermark", f"{video.watermark.algorithm}, {video.watermark.psnr:.1f} dB"),
+        Row("signed by", f"{video.signer.name} ({video.signer.note})"),
+        Row("sha256", video.sha256),
+    )
+    return Page(str(video.path), size, rows, _GOOD)
+
+
+def generated_page(video: GeneratedVideo) -> Page:
+    """A generated file: as `sealed_page`, with the model, the policy's word and what was not understood."""
+    page = sealed_page(video)
+    request, decision = video.request, video.decision
+    rows = [
+        Row("model", f"{video.model} {video.model_version}, seed {request.seed}, {request.steps} steps"),
+        Row("policy", f"{decision.action}, version {decision.policy_version}"),
+    ]
+    if decision.action == "rewrite":
+        rows.append(Row("prompt", request.prompt))
+    rows += [Row("note", notice) for notice in video.notices]
+    rows.append(Row("time", f"{video.seconds_spent:.1f} s"))
+    return Page(page.headline, page.sentence, (*page.rows, *rows), page.style)
+
+
+def verification_page(verification: Verification) -> Page:
+    """A verification: the conclusion, then each finding on its axis."""
+    headline, style = _CONCLUSIONS[verification.conclusion]
+    rows = [Row(f.axis, f.message, *_STATUS[f.status]) for f in verification.findings]
+    if verification.video_id:
+        rows.append(Row("video id", verification.video_id))
+    if verification.manifest:
+        rows.append(Row("manifest", verification.manifest.manifest_id))
+    return Page(headline, verification.summary, tuple(rows), style)
+
+
+def verdict_page(verdict: Verdict) -> Page:
+    """A screening: the verdict, the two questions, then each signal with its log-likelihood ratio."""
+    headline, style = _VERDICTS[verdict.conclusion]
+    rows = [
+        Row("is it generated?", _answer(verdict.generated)),
+        Row("is a face changed?", _answer(verdict.face_manipulated)),
+    ]
+    for item in verdict.evidence:
+        weight = f" [{item.llr:+.1f}]" if item.llr else ""
+        rows.append(Row(item.signal.replace("_", " "), f"{item.explanation}{weight}", *_STATUS[item.status]))
+    return Page(headline, verdict.summary, tuple(rows), style)
+
+
+def _answer(question: Question) -> str:
+    if question.probability is None:
+        return f"not answered. {question.note}"
+    words = {"high": "evidence of it", "low": "no sign found", "abstain": "cannot be told"}[question.band]
+    return f"{words}: probability {question.probability:.2f} at even odds beforehand"
+
+
+def _bytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

@@ -1,0 +1,43 @@
+"""Progress on standard error, for a person who waits. Where nobody watches (no terminal) nothing is printed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from countermark.cli.page import console, printable
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The two callbacks that the verbs take."""
+
+    on_step: Callable[[str, str], None]
+    on_progress: Callable[[int, int], None]
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Listener]:
+    """A line that shows the present step, with a bar while sampling; gone when the block ends."""
+    if not sys.stderr.isatty():
+        yield Listener(_silent, _silent)
+        return
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
+    with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def on_step(name: str, detail: str) -> None:
+            bar.update(task, description=printable(f"{name}: {detail}"), total=None)
+
+        def on_progress(step: int, steps: int) -> None:
+            bar.update(task, completed=step, total=steps, description=f"sampling, step {step} of {steps}")
+
+        yield Listener(on_step, on_progress)
+
+
+def _silent(*_: object) -> None:
+    """Nobody watches."""
