@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def costs(path: Path, settings: Settings) -> list[tuple[str, float, float]]:
     rows.append(("verification (credentials and watermark)", *timed(lambda: clip.verification)))
     rows.append(("frames sampled and normalised", *timed(lambda: clip.samples)))
     for signal in SIGNALS:
-        rows.append((f"signal {signal.NAME}", *timed(lambda signal=signal: examine(signal, clip))))
+        rows.append((f"signal {signal.NAME}", *timed(partial(examine, signal, clip))))
     rows.append(("**screen, all of it**", *timed(lambda: screen(path, settings=settings))))
     return rows
 
@@ -80,10 +81,10 @@ def page(report: Report, times: dict[str, list[tuple[str, float, float]]], load:
         "",
         report.table(),
         "",
-        f"At the shipped threshold ({report.threshold:+.2f}): {100 * report.native_true_positive_rate:.0f} % of generated "
-        f"clips found as published, {100 * report.true_positive_rate:.0f} % of all looks, "
-        f"{100 * report.nested_false_positive_rate:.1f} % of real looks accused when the threshold is chosen without their "
-        f"source. Calibration error {report.calibration_error:.3f}.",
+        f"At the shipped threshold ({report.threshold:+.2f}): {100 * report.native_true_positive_rate:.0f} % of "
+        f"generated clips found as published, {100 * report.true_positive_rate:.0f} % of all looks, "
+        f"{100 * report.nested_false_positive_rate:.1f} % of real looks accused when the threshold is chosen without "
+        f"their source. Calibration error {report.calibration_error:.3f}.",
         "",
         f"Loading the encoder: {load[0]:.1f} s of processor time ({load[1]:.1f} s of wall-clock time).",
     ]
@@ -99,10 +100,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path("runs/frames"), help="as for detector.training.frames")
     options = parser.parse_args(arguments)
     try:
-        load = timed(image_encoder)
+        load = timed(lambda: image_encoder(get_settings()))
         report, _, _ = judge(tabulate(list(embed(read_manifest(options.data), options.cache))))
         with tempfile.TemporaryDirectory() as folder:
-            settings = get_settings().model_copy(update={"home": Path(folder) / "home"})
+            settings = get_settings()
             times = {}
             for index, (name, width, height, seconds) in enumerate(CLIPS):
                 path = Path(folder) / f"{index}.mp4"

@@ -21,7 +21,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 THUMBNAIL_WIDTH = 320
 _FEWEST, _MOST, _SECONDS_APART = 8, 24, 2.0
-_WHOLE_PASS = 20.0  # seconds; a longer clip is sampled by seeking, a shorter one decoded once
+_WHOLE_PASS = 60.0  # seconds; a longer clip is sampled by seeking, a shorter one decoded once
 _FULL_SIZE = 4  # frames kept as decoded, for marks that hide in single pixels
 
 

@@ -42,7 +42,7 @@ def applicable(clip: Clip) -> str | None:
     if min(clip.info.width, clip.info.height) < SMALLEST:
         return f"The frames are {clip.info.width}x{clip.info.height}; below {SMALLEST} pixels nothing can be told."
     try:
-        image_encoder()
+        image_encoder(clip.settings)
     except WeightsError as error:
         return str(error)
     return None
@@ -50,7 +50,7 @@ def applicable(clip: Clip) -> str | None:
 
 def measure(clip: Clip) -> Evidence:
     """Embed evenly spread frames, score each, average. Raises ``MediaError`` if no frame can be decoded."""
-    head, encoder = _head(), image_encoder()
+    head, encoder = _head(), image_encoder(clip.settings)
     samples = clip.samples
     tokens = encoder.layers(samples.normalised, head.card.layers)
     scores = head.scores(features(tokens.classes, tokens.patches.mean(axis=2)))

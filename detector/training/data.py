@@ -14,6 +14,7 @@ import numpy.typing as npt
 from countermark.core.encoders.image import image_encoder
 from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits, probe
+from countermark.core.settings import get_settings
 from detector.clip import sample_frames
 from detector.normalise import normalise
 from detector.training.degrade import degrade
@@ -112,6 +113,6 @@ def _look(item: Item) -> Views:
     rng = np.random.default_rng(zlib.crc32(item.path.name.encode()))
     views = [frames, *(degrade(frames, rng) for _ in range(VIEWS - 1))]
     images = np.stack([normalise(frame) for view in views for frame in view])
-    tokens = image_encoder().layers(images, LAYERS)
+    tokens = image_encoder(get_settings()).layers(images, LAYERS)
     shape = (VIEWS, len(frames), len(LAYERS), -1)
     return Views(tokens.classes.reshape(shape), tokens.patches.mean(axis=2).reshape(shape))

@@ -10,13 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 from countermark.core.encoders import image as encoders
 from countermark.core.encoders.image import SIZE, ImageEncoder
 from countermark.core.errors import WeightsError
-from countermark.core.settings import Settings
+from countermark.core.settings import Settings, get_settings
 
 
 @pytest.fixture(scope="module")
 def encoder() -> ImageEncoder:
     try:
-        return encoders.image_encoder()
+        return encoders.image_encoder(get_settings())
     except WeightsError as error:
         pytest.skip(str(error))
 

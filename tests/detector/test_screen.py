@@ -16,26 +16,18 @@ from detector.screen import SIGNALS, examine
 from detector.signals import frames
 
 
-@pytest.fixture
-def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing() -> None:
-        raise WeightsError("The weights are not on this machine.", remedy="Fetch them.")
-
-    monkeypatch.setattr(frames, "image_encoder", missing)
-
-
-def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: Settings) -> None:
     verdict = screen(make_clip(), settings=settings)
     item = next(e for e in verdict.evidence if e.signal == "frames")
     assert item.status == "not_applicable"
-    assert "Fetch them" in item.explanation
+    assert "weights fetch" in item.explanation
     assert verdict.conclusion == "inconclusive"
     assert verdict.generated.probability is None
     assert verdict.encoder is None
     assert verdict.face_manipulated.band == "not_applicable"
 
 
-def test_a_labelled_file_is_called_generated(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+def test_a_labelled_file_is_called_generated(make_clip: MakeClip, settings: Settings) -> None:
     graph = json.dumps({"1": {"class_type": "KSampler"}})
     steps: list[str] = []
     verdict = screen(
@@ -66,7 +58,7 @@ def test_a_signal_that_fails_is_reported_and_weighs_nothing(
     def broken() -> None:
         raise WeightsError("The head is damaged.", remedy="Reinstall.")
 
-    monkeypatch.setattr(frames, "image_encoder", lambda: None)
+    monkeypatch.setattr(frames, "image_encoder", lambda _: None)
     monkeypatch.setattr(frames, "_head", broken)
     evidence = examine(frames, Clip(make_clip(), settings))
     assert evidence.status == "failed"
@@ -93,7 +85,7 @@ def test_the_number_of_samples_is_bounded() -> None:
 
 
 def test_the_page_is_self_contained_and_escapes_what_the_file_says(
-    make_clip: MakeClip, settings: Settings, no_weights: None, tmp_path: Path
+    make_clip: MakeClip, settings: Settings, tmp_path: Path
 ) -> None:
     hostile = "<script>alert(1)</script>"
     path = make_clip(f"{hostile.replace('/', '_')}.mp4", metadata={"encoder": f"ComfyUI {hostile}"})
@@ -108,7 +100,7 @@ def test_the_page_is_self_contained_and_escapes_what_the_file_says(
     assert "$" not in page.replace("$1", "")
 
 
-def test_every_frame_scored_is_shown(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+def test_every_frame_scored_is_shown(make_clip: MakeClip, settings: Settings) -> None:
     from detector.evidence import Segment
 
     verdict = screen(make_clip(), settings=settings)
@@ -119,15 +111,13 @@ def test_every_frame_scored_is_shown(make_clip: MakeClip, settings: Settings, no
     assert render_html(verdict, thumbnails).count("data:image/jpeg;base64,") == 3
 
 
-def test_the_terminal_summary_has_a_line_for_each_signal(
-    make_clip: MakeClip, settings: Settings, no_weights: None
-) -> None:
+def test_the_terminal_summary_has_a_line_for_each_signal(make_clip: MakeClip, settings: Settings) -> None:
     lines = summary_lines(screen(make_clip(), settings=settings))
     assert lines[0].startswith("Inconclusive: ")
     assert len(lines) == 3 + len(SIGNALS)
 
 
-def test_sealed_video_has_a_verified_origin(make_clip: MakeClip, settings: Settings, no_weights: None) -> None:
+def test_sealed_video_has_a_verified_origin(make_clip: MakeClip, settings: Settings) -> None:
     from fractions import Fraction
 
     from countermark.core.media import VideoReader, VideoSpec, transcode

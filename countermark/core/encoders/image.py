@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -176,10 +176,10 @@ class ImageEncoder:
             yield ((x.permute(0, 3, 1, 2).float() / 255 - mean) / std).to(self.dtype)
 
 
-@cache
-def image_encoder() -> ImageEncoder:
-    """The process-wide encoder, loaded on first use. Raises :class:`WeightsError` as ``ImageEncoder.load`` does."""
-    return ImageEncoder.load()
+@lru_cache(maxsize=1)
+def image_encoder(settings: Settings | None = None) -> ImageEncoder:
+    """The encoder of these settings, kept in memory. Raises :class:`WeightsError` as ``ImageEncoder.load`` does."""
+    return ImageEncoder.load(settings=settings)
 
 
 def _cpu_multiplies_bf16() -> bool:
