@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from pydantic import BaseModel, ConfigDict
 
 from provenance.credentials import TRUST_NOTE, leaf_problem
@@ -64,15 +66,21 @@ class Judgement:
         return self.intact and self.trusted and self.timely
 
 
-def judge(report: ManifestReport, *, registered_at: datetime | None = None, detached: bool = False) -> Judgement:
-    """Judge ``report``. ``registered_at`` is when our registry recorded this very claim, if it did.
+def judge(
+    report: ManifestReport,
+    *,
+    anchor_pem: str | None,
+    registered_at: datetime | None = None,
+    detached: bool = False,
+) -> Judgement:
+    """Judge ``report``, which was read with the anchor ``anchor_pem``.
 
-    ``detached`` is for a manifest recovered from the registry: its hard binding is to the original file and says
-    nothing about this one.
+    ``registered_at`` is when our registry recorded this very claim, if it did. ``detached`` is for a manifest recovered
+    from the registry: its hard binding is to the original file and says nothing about this one.
     """
     failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
     integrity, intact = _integrity([f for f in failures if _axis(f.code) == "integrity"], detached=detached)
-    trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"])
+    trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchor_pem)
     time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at)
     ingredients, sound_parents = _ingredients(report.ingredients)
     return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, trusted, timely)
@@ -105,8 +113,13 @@ def _integrity_message(failure: Status) -> str:
     return f"The manifest is not valid: {failure.explanation or failure.code}."
 
 
-def _trust(report: ManifestReport, failures: list[Status]) -> tuple[list[Finding], bool]:
+def _trust(report: ManifestReport, failures: list[Status], anchor_pem: str | None) -> tuple[list[Finding], bool]:
     signer = report.signer()
+    anchored = any(status.code == "signingCredential.trusted" for status in report.success)
+    if any(f.code in _TIME_CODES for f in report.failures) and _issued_by(report, anchor_pem):
+        # The SDK calls an expired certificate untrusted as well; who issued it and when it was valid are two questions.
+        failures = [f for f in failures if f.code != "signingCredential.untrusted"]
+        anchored = True
     findings = []
     for failure in failures:
         message = f"The signing credential of {signer} is not acceptable: {failure.explanation or failure.code}."
@@ -119,7 +132,6 @@ def _trust(report: ManifestReport, failures: list[Status]) -> tuple[list[Finding
     if problem is not None:
         message = f"The certificate of {signer} may not sign Content Credentials: {problem}."
         findings.append(Finding(axis="trust", status="fail", code="signingCredential.invalid", message=message))
-    anchored = any(status.code == "signingCredential.trusted" for status in report.success)
     if findings or not anchored:
         if not findings:
             message = f"Signed by {signer}; whether the certificate is to be trusted was not established."
@@ -127,6 +139,16 @@ def _trust(report: ManifestReport, failures: list[Status]) -> tuple[list[Finding
         return findings, False
     message = f"Signed by {signer}, {TRUST_NOTE}: its certificate authority was made here and is not publicly known."
     return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], True
+
+
+def _issued_by(report: ManifestReport, anchor_pem: str | None) -> bool:
+    if report.signed is None or anchor_pem is None:
+        return False
+    try:
+        report.signed.leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(anchor_pem.encode()))
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def _time(report: ManifestReport, failures: list[Status], registered_at: datetime | None) -> tuple[list[Finding], bool]:

@@ -88,14 +88,15 @@ def _check_media(info: MediaInfo) -> None:
 
 
 def _check_credentials(path: Path, settings: Settings) -> None:
+    anchor = load_trust_anchor(settings)
     try:
-        report = read_report(path, load_trust_anchor(settings))
+        report = read_report(path, anchor)
     except UnreadableManifestError as error:
         if error.remote:
             return
         problem = f"they cannot be read ({error})"
     else:
-        if report is None or judge(report).intact:
+        if report is None or judge(report, anchor_pem=anchor).intact:
             return
         problem = "the file or one of its parents was changed after it was signed"
     raise ManifestError(

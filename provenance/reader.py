@@ -121,7 +121,8 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
         return None
     except c2pa.C2paError as error:
-        raise UnreadableManifestError(str(error), remote=isinstance(error, c2pa.C2paError.RemoteManifest)) from error
+        remote = str(error).startswith("Remote:")  # this one has no class of its own
+        raise UnreadableManifestError(str(error), remote=remote) from error
     except ValueError as error:  # not JSON
         raise UnreadableManifestError(str(error)) from error
     manifest_id = document.get("active_manifest")

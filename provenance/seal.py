@@ -263,7 +263,7 @@ def _read_back(
         raise ManifestError(f"The signed file does not read back: {error}.", remedy="Try again.") from error
     if report is None or report.store != store:
         raise ManifestError("The signed file does not hold the manifest that was written.", remedy="Try again.")
-    judgement = judge(report)
+    judgement = judge(report, anchor_pem=anchor)
     if not judgement.sound:
         problems = "; ".join(f"{f.code}: {f.message}" for f in judgement.findings if f.status == "fail")
         raise ManifestError(f"The signed file does not validate: {problems}", remedy="Check the clock and the keys.")

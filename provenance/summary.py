@@ -14,6 +14,7 @@ from provenance.reader import ManifestReport
 from provenance.registry import RegistryEntry
 
 Conclusion = Literal["verified", "recovered", "tampered", "untrusted", "no_credentials"]
+_UNDATED = "nothing shows that their certificate was valid when they were signed"
 
 
 class ManifestSummary(BaseModel):
@@ -72,7 +73,9 @@ def summary_sentence(
     if conclusion == "verified" and report is not None:
         return f"The credentials are intact and signed by {report.signer()} ({TRUST_NOTE}); {_statement(report)}."
     if conclusion == "untrusted" and report is not None:
-        return f"The credentials are intact, but {report.signer()} is a signer this machine has no reason to trust."
+        strange = any(finding.axis == "trust" and finding.status == "fail" for finding in findings)
+        why = f"{report.signer()} is a signer this machine has no reason to trust"
+        return f"The credentials are intact, but {why if strange else _UNDATED}."
     if any(finding.code == "countermark.watermark.read" for finding in findings):
         return "No credentials were found; a watermark of ours was read, but the registry does not know it."
     return "No credentials and no watermark of ours were found; this says nothing about how the video was made."

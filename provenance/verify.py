@@ -133,7 +133,8 @@ def _judge_embedded(case: _Case) -> Judgement | None:
     entry = case.registry.find_manifest(case.report.manifest_id)
     signed = case.report.signed
     registered = entry is not None and signed is not None and entry.claim_sha256 == signed.claim_sha256
-    return judge(case.report, registered_at=entry.created_at if entry and registered else None)
+    registered_at = entry.created_at if entry and registered else None
+    return judge(case.report, anchor_pem=case.anchor, registered_at=registered_at)
 
 
 def _recover(case: _Case) -> _Recovery:
@@ -156,7 +157,7 @@ def _recover(case: _Case) -> _Recovery:
     except UnreadableManifestError as error:
         report, problem = None, str(error)
     else:
-        problem = _registered_problem(report, entry)
+        problem = _registered_problem(report, entry, case.anchor)
     if report is None or problem is not None:
         message = f"The registry holds this video, but its stored manifest is not usable: {problem}."
         return _Recovery(_recovery_finding("fail", "invalid", message))
@@ -167,13 +168,13 @@ def _recover(case: _Case) -> _Recovery:
     return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report)
 
 
-def _registered_problem(report: ManifestReport | None, entry: RegistryEntry) -> str | None:
+def _registered_problem(report: ManifestReport | None, entry: RegistryEntry, anchor: str | None) -> str | None:
     """Why a stored manifest may not be shown as this video's, or None."""
     if report is None or report.manifest_id != entry.manifest_id:
         return "it is another manifest"
     if report.signed is None or report.signed.claim_sha256 != entry.claim_sha256:
         return "its claim differs from the registered one"
-    if not judge(report, registered_at=entry.created_at, detached=True).sound:
+    if not judge(report, anchor_pem=anchor, registered_at=entry.created_at, detached=True).sound:
         return "its signature does not hold"
     # C2PA 2.4 section 9.3: every soft binding must match, in algorithm and in value.
     if set(report.soft_bindings(entry.algorithm)) != {entry.video_id}:

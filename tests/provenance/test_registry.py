@@ -143,6 +143,7 @@ def test_unusable_url_is_a_configuration_error(settings: Settings, url: str) -> 
         pass
 
 
+@pytest.mark.filterwarnings("ignore:Query string")
 def test_password_is_not_in_the_message(settings: Settings, tmp_path: Path) -> None:
     changed = settings.model_copy(update={"database_url": f"sqlite:///{tmp_path}?password=hunter2"})
     with pytest.raises((RegistryError, ConfigurationError)) as caught, open_registry(changed):

@@ -1,0 +1,576 @@
+"""Verification: each conclusion, each axis, and what it must never say."""
+
+from __future__ import annotations
+
+import base64
+import sqlite3
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import c2pa
+import numpy as np
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from drawn_clip import ORIGIN, SIDE, SPEC, Case, draw, make_settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from countermark.core.errors import CountermarkError, MediaError, RegistryError
+from countermark.core.media import VideoWriter, transcode
+from countermark.core.settings import Settings
+from provenance import credentials as credentials_module
+from provenance import verify as verify_module
+from provenance.bmff import C2PA_UUID, manifest_store, top_level_boxes
+from provenance.credentials import load_or_create_credentials
+from provenance.judgement import Finding, judge
+from provenance.manifest import SoftBinding, definition, new_context, sign
+from provenance.origin import Origin
+from provenance.reader import UnreadableManifestError, read_report
+from provenance.registry import RegistryEntry, open_registry
+from provenance.verify import Verification, verify
+from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
+
+
+@pytest.fixture(autouse=True)
+def quick_decoding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decode in this process, which saves starting a child, except where a test asks for ``isolated``."""
+    if "isolated" not in request.fixturenames:
+        monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
+
+
+@pytest.fixture
+def isolated() -> None:
+    """Decode as users do, in a confined child."""
+
+
+def one(verification: Verification, axis: str) -> Finding:
+    """The only finding on an axis."""
+    (finding,) = [f for f in verification.findings if f.axis == axis]
+    return finding
+
+
+def statuses(verification: Verification) -> dict[str, set[str]]:
+    axes = ("integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients")
+    return {axis: {f.status for f in verification.findings if f.axis == axis} for axis in axes}
+
+
+@pytest.fixture(scope="session")
+def transcoded(case: Case) -> Path:
+    """The sealed video after a platform: H.264 CRF 28, no metadata."""
+    path = case.folder / "transcoded.mp4"
+    transcode(case.sealed.path, path, crf=28)
+    return path
+
+
+def test_sealed_video_is_verified_on_every_axis(case: Case, isolated: None) -> None:
+    result = verify(case.sealed.path, settings=case.settings)
+    assert result.conclusion == "verified"
+    assert result.video_id == case.sealed.video_id
+    assert statuses(result) == {
+        "integrity": {"pass"},
+        "trust": {"pass"},
+        "time": {"info"},
+        "watermark": {"pass"},
+        "recovery": {"pass"},
+        "labels": {"info"},
+        "ingredients": {"not_applicable"},
+    }
+    assert result.manifest is not None
+    assert result.manifest.embedded
+    assert result.manifest.manifest_id == case.sealed.manifest_id
+    assert result.manifest.actions == ("c2pa.created", "c2pa.watermarked.bound")
+    assert result.manifest.software == "test-model 1.2"
+    assert result.manifest.signer == "Test Studio"
+    assert "this machine only" in one(result, "trust").message
+    assert "this machine only" in result.summary
+    assert "AI model" in result.summary
+
+
+def test_result_survives_json(case: Case) -> None:
+    result = verify(case.sealed.path, settings=case.settings)
+    assert Verification.model_validate_json(result.model_dump_json()) == result
+
+
+def test_stripped_and_transcoded_video_is_recovered(case: Case, transcoded: Path, isolated: None) -> None:
+    assert manifest_store(transcoded) is None
+    result = verify(transcoded, settings=case.settings)
+    assert result.conclusion == "recovered"
+    assert result.video_id == case.sealed.video_id
+    assert result.recovered is not None
+    assert result.recovered.manifest_id == case.sealed.manifest_id
+    assert result.manifest is not None
+    assert not result.manifest.embedded
+    assert result.manifest.software == "test-model 1.2"
+    assert one(result, "recovery").code == "countermark.recovery.softBindingsMatched"
+    assert one(result, "integrity").status == "not_applicable"  # never "tampered" for what a platform did
+    assert "trust" not in {f.axis for f in result.findings}
+
+
+def test_elsewhere_the_same_file_is_not_trusted(case: Case, tmp_path: Path) -> None:
+    result = verify(case.sealed.path, settings=make_settings(tmp_path))
+    assert result.conclusion == "untrusted"
+    assert statuses(result)["integrity"] == {"pass"}
+    assert statuses(result)["trust"] == {"fail"}
+    assert one(result, "watermark").code == "countermark.watermark.unread"  # another machine has another key
+    assert "no reason to trust" in result.summary
+
+
+def test_unmarked_video_has_no_credentials(case: Case, plain: Path) -> None:
+    result = verify(plain, settings=case.settings)
+    assert result.conclusion == "no_credentials"
+    assert result.video_id is None
+    assert result.manifest is None
+    assert {f.status for f in result.findings} == {"not_applicable"}
+
+
+def test_watermark_that_is_not_registered_names_issuer_and_serial(case: Case, tmp_path: Path, transcoded: Path) -> None:
+    other = make_settings(tmp_path)
+    key = load_or_create_key(case.settings.keys_dir, case.settings.issuer)
+    other.keys_dir.mkdir(parents=True)
+    (other.keys_dir / "watermark-0001.key").write_bytes(key.secret)
+    (other.keys_dir / "watermark-0001.key").chmod(0o600)
+    result = verify(transcoded, settings=other)
+    assert result.conclusion == "no_credentials"
+    assert result.video_id == case.sealed.video_id
+    payload = Payload.from_video_id(case.sealed.video_id)
+    watermark = one(result, "watermark")
+    assert watermark.status == "info"
+    assert f"issuer {payload.issuer}, serial {payload.serial:012x}" in watermark.message
+    assert one(result, "recovery").status == "info"
+    assert "registry does not know it" in result.summary
+
+
+def flipped(case: Case, where: int, bit: int = 0) -> Path:
+    data = bytearray(case.sealed.path.read_bytes())
+    data[where] ^= 1 << bit
+    path = case.folder / "flipped.mp4"
+    path.write_bytes(data)
+    return path
+
+
+def box_of(path: Path, kind: bytes) -> tuple[int, int]:
+    with path.open("rb") as file:
+        box = next(b for b in top_level_boxes(file) if b.kind == kind)
+    return box.offset + box.header, box.size - box.header
+
+
+@pytest.mark.parametrize("position", [0.3, 0.999])
+def test_flipped_bit_in_the_media_is_tampered(case: Case, position: float) -> None:
+    start, length = box_of(case.sealed.path, b"mdat")
+    result = verify(flipped(case, start + int(length * position)), settings=case.settings)
+    assert result.conclusion == "tampered"
+    assert one(result, "integrity").code == "assertion.bmffHash.mismatch"
+    assert statuses(result)["trust"] == {"pass"}  # trust is another question
+    assert "changed after it was signed" in result.summary
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_flipped_bit_of_media_or_index_is_noticed(case: Case, data: st.DataObject) -> None:
+    """The reader alone, without decoding."""
+    anchor = load_or_create_credentials(case.settings).root_pem
+    start, length = box_of(case.sealed.path, data.draw(st.sampled_from([b"mdat", b"moov"])))
+    path = flipped(case, start + data.draw(st.integers(0, length - 1)), data.draw(st.integers(0, 7)))
+    try:
+        report = read_report(path, anchor)
+    except UnreadableManifestError:
+        return
+    assert report is not None
+    assert not judge(report, anchor_pem=anchor).intact
+
+
+def test_changed_label_is_tampered(case: Case) -> None:
+    data = case.sealed.path.read_bytes()
+    assert data.count(b'"Label":"1"') == 1
+    changed = case.folder / "label.mp4"
+    changed.write_bytes(data.replace(b'"Label":"1"', b'"Label":"3"'))
+    assert verify(changed, settings=case.settings).conclusion == "tampered"
+
+
+def test_changed_statement_is_tampered(case: Case) -> None:
+    data = case.sealed.path.read_bytes()
+    changed = case.folder / "statement.mp4"
+    changed.write_bytes(data.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedla", 1))
+    result = verify(changed, settings=case.settings)
+    assert result.conclusion == "tampered"
+    assert statuses(result)["integrity"] == {"fail"}
+
+
+def test_damaged_signature_is_tampered(case: Case) -> None:
+    data = bytearray(case.sealed.path.read_bytes())
+    at = data.rfind(b"c2pa.signature", 0, box_of(case.sealed.path, b"moov")[0])
+    data[at + 60] ^= 0xFF
+    changed = case.folder / "signature.mp4"
+    changed.write_bytes(data)
+    assert verify(changed, settings=case.settings).conclusion == "tampered"
+
+
+def test_hidden_data_in_a_free_box_is_tampered(case: Case) -> None:
+    changed = case.folder / "free.mp4"
+    changed.write_bytes(case.sealed.path.read_bytes() + b"\0\0\0\x18free" + b"hidden message  ")
+    assert verify(changed, settings=case.settings).conclusion == "tampered"
+
+
+def test_second_manifest_box_is_tampered(case: Case) -> None:
+    store = manifest_store(case.sealed.path)
+    assert store is not None
+    body = C2PA_UUID + b"\0\0\0\0manifest\0" + b"\0" * 8 + store
+    changed = case.folder / "second.mp4"
+    changed.write_bytes(case.sealed.path.read_bytes() + struct.pack(">I4s", 8 + len(body), b"uuid") + body)
+    assert verify(changed, settings=case.settings).conclusion == "tampered"
+
+
+Maker = Callable[..., Path]
+
+
+@pytest.fixture
+def make(settings: Settings, tmp_path: Path) -> Maker:
+    """Makes a signed file by hand: a watermark, a soft binding, a signer; each may be at odds with the others."""
+
+    def run(
+        *,
+        marked: Payload | None = None,
+        bound: str | None = None,
+        origin: Origin = ORIGIN,
+        edit: Callable[[dict[str, Any]], None] | None = None,
+        credentials: Callable[[], credentials_module.Credentials] | None = None,
+    ) -> Path:
+        number = len(list(tmp_path.glob("made-*")))
+        source, target = tmp_path / f"source-{number}.mp4", tmp_path / f"made-{number}.mp4"
+        key = load_or_create_key(settings.keys_dir, settings.issuer)
+        embedder = marked and SpreadSpectrum(key).embedder(marked.to_bits(), width=SIDE, height=SIDE)
+        with VideoWriter(source, SPEC) as writer:
+            for frames in draw():
+                writer.write(embedder.process(frames) if embedder else frames)
+        binding = SoftBinding(ALGORITHM_ID, bound or "0" * 16, 700)
+        manifest = definition(origin, binding, title="t", file_format="video/mp4", when=datetime.now(UTC))
+        if bound is None:
+            manifest["assertions"].pop(1)
+            manifest["assertions"][0]["data"]["actions"].pop()
+        if edit is not None:
+            edit(manifest)
+        signer = credentials() if credentials else load_or_create_credentials(settings)
+        sign(source, target, manifest, signer, origin=origin)
+        return target
+
+    return run
+
+
+def test_manifest_moved_to_another_marked_video_is_tampered(make: Maker, settings: Settings) -> None:
+    marked, bound = Payload.new(1), Payload.new(1)
+    result = verify(make(marked=marked, bound=bound.video_id), settings=settings)
+    assert result.conclusion == "tampered"
+    assert one(result, "watermark").code == "countermark.watermark.contradiction"
+    assert statuses(result)["integrity"] == {"pass"}
+
+
+def test_soft_binding_in_base64_is_understood(make: Maker, settings: Settings) -> None:
+    payload = Payload.new(1)
+    value = base64.b64encode(bytes.fromhex(payload.video_id)).decode()
+    result = verify(make(marked=payload, bound=value), settings=settings)
+    assert one(result, "watermark").code == "countermark.watermark.match"
+
+
+def test_watermark_that_the_manifest_does_not_mention_is_a_warning(make: Maker, settings: Settings) -> None:
+    result = verify(make(marked=Payload.new(1)), settings=settings)
+    assert result.conclusion == "verified"
+    assert one(result, "watermark").status == "warn"
+
+
+def test_promised_watermark_that_is_missing_is_a_warning(make: Maker, settings: Settings) -> None:
+    result = verify(make(bound=Payload.new(1).video_id), settings=settings)
+    assert one(result, "watermark").code == "countermark.watermark.unread"
+    assert one(result, "watermark").status == "warn"
+
+
+def issue(
+    settings: Settings,
+    *,
+    usages: list[x509.ObjectIdentifier],
+    seconds: float = 3600,
+    algorithm: hashes.HashAlgorithm | None = None,
+) -> credentials_module.Credentials:
+    """Credentials with a leaf of our own making under this machine's root."""
+    good = load_or_create_credentials(settings)
+    root_pem = (settings.keys_dir / "authority.pem").read_bytes()
+    root_key = serialization.load_pem_private_key(root_pem, None)
+    root = x509.load_pem_x509_certificate(good.root_pem.encode())
+    assert isinstance(root_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    others += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    usage = dict.fromkeys(others, False)
+    leaf = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test Studio")]))
+        .issuer_name(root.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(minutes=1))
+        .not_valid_after(now + timedelta(seconds=seconds))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
+        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
+        .sign(root_key, algorithm or hashes.SHA256())
+    )
+    pem = leaf.public_bytes(serialization.Encoding.PEM).decode() + good.root_pem
+    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return replace(good, chain_pem=pem, key_pem=key.private_bytes(*encoding).decode())
+
+
+def test_certificate_for_time_stamps_is_not_trusted_to_sign(make: Maker, settings: Settings) -> None:
+    """The SDK calls this file trusted."""
+    path = make(credentials=lambda: issue(settings, usages=[ExtendedKeyUsageOID.TIME_STAMPING]))
+    with c2pa.Reader(str(path), context=new_context(load_or_create_credentials(settings).root_pem)) as reader:
+        assert reader.get_validation_state() == "Trusted"
+    result = verify(path, settings=settings)
+    assert result.conclusion == "untrusted"
+    assert "time-stamping" in one(result, "trust").message
+
+
+def test_expiry_is_a_matter_of_time_and_the_registry_can_vouch(make: Maker, settings: Settings) -> None:
+    payload = Payload.new(1)
+    path = make(
+        marked=payload,
+        bound=payload.video_id,
+        credentials=lambda: issue(settings, usages=[credentials_module.C2PA_CLAIM_SIGNING], seconds=2),
+    )
+    signed_at = datetime.now(UTC)
+    stripped = path.with_name("stripped.mp4")
+    transcode(path, stripped, preset="ultrafast")
+    time.sleep(max(0.1, 3.2 - (datetime.now(UTC) - signed_at).total_seconds()))  # validity ends on a whole second
+
+    result = verify(path, settings=settings)
+    assert result.conclusion == "untrusted"
+    assert statuses(result)["integrity"] == {"pass"}
+    assert statuses(result)["trust"] == {"pass"}
+    assert statuses(result)["time"] == {"fail"}
+    assert "nothing shows" in result.summary
+
+    report = read_report(path, load_or_create_credentials(settings).root_pem)
+    assert report is not None
+    assert report.signed is not None
+    assert report.store is not None
+    entry = RegistryEntry(
+        video_id=payload.video_id,
+        algorithm=ALGORITHM_ID,
+        manifest_id=report.manifest_id,
+        claim_sha256=report.signed.claim_sha256,
+        file_sha256="0" * 64,
+        file_bytes=1,
+        kind="generated",
+        generator="g",
+        generator_version="1",
+        title="t",
+        prompt_sha256=None,
+        policy={},
+        signer="Test Studio",
+        created_at=signed_at,
+    )
+    with open_registry(settings) as registry:
+        registry.add(entry, report.store)
+    result = verify(path, settings=settings)
+    assert result.conclusion == "verified"
+    assert statuses(result)["time"] == {"warn"}
+    assert "registry recorded" in one(result, "time").message
+    assert verify(stripped, settings=settings).conclusion == "recovered"
+
+
+def test_broken_parent_is_found_under_a_fresh_signature(make: Maker, settings: Settings, tmp_path: Path) -> None:
+    """The SDK calls this file trusted: a new signature over a tampered parent would launder it."""
+    parent = make()
+    data = bytearray(parent.read_bytes())
+    start, length = box_of(parent, b"mdat")
+    data[start + length // 2] ^= 1
+    tampered = tmp_path / "tampered.mp4"
+    tampered.write_bytes(data)
+    laundered = make(origin=Origin("protected", "tool", "1", ingredients=(tampered,)))
+    with c2pa.Reader(str(laundered), context=new_context(load_or_create_credentials(settings).root_pem)) as reader:
+        assert reader.get_validation_state() == "Trusted"
+    result = verify(laundered, settings=settings)
+    assert result.conclusion == "tampered"
+    assert statuses(result)["integrity"] == {"pass"}
+    finding = one(result, "ingredients")
+    assert finding.status == "fail"
+    assert "tampered.mp4" in finding.message
+    again = make(origin=Origin("protected", "tool", "1", ingredients=(laundered,)))
+    assert verify(again, settings=settings).conclusion == "tampered"  # at any depth
+
+
+def test_stranger_parent_is_a_warning(make: Maker, settings: Settings, tmp_path: Path) -> None:
+    stranger = make_settings(tmp_path / "stranger")
+    parent = make(credentials=lambda: load_or_create_credentials(stranger))
+    result = verify(make(origin=Origin("protected", "tool", "1", ingredients=(parent,))), settings=settings)
+    assert result.conclusion == "verified"
+    assert one(result, "ingredients").status == "warn"
+
+
+def test_credentials_replaced_by_a_stranger_lead_back_to_ours(case: Case, tmp_path: Path, transcoded: Path) -> None:
+    stranger = load_or_create_credentials(make_settings(tmp_path))
+    claims = replace(ORIGIN, generator="camera")
+    manifest = definition(
+        claims, SoftBinding("com.example.other", "x", 1), title="t", file_format="video/mp4", when=datetime.now(UTC)
+    )
+    sign(transcoded, tmp_path / "theirs.mp4", manifest, stranger, origin=claims)
+    result = verify(tmp_path / "theirs.mp4", settings=case.settings)
+    assert result.conclusion == "recovered"
+    assert result.recovered is not None
+    assert result.recovered.manifest_id == case.sealed.manifest_id
+    assert one(result, "watermark").status == "warn"
+    assert statuses(result)["trust"] == {"fail"}
+
+
+def test_registry_entry_with_a_doctored_manifest_is_not_believed(case: Case, tmp_path: Path, transcoded: Path) -> None:
+    settings = make_settings(tmp_path)
+    settings.home.mkdir()
+    for name in ("keys", "registry.db"):
+        source = case.settings.home / name
+        if source.is_dir():
+            (settings.home / name).mkdir(mode=0o700)
+            for file in source.iterdir():
+                (settings.home / name / file.name).write_bytes(file.read_bytes())
+                (settings.home / name / file.name).chmod(0o600)
+    with open_registry(case.settings) as registry:
+        entry = registry.find(ALGORITHM_ID, case.sealed.video_id)
+        store = registry.manifest(case.sealed.video_id)
+    assert entry is not None
+    with open_registry(settings) as registry:
+        registry.add(entry, store.replace(b"test-model", b"best-model"))
+    result = verify(transcoded, settings=settings)
+    assert result.conclusion == "no_credentials"
+    assert one(result, "recovery").status == "fail"
+    with open_registry(settings) as registry:
+        registry.withdraw(entry.video_id)
+        # Somebody else's manifest under this watermark: authentic, but bound to another payload.
+        registry.add(entry.model_copy(update={"video_id": "1001" + "0" * 12}), store)
+    with sqlite3.connect(settings.home / "registry.db") as database:
+        database.execute("UPDATE seals SET video_id = ?", (Payload.new(1).video_id,))
+    assert verify(transcoded, settings=settings).conclusion == "no_credentials"
+
+
+def test_remote_credentials_are_not_fetched(settings: Settings, plain: Path, tmp_path: Path) -> None:
+    made = load_or_create_credentials(settings)
+    binding = SoftBinding(ALGORITHM_ID, "0" * 16, 700)
+    manifest = definition(ORIGIN, binding, title="t", file_format="video/mp4", when=datetime.now(UTC))
+    info = c2pa.C2paSignerInfo(c2pa.C2paSigningAlg.ES256, made.chain_pem.encode(), made.key_pem.encode(), None)
+    path = tmp_path / "remote.mp4"
+    with (
+        c2pa.Signer.from_info(info) as signer,
+        c2pa.Builder(manifest, new_context(made.root_pem)) as builder,
+        plain.open("rb") as source,
+        path.open("w+b") as target,
+    ):
+        builder.set_no_embed()
+        builder.set_remote_url("http://127.0.0.1:9/manifest.c2pa")
+        builder.sign(signer, "video/mp4", source, target)
+    result = verify(path, settings=settings)
+    assert result.conclusion == "no_credentials"
+    assert one(result, "integrity").code == "manifest.inaccessible"
+
+
+def test_what_cannot_be_read_is_a_media_error(settings: Settings, case: Case, tmp_path: Path) -> None:
+    data = case.sealed.path.read_bytes()
+    contents = {
+        "text.mp4": b"hello, this is text",
+        "empty.mp4": b"",
+        "half.mp4": data[: len(data) // 2],
+        "last byte gone.mp4": data[:-1],
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(MediaError):
+            verify(tmp_path / name, settings=settings)
+    with pytest.raises(CountermarkError):
+        verify(tmp_path / "missing.mp4", settings=settings)
+
+
+def test_broken_registry_is_said_and_not_passed_over(settings: Settings, plain: Path) -> None:
+    settings.home.mkdir()
+    (settings.home / "registry.db").write_bytes(b"junk" * 1000)
+    with pytest.raises(RegistryError):
+        verify(plain, settings=settings)
+
+
+def test_frames_too_small_for_a_watermark_are_still_verified(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "small.mp4"
+    with VideoWriter(path, replace(SPEC, width=64, height=64)) as writer:
+        for frames in draw(side=64):
+            writer.write(frames)
+    result = verify(path, settings=settings)
+    assert result.conclusion == "no_credentials"
+    assert one(result, "watermark").code == "countermark.watermark.unsupported"
+
+
+def test_long_unmarked_video_is_sampled(settings: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "long.mp4"
+    still = next(draw(8, side=128))
+    with VideoWriter(path, replace(SPEC, width=128, height=128)) as writer:
+        for start in range(0, 480, 8):
+            writer.write(replace(still, pts=np.arange(start, start + 8)))
+    result = verify(path, settings=settings)
+    assert result.conclusion == "no_credentials"
+    assert "624 frames" in one(result, "watermark").message
+
+
+def test_it_never_says_fake_or_not_ai(
+    case: Case, plain: Path, transcoded: Path, make: Maker, settings: Settings
+) -> None:
+    start, _ = box_of(case.sealed.path, b"mdat")
+    results = [
+        verify(path, settings=case.settings)
+        for path in (case.sealed.path, plain, transcoded, flipped(case, start + 900))
+    ]
+    results.append(verify(make(), settings=make_settings(case.folder / "elsewhere")))
+    for result in results:
+        text = " ".join([result.summary, *(f.message for f in result.findings)]).lower()
+        for word in ("fake", "not ai", "not generated", "authentic", "genuine", "is real"):
+            assert word not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"),
+    [
+        ("signed_test.mp4", "untrusted"),
+        ("dash1.m4s", "media error"),
+        ("dashinit.mp4", "media error"),
+        ("nested_moov_1000.mp4", "media error"),
+    ],
+)
+def test_published_fixtures_give_a_report_or_a_clear_error(
+    shared_data: Path, settings: Settings, name: str, outcome: str
+) -> None:
+    path = shared_data / "c2pa" / "fixtures" / name
+    if not path.is_file():
+        pytest.skip("the fixture is absent")
+    try:
+        found: str = verify(path, settings=settings).conclusion
+    except MediaError as error:
+        found = "media error"
+        assert error.remedy
+    assert found == outcome
+
+
+@pytest.mark.parametrize("name", ["legacy.mp4", "video1.mp4"])
+def test_manifests_of_older_versions_are_judged(shared_data: Path, name: str) -> None:
+    path = shared_data / "c2pa" / "fixtures" / name
+    if not path.is_file():
+        pytest.skip("the fixture is absent")
+    report = read_report(path, None)
+    assert report is not None
+    judgement = judge(report, anchor_pem=None)
+    assert judgement.intact
+    assert not judgement.trusted
+    assert {f.status for f in judgement.findings if f.axis == "ingredients"} == {"warn"}
