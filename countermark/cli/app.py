@@ -192,33 +192,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
         sys.stderr.reconfigure(errors="replace")
     try:
-        _check_encoding(words)
-        # Typer gives an exit code for --help, --version and Ctrl-C, and our Outcome for everything else.
-        outcome = typer.main.get_command(app).main(words, prog_name="countermark", standalone_mode=False)
-        if isinstance(outcome, Outcome):
-            _print(outcome)
-            return outcome.exit_code
-        if outcome == INTERRUPTED:
-            return _interrupted()
-        return int(outcome or YES)
-    except KeyboardInterrupt:
-        return _interrupted()
+        code = _run(words)
+        if code == INTERRUPTED:
+            print("countermark: interrupted; nothing was written.", file=sys.stderr)
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except typer.TyperException as error:
-        # Asked for nothing, Typer has printed the help and has no message left.
-        return _fail(error, as_json) if error.format_message() else UsageError.exit_code
+        code = 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the outermost frame: here everything becomes one line
-        return _fail(error, as_json)
+        failure = failure_from(error)
+        if as_json:
+            print(json.dumps(failure.as_json(), indent=2, ensure_ascii=False))
+        show_failure(failure, error)
+        code = failure.exit_code
+    return code
 
 
-def _fail(error: Exception, as_json: bool) -> int:
-    failure = failure_from(error)
-    if as_json:
-        print(json.dumps(failure.as_json(), indent=2, ensure_ascii=False))
-    show_failure(failure, error)
-    return failure.exit_code
+def _run(words: Sequence[str]) -> int:
+    """Run one command and print its outcome."""
+    _check_encoding(words)
+    try:
+        # Typer gives an exit code for --help, --version and Ctrl-C, and our Outcome for everything else.
+        outcome = typer.main.get_command(app).main(list(words), prog_name="countermark", standalone_mode=False)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except typer.TyperException as error:
+        if error.format_message():
+            raise
+        return UsageError.exit_code  # asked for nothing, Typer has printed the help
+    if not isinstance(outcome, Outcome):
+        return int(outcome or YES)
+    _print(outcome)
+    return outcome.exit_code
 
 
 def _print(outcome: Outcome) -> None:
@@ -242,11 +246,6 @@ def _check_report(report: Path, video: Path) -> None:
         raise UsageError(f"The report cannot be {report}.", remedy="Give a file name that ends in .html.")
     if not report.parent.is_dir():
         raise UsageError(f"The folder {report.parent} does not exist.", remedy="Create it, or choose another path.")
-
-
-def _interrupted() -> int:
-    print("countermark: interrupted; nothing was written.", file=sys.stderr)
-    return INTERRUPTED
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -53,9 +53,9 @@ def decision_page(decision: Decision) -> Page:
     if decision.rewritten_prompt is not None:
         rows.append(Row("rewritten", decision.rewritten_prompt))
     for finding in decision.categories:
+        score = f" {finding.score:.2f} (limit {finding.threshold:.2f})" if finding.source == "classifier" else ""
         words = f", “{finding.span}”" if finding.span else ""
-        score = f"{finding.score:.2f} (limit {finding.threshold:.2f})"
-        rows.append(Row(finding.category, f"{score}, by {finding.source}{words}"))
+        rows.append(Row(finding.category, f"{finding.source}{score}{words}"))
     if decision.evasion:
         rows.append(Row("disguise", ", ".join(decision.evasion)))
     rows.append(Row("policy", f"version {decision.policy_version}"))
