@@ -37,6 +37,35 @@ _HARD_BINDING_MISMATCHES = frozenset(
 )
 
 
+# IPTC news codes for the digital source type (2025-02), and the two that C2PA 2.4 section 18.15.4.5 adds.
+_SOURCE_TYPES = frozenset(
+    "http://cv.iptc.org/newscodes/digitalsourcetype/" + name
+    for name in (
+        "algorithmicMedia",
+        "algorithmicallyEnhanced",
+        "composite",
+        "compositeCapture",
+        "compositeSynthetic",
+        "compositeWithTrainedAlgorithmicMedia",
+        "computationalCapture",
+        "dataDrivenMedia",
+        "digitalArt",
+        "digitalCapture",
+        "digitalCreation",
+        "humanEdits",
+        "minorHumanEdits",
+        "multiFrameComputationalCapture",
+        "negativeFilm",
+        "positiveFilm",
+        "print",
+        "screenCapture",
+        "softwareImage",
+        "trainedAlgorithmicMedia",
+        "virtualRecording",
+    )
+) | {"http://c2pa.org/digitalsourcetype/empty", "http://c2pa.org/digitalsourcetype/trainedAlgorithmicData"}
+
+
 class Finding(BaseModel):
     """One finding: what it speaks about, how it came out, the specification's code or ours, and plain words."""
 
@@ -83,6 +112,7 @@ def judge(
     trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchor_pem)
     time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at)
     ingredients, sound_parents = _ingredients(report.ingredients)
+    integrity += _vocabulary(report)
     return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, trusted, timely)
 
 
@@ -101,6 +131,24 @@ def _integrity(failures: list[Status], *, detached: bool) -> tuple[list[Finding]
     return [
         Finding(axis="integrity", status="fail", code=f.code, message=_integrity_message(f)) for f in failures
     ], False
+
+
+def _vocabulary(report: ManifestReport) -> list[Finding]:
+    """A warning for each digital source type that no vocabulary has: the SDK lets any address pass."""
+    unknown = {
+        str(action["digitalSourceType"])
+        for action in report.actions()
+        if action.get("digitalSourceType") and action["digitalSourceType"] not in _SOURCE_TYPES
+    }
+    return [
+        Finding(
+            axis="integrity",
+            status="warn",
+            code="countermark.digitalSourceType.unknown",
+            message=f"The manifest names a digital source type that does not exist: '{name[:200]}'.",
+        )
+        for name in sorted(unknown)
+    ]
 
 
 def _integrity_message(failure: Status) -> str:

@@ -104,7 +104,11 @@ def sweep(registry: Registry) -> None:
 def _settle(registry: Registry, video_id: str, output: Path) -> None:
     """End a seal one way or the other: the entry stays if its file is in place, and else goes."""
     expected = registry.file_sha256(video_id)
-    if expected is None or _has_content(output, expected):
+    try:
+        in_place = expected is None or _has_content(output, expected)
+    except OSError:  # cannot be told now, so nothing is decided; the next sweep asks again
+        return
+    if in_place:
         registry.finish(video_id)
     else:
         registry.withdraw(video_id)
@@ -131,7 +135,7 @@ def _has_content(path: Path, sha256: str) -> bool:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == sha256
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
 
 

@@ -350,6 +350,25 @@ def test_sweep_leaves_living_seals_alone(settings: Settings, tmp_path: Path) -> 
     assert sealed.path.exists()
 
 
+def test_sweep_decides_nothing_that_it_cannot_see(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed = seal(draw(), SPEC, tmp_path / "o.mp4", origin=ORIGIN, settings=settings)
+    row = Pending(
+        video_id=sealed.video_id, host=gethostname(), folder=str(tmp_path / "gone.sealing"), output=str(sealed.path)
+    )
+    monkeypatch.setattr(staging, "_has_content", fail_with(PermissionError(13, "Permission denied")))
+    with open_registry(settings) as registry:
+        registry.begin(row)
+        staging.sweep(registry)
+        assert registry.count() == 1
+        assert registry.pending(gethostname()) == [row]
+        monkeypatch.undo()
+        staging.sweep(registry)
+        assert registry.count() == 1
+        assert registry.pending(gethostname()) == []
+
+
 def test_sealing_removes_nothing_but_work_folders(settings: Settings, tmp_path: Path) -> None:
     """A pending row that points at another folder must not make the sweep delete that folder."""
     precious = tmp_path / "precious"

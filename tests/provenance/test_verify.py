@@ -293,6 +293,14 @@ def test_promised_watermark_that_is_missing_is_a_warning(make: Maker, settings: 
     assert one(result, "watermark").status == "warn"
 
 
+def test_invented_source_type_is_a_warning(make: Maker, settings: Settings) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["assertions"][0]["data"]["actions"][0]["digitalSourceType"] = "http://example.com/realCamera"
+
+    result = verify(make(edit=edit), settings=settings)
+    assert [f.status for f in result.findings if f.code == "countermark.digitalSourceType.unknown"] == ["warn"]
+
+
 def issue(
     settings: Settings,
     *,
