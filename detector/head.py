@@ -47,16 +47,15 @@ class Head:
         return float(self.card.slope * np.mean(scores) + self.card.offset)
 
 
-def features(classes: Float32, patches: Float32) -> Float32:
-    """Features [..., 2 * L * 768] of class tokens [..., L, 768] and mean patch tokens [..., L, 768] of L layers.
+def features(classes: Float32) -> Float32:
+    """Features [..., L * 768] of class tokens [..., L, 768] of the head's L layers, each scaled to unit length.
 
-    Each token is scaled to unit length. Middle layers carry texture, where decoders leave traces; the last one carries
-    the meaning, which tells generators by what they are asked to paint (C. Koutlis and S. Papadopoulos, Leveraging
-    Representations from Intermediate Encoder-blocks for Synthetic Image Detection, ECCV 2024).
+    Middle layers carry texture, where decoders leave traces; the last one carries the meaning, which tells generators
+    by what they are asked to paint (C. Koutlis and S. Papadopoulos, Leveraging Representations from Intermediate
+    Encoder-blocks for Synthetic Image Detection, ECCV 2024).
     """
-    tokens = np.concatenate([classes, patches], axis=-2)
-    unit: Float32 = tokens / np.linalg.norm(tokens, axis=-1, keepdims=True)
-    return unit.reshape(*tokens.shape[:-2], -1)
+    unit: Float32 = classes / np.linalg.norm(classes, axis=-1, keepdims=True)
+    return unit.reshape(*classes.shape[:-2], -1)
 
 
 def save_head(head: Head, path: Path) -> None:

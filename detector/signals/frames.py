@@ -52,8 +52,7 @@ def measure(clip: Clip) -> Evidence:
     """Embed evenly spread frames, score each, average. Raises ``MediaError`` if no frame can be decoded."""
     head, encoder = _head(), image_encoder(clip.settings)
     samples = clip.samples
-    tokens = encoder.layers(samples.normalised, head.card.layers)
-    scores = head.scores(features(tokens.classes, tokens.patches.mean(axis=2)))
+    scores = head.scores(features(encoder.layers(samples.normalised, head.card.layers).classes))
     llr = min(max(head.llr(scores), STRONGEST_AGAINST), STRONGEST_FOR)
     bounds = [0.0, *((samples.times[1:] + samples.times[:-1]) / 2), max(clip.info.duration, samples.times[-1])]
     segments = tuple(

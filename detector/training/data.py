@@ -78,13 +78,9 @@ def _item(folder: Path, row: dict[str, str]) -> Item:
 
 @dataclass(frozen=True)
 class Views:
-    """One clip as the encoder sees it: ``classes`` and ``patches`` float32 [VIEWS, T, len(LAYERS), 768].
-
-    ``patches`` are the mean over the patch tokens of a frame.
-    """
+    """One clip as the encoder sees it: class tokens ``classes`` float32 [VIEWS, T, len(LAYERS), 768]."""
 
     classes: Float32
-    patches: Float32
 
 
 def embed(items: Sequence[Item], cache: Path) -> Iterator[tuple[Item, Views]]:
@@ -101,9 +97,9 @@ def embed(items: Sequence[Item], cache: Path) -> Iterator[tuple[Item, Views]]:
             except MediaError as error:
                 print(f"left out: {error}")
                 continue
-            np.savez(kept, classes=views.classes.astype(np.float16), patches=views.patches.astype(np.float16))
+            np.savez(kept, classes=views.classes.astype(np.float16))
         with np.load(kept) as arrays:
-            yield item, Views(arrays["classes"].astype(np.float32), arrays["patches"].astype(np.float32))
+            yield item, Views(arrays["classes"].astype(np.float32))
 
 
 def _look(item: Item) -> Views:
@@ -114,5 +110,4 @@ def _look(item: Item) -> Views:
     views = [frames, *(degrade(frames, rng) for _ in range(VIEWS - 1))]
     images = np.stack([normalise(frame) for view in views for frame in view])
     tokens = image_encoder(get_settings()).layers(images, LAYERS)
-    shape = (VIEWS, len(frames), len(LAYERS), -1)
-    return Views(tokens.classes.reshape(shape), tokens.patches.mean(axis=2).reshape(shape))
+    return Views(tokens.classes.reshape(VIEWS, len(frames), len(LAYERS), -1))

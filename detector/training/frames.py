@@ -1,6 +1,6 @@
 """Train, calibrate and judge the frame head: ``python -m detector.training.frames DATA``.
 
-A logistic regression on tokens of middle encoder layers, on frames as they are and degraded, with every
+A logistic regression on the class tokens of middle encoder layers, on frames as they are and degraded, with every
 source given its fair share. It is judged on sources it has not seen: generators and real collections are divided into
 folds by name, and each is scored by a head trained without it. Those scores also give the calibration (score to
 log-likelihood ratio) and the threshold.
@@ -31,7 +31,7 @@ Float64 = npt.NDArray[np.float64]
 
 CHOSEN = (6, 7)
 """Encoder layers the head looks at; the best of those tried, see ``docs/detector.md``."""
-STRENGTH = 10.0
+STRENGTH = 100.0
 """Inverse strength of L2 regularisation."""
 FOLDS, REPEATS = 5, 4
 MOST_FALSE = 0.01
@@ -54,7 +54,7 @@ def tabulate(looked: Sequence[tuple[Item, Views]]) -> Table:
     pairs = [(item, views) for item, views in looked if item.generated is not None]
     at = [LAYERS.index(layer) for layer in CHOSEN]
     table = Table(
-        values=[features(views.classes[:, :, at], views.patches[:, :, at]) for _, views in pairs],
+        values=[features(views.classes[:, :, at]) for _, views in pairs],
         generated=np.array([bool(item.generated) for item, _ in pairs]),
         sources=np.array([item.source for item, _ in pairs]),
         sites=np.array([item.site for item, _ in pairs]),
@@ -206,8 +206,8 @@ def other_questions(looked: Sequence[tuple[Item, Views]], head: Head) -> dict[st
     found: dict[str, list[float]] = {}
     for item, views in looked:
         if item.generated is None:
-            values = features(views.classes[0][:, at], views.patches[0][:, at])
-            found.setdefault(item.source, []).append(head.llr(head.scores(values)))
+            llr = head.llr(head.scores(features(views.classes[0][:, at])))
+            found.setdefault(item.source, []).append(llr)
     return found
 
 
