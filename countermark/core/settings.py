@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from platformdirs import user_data_path
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from countermark.core.errors import ConfigurationError
 
 
 class Settings(BaseSettings):
@@ -43,5 +45,12 @@ class Settings(BaseSettings):
 
 @cache
 def get_settings() -> Settings:
-    """The process-wide settings, read once."""
-    return Settings()
+    """The process-wide settings, read once. Raises `ConfigurationError` that names the variable."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = f"COUNTERMARK_{problem['loc'][0]}".upper()
+        raise ConfigurationError(
+            f"{name} is not usable: {problem['msg']}.", remedy="Correct it, or unset it for the default."
+        ) from error
