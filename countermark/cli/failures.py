@@ -51,8 +51,8 @@ def failure_from(error: Exception) -> Failure:
     if isinstance(error, OSError):
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return Failure("system", f"{what}.", "Check the path, its permissions and the free space.", 4)
-    what = f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0]
-    return Failure("internal", f"internal error, {what}", f"Run again with {DEBUG}=1 for the traceback.", 4)
+    what = f"{type(error).__name__}: {error}".split("\n", maxsplit=1)[0].rstrip(".")
+    return Failure("internal", f"internal error, {what}.", f"Run again with {DEBUG}=1 for the traceback.", 4)
 
 
 def show_failure(failure: Failure, error: Exception) -> None:

@@ -1,0 +1,191 @@
+"""What the command line promises, on real files: results, exit codes, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+
+import pytest
+
+from countermark import Decision, GeneratedVideo, SealedVideo, Verdict, Verification
+from countermark.core.media import VideoReader, VideoWriter, remux_without_metadata, transcode
+from countermark.core.media.writer import VideoSpec
+
+NUDE_POLITICIAN = ("a nude video of Emmanuel Macron", "马克龙的裸体视频")
+
+
+def findings(verification: Verification) -> dict[str, str]:
+    return {finding.axis: finding.status for finding in verification.findings}
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().splitlines()
+
+
+def test_a_generated_clip_is_verified(owner, generated):
+    made = GeneratedVideo.model_validate_json(generated.printed)
+    assert made.request.seed == 3
+    verification = Verification.model_validate_json(owner.run("verify", generated.path, "--json").stdout)
+    assert verification.conclusion == "verified"
+    assert verification.video_id == made.video_id
+    assert verification.manifest is not None
+    assert verification.manifest.manifest_id == made.manifest_id
+    found = findings(verification)
+    assert (found["integrity"], found["trust"], found["watermark"], found["recovery"]) == ("pass",) * 4
+
+
+@pytest.mark.parametrize("way", ["transcode", "remux"])
+def test_a_copy_without_metadata_leads_back_to_the_same_video(owner, generated, way):
+    copy = owner.folder / "copy.mp4"
+    if way == "transcode":
+        transcode(generated.path, copy, crf=28)
+    else:
+        remux_without_metadata(generated.path, copy)
+    verification = Verification.model_validate_json(owner.run("verify", copy, "--json").stdout)
+    assert verification.conclusion == "recovered"
+    assert verification.video_id == GeneratedVideo.model_validate_json(generated.printed).video_id
+    assert verification.recovered is not None
+
+
+def test_a_flipped_byte_in_the_media_is_tampering(owner, generated):
+    copy = owner.folder / "flipped.mp4"
+    data = bytearray(generated.path.read_bytes())
+    start = data.index(b"mdat")
+    data[start + (len(data) - start) // 2] ^= 0x10
+    copy.write_bytes(data)
+    before = copy.read_bytes()
+    done = owner.run("verify", copy, code=1)
+    assert done.stdout.startswith("Tampered")
+    assert "✗" in done.stdout
+    assert copy.read_bytes() == before
+    assert owner.run("screen", copy, code=1).stdout
+
+
+def spoilt(kind: str, source: bytes) -> bytes:
+    return {"truncated": source[: len(source) * 2 // 3], "text": b"This is not a video.\n" * 100, "empty": b""}[kind]
+
+
+@pytest.mark.parametrize("kind", ["truncated", "text", "empty"])
+@pytest.mark.parametrize("verb", ["verify", "screen", "protect"])
+def test_a_file_that_is_no_video_fails_in_one_line(owner, generated, kind, verb):
+    file = owner.folder / f"{kind}.mp4"
+    file.write_bytes(spoilt(kind, generated.path.read_bytes()))
+    done = owner.run(verb, file, code=4)
+    assert done.stdout == ""
+    assert len(lines(done.stderr)) == 1
+    assert done.stderr.startswith("countermark: ")
+    assert owner.names() == {file.name}
+
+
+@pytest.mark.parametrize("prompt", NUDE_POLITICIAN)
+def test_a_prompt_against_the_policy_is_refused_and_leaves_no_file(desk, prompt):
+    done = desk.run("generate", prompt, "-o", "out.mp4", code=3)
+    assert done.stdout == ""
+    decision = Decision.model_validate_json(desk.run("check", prompt, "--json", code=3).stdout)
+    assert decision.action == "block"
+    for said in (decision.reason, decision.category, decision.policy_version):
+        assert said in done.stderr
+    assert desk.names() == set()
+
+
+def test_a_refusal_as_json_carries_the_decision(desk):
+    done = desk.run("generate", NUDE_POLITICIAN[0], "--json", code=3)
+    error = json.loads(done.stdout)["error"]
+    assert set(error) == {"code", "message", "remedy", "decision"}
+    assert error["code"] == "policy_refused"
+    assert Decision.model_validate(error["decision"]).category == "sexual"
+    assert desk.names() == set()
+
+
+def test_screening_prints_a_verdict_and_writes_the_report(owner, generated):
+    done = owner.run("screen", generated.path, "--report", "report.html", "--json")
+    verdict = Verdict.model_validate_json(done.stdout)
+    assert verdict.conclusion == "verified_origin"
+    assert "</html>" in (owner.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated):
+    plain = desk.folder / "plain.mp4"
+    with VideoReader(generated.path) as reader, VideoWriter(plain, VideoSpec.like(reader.info)) as writer:
+        for frames in reader:
+            writer.write(frames)
+    before = plain.read_bytes()
+    assert desk.run("verify", plain, code=1).stdout.startswith("No credentials")
+    sealed = SealedVideo.model_validate_json(desk.run("protect", plain, "--json").stdout)
+    assert desk.names() == {"plain.mp4", "plain.sealed.mp4"}
+    assert plain.read_bytes() == before
+    again = desk.run("protect", plain, code=2)
+    assert "exists already" in again.stderr
+    verification = Verification.model_validate_json(desk.run("verify", "plain.sealed.mp4", "--json").stdout)
+    assert (verification.conclusion, verification.video_id) == ("verified", sealed.video_id)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify"],
+        ["verify", "--nonsense", "a.mp4"],
+        ["admire", "a.mp4"],
+        ["generate", "a red balloon", "--steps", "0"],
+        ["generate", "a red balloon", "-o", "missing/out.mp4"],
+        ["generate", "  "],
+        ["check", b"caf\xe9".decode(errors="surrogateescape")],
+        ["screen", "a.mp4", "--report", "a.mp4"],
+    ],
+)
+def test_wrong_use_exits_with_2_and_one_line(desk, words):
+    done = desk.run(*words, code=2)
+    assert done.stdout == ""
+    assert len(lines(done.stderr)) == 1
+    assert desk.names() == set()
+    error = json.loads(desk.run(*words, "--json", code=2).stdout)["error"]
+    assert set(error) == {"code", "message", "remedy"}
+    assert all(error.values())
+
+
+def test_nothing_asked_is_wrong_use_and_shows_the_help(desk):
+    assert "Exit codes" in desk.run(code=2).stdout
+
+
+def test_a_bad_setting_is_named(desk, monkeypatch):
+    monkeypatch.setenv("COUNTERMARK_ISSUER", "many")
+    done = desk.run("check", "a red balloon", code=2)
+    assert len(lines(done.stderr)) == 1
+    assert "COUNTERMARK_ISSUER" in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_generation_leaves_nothing_behind(desk, number, code):
+    process = desk.start("generate", "a red balloon rising over the sea", "-o", "out.mp4", "--steps", "200")
+    deadline = time.monotonic() + 120
+    while not desk.names() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    assert desk.names(), "sealing never began"
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == ""
+    assert "Traceback" not in err
+    assert len(lines(err)) == 1
+    assert desk.names() == set()
+
+
+def test_a_reader_that_goes_away_is_no_failure_of_ours(desk):
+    process = desk.start("check", "a red balloon", "--json")
+    process.stdout.close()
+    err = process.stderr.read()
+    assert process.wait(timeout=120) == 128 + signal.SIGPIPE
+    assert err == ""
+
+
+def test_overwriting_is_only_done_on_request(owner, generated):
+    target = owner.folder / "out.mp4"
+    shutil.copy(generated.path, target)
+    words = ("generate", "a red balloon rising over the sea", "-o", "out.mp4", "--steps", "1")
+    before = target.read_bytes()
+    assert "exists already" in owner.run(*words, code=2).stderr
+    assert target.read_bytes() == before
+    assert owner.run(*words, "--overwrite").stdout.startswith("out.mp4")
+    assert target.read_bytes() != before

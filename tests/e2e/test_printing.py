@@ -1,0 +1,78 @@
+"""What is printed: one line for any error, and nothing that a terminal would obey."""
+
+from __future__ import annotations
+
+import io
+import re
+import signal
+
+import pytest
+
+import countermark
+from countermark.cli import main
+from countermark.cli.page import Page, Row, printable, show
+
+
+@pytest.fixture(autouse=True)
+def restored_signals():
+    """`main` is made for a process of its own; give this one its handlers back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("hostile", ["\x1b[2J", "\x9b31m", "a\rb", "\u202egnp.exe", "\ud800", "one\u2028two"])
+def test_nothing_printed_can_drive_the_terminal(hostile):
+    stream = io.StringIO()
+    show(Page("Verified", hostile, (Row("title", hostile),)), stream)
+    assert not set(hostile) & set("\x1b\x9b\r\u202e\ud800\u2028") & set(stream.getvalue())
+    assert len(stream.getvalue().splitlines()) == 2
+    assert printable("气球 🎈 [bold]é[/bold]") == "气球 🎈 [bold]é[/bold]"
+
+
+def test_long_texts_are_wrapped_beside_their_labels_on_a_terminal_only(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    page = Page("Verified", rows=(Row("integrity", "word " * 30, "✓", "green"),))
+    terminal, pipe = Terminal(), io.StringIO()
+    show(page, terminal)
+    show(page, pipe)
+    wrapped = re.sub(r"\x1b\[[0-9;]*m", "", terminal.getvalue()).splitlines()
+    assert len(wrapped) > 3
+    assert all(len(line) <= 60 for line in wrapped)
+    assert all(line.startswith(" " * 15 + "word") for line in wrapped[2:])
+    assert len(pipe.getvalue().splitlines()) == 2
+
+
+def test_an_error_nobody_foresaw_is_one_line(monkeypatch, capsys):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("first line\nsecond line")
+
+    monkeypatch.setattr(countermark, "check", broken)
+    monkeypatch.delenv("COUNTERMARK_DEBUG", raising=False)
+    assert main(["check", "a red balloon"]) == 4
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        "countermark: internal error, RuntimeError: first line. Run again with COUNTERMARK_DEBUG=1 for the traceback."
+    ]
+    monkeypatch.setenv("COUNTERMARK_DEBUG", "1")
+    assert main(["check", "a red balloon"]) == 4
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_names_the_file(monkeypatch, capsys):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "/somewhere/out.mp4")
+
+    monkeypatch.setattr(countermark, "protect", full)
+    assert main(["protect", "a.mp4"]) == 4
+    assert "/somewhere/out.mp4: No space left on device." in capsys.readouterr().err
