@@ -72,6 +72,8 @@ def packets(path: Path, kind: str) -> list[tuple[int, bytes, Fraction | None, Fr
     """(track, bytes, presentation time, decoding time, duration) of every packet of a kind, times in seconds."""
     with av.open(str(path)) as container:
         streams = [stream for stream in container.streams if stream.type == kind]
+        if not streams:
+            return []
         return [
             (
                 packet.stream_index,

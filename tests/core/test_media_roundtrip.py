@@ -179,6 +179,25 @@ def test_remux_drops_tags_and_keeps_every_packet(tmp_path: Path) -> None:
     assert (info.rotation, info.frame_count) == (270, 30)
 
 
+def test_packets_without_decoding_times_are_copied_too(tmp_path: Path) -> None:
+    frames = clip(20, 64, 48)
+    source = write(tmp_path / "source.mkv", frames, preset="slow")
+    with av.open(str(source)) as container:
+        assert next(container.demux(video=0)).dts is None  # what this is about
+    copy = tmp_path / "copy.mp4"
+    remux_without_metadata(source, copy)
+    assert read(copy).pts.tolist() == read(source).pts.tolist() == [40 * i for i in range(20)]
+
+
+def test_what_a_container_cannot_hold_is_said(tmp_path: Path) -> None:
+    source = encode(tmp_path / "clip.gif", clip(3, 64, 48), "gif", "rgb8")
+    with pytest.raises(MediaError, match=r"The video of .* \(gif\) has no place in mp4"):
+        remux_without_metadata(source, tmp_path / "copy.mp4")
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.gif"]
+    transcode(source, tmp_path / "copy.mp4", preset="ultrafast")
+    assert probe(tmp_path / "copy.mp4").frame_count == 3
+
+
 def test_transcode_scales_and_drops_tags(tmp_path: Path) -> None:
     source = tmp_path / "source.mp4"
     with VideoWriter(source, spec(128, 96), metadata={"k": "v"}) as writer:

@@ -10,7 +10,6 @@ from typing import TypeAlias
 
 import av
 import av.error
-from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
@@ -49,16 +48,16 @@ def remux(video: Path, audio: Path | None, output: Path, metadata: dict[str, str
         try:
             with av.open(f"file:{output}", "w", format=name, container_options=muxer_options(output, base)) as target:
                 target.metadata.update(metadata)
-                stream = target.add_stream_from_template(source, opaque=True)
+                stream = _track(target, source, video)
                 stream.time_base = base
-                sources = [_packets(pictures, {source: stream})]
+                sources = [_packets(pictures, video, {source: stream})]
                 if audio is None:
                     yield from _copy(target, sources)
                 else:
                     with open_container(audio) as sound:
-                        tracks: _Tracks = {s: _audio_track(target, s, audio) for s in sound.streams.audio}
+                        tracks: _Tracks = {s: _track(target, s, audio) for s in sound.streams.audio}
                         if tracks:
-                            sources.append(_packets(sound, tracks))
+                            sources.append(_packets(sound, audio, tracks))
                         yield from _copy(target, sources)
         except av.error.FFmpegError as error:
             raise MediaError(
@@ -66,36 +65,58 @@ def remux(video: Path, audio: Path | None, output: Path, metadata: dict[str, str
             ) from None
 
 
-def _audio_track(target: OutputContainer, source: AudioStream, path: Path) -> AudioStream:
+def _track(target: OutputContainer, source: Stream, path: Path) -> Stream:
     try:
         stream = target.add_stream_from_template(source, opaque=True)
     except ValueError:
+        # PyAV leaves the context out when FFmpeg has no decoder, which its type stubs do not say.
+        context = getattr(source, "codec_context", None)
+        codec = "unknown codec" if context is None else context.codec.canonical_name
         raise MediaError(
-            f"The audio of {path} ({_codec_name(source)}) has no place in {target.format.name}.",
-            remedy="Write a .mov or .mkv file, or convert the audio to AAC.",
+            f"The {source.type} of {path} ({codec}) has no place in {target.format.name}.",
+            remedy="Write a .mov or .mkv file, or convert it first.",
         ) from None
-    if source.language:
+    if source.type == "audio" and source.language:
         stream.metadata["language"] = source.language
     return stream
 
 
-def _codec_name(stream: AudioStream) -> str:
-    # PyAV leaves the context out when FFmpeg has no decoder, which its type stubs do not say.
-    context = getattr(stream, "codec_context", None)
-    return "unknown codec" if context is None else str(context.codec.canonical_name)
-
-
-def _packets(container: InputContainer, tracks: _Tracks) -> Iterator[_Timed]:
+def _packets(container: InputContainer, path: Path, tracks: _Tracks) -> Iterator[_Timed]:
     origin = timeline_origin(container)
+    early: dict[int, list[Packet[Stream]]] = {source.index: [] for source in tracks}
+    last: dict[int, int] = {}
     for packet in container.demux(*tracks):
-        if packet.dts is None:  # the flush packet at the end
-            continue
-        shift = round(origin / packet.time_base)
-        packet.dts -= shift
-        if packet.pts is not None:
-            packet.pts -= shift
-        packet.stream = tracks[packet.stream]
-        yield packet.dts * packet.time_base, packet.stream_index, packet
+        waiting = early[packet.stream.index]  # the flush packet at the end carries no index of its own
+        if packet.size:
+            waiting.append(packet)
+        if packet.dts is None and packet.size:
+            continue  # Matroska stores no decoding times: the first are unknown until the reordering delay is over
+        for ready in _stamped(waiting):
+            index, dts = ready.stream_index, ready.dts or 0
+            if index in last and dts <= last[index]:
+                raise MediaError(
+                    f"{path} plays parts of its media twice or out of order (an edit list), which cannot be copied.",
+                    remedy="Re-encode it.",
+                )
+            last[index] = dts
+            shift = round(origin / ready.time_base)
+            ready.dts = dts - shift
+            if ready.pts is not None:
+                ready.pts -= shift
+            ready.stream = tracks[ready.stream]
+            yield ready.dts * ready.time_base, ready.stream_index, ready
+        waiting.clear()
+
+
+def _stamped(packets: list[Packet[Stream]]) -> list[Packet[Stream]]:
+    """The packets with missing decoding times filled in, counted back from the first that is known."""
+    known = next((packet.dts for packet in packets if packet.dts is not None), None)
+    if known is None:
+        known = min((packet.pts for packet in packets if packet.pts is not None), default=0)
+    for back, packet in enumerate(reversed(packets)):
+        if packet.dts is None:
+            packet.dts = known - back * max(1, packet.duration or 1)
+    return packets
 
 
 def _copy(target: OutputContainer, sources: list[Iterator[_Timed]]) -> Iterator[None]:
