@@ -203,7 +203,7 @@ def test_changed_statement_is_tampered(case: Case) -> None:
     changed.write_bytes(data.replace(b"trainedAlgorithmicMedia", b"trainedAlgorithmicMedla", 1))
     result = verify(changed, settings=case.settings)
     assert result.conclusion == "tampered"
-    assert statuses(result)["integrity"] == {"fail"}
+    assert "fail" in statuses(result)["integrity"]
 
 
 def test_damaged_signature_is_tampered(case: Case) -> None:
