@@ -23,18 +23,21 @@ class Band:
     high: float
 
 
-#: For small frames, where codecs keep only long waves (periods of 6 to 16 pixels at 256 x 256).
-COARSE = Band("coarse", 16.0, 40.0)
-#: For large ones, whose own structure is strong in long waves (periods of 16 to 27 lines at 1080p).
-FINE = Band("fine", 40.0, 68.0)
-BANDS = (COARSE, FINE)
+#: Long waves outlive codecs longest, but only flat pictures leave room for them, and on large frames they show.
+COARSE = Band("coarse", 16.0, 32.0)
+MIDDLE = Band("middle", 32.0, 52.0)
+FINE = Band("fine", 52.0, 76.0)
+BANDS = (COARSE, MIDDLE, FINE)
 
-_FINE_FROM = 480  # pixels of the shorter side
+_LARGE = 480  # pixels of the shorter side
 
 
-def band_for(width: int, height: int) -> Band:
-    """The band an embedder uses. A detector tries both: it cannot know the size at which the clip was marked."""
-    return FINE if min(width, height) >= _FINE_FROM else COARSE
+def candidate_bands(width: int, height: int) -> tuple[Band, ...]:
+    """The bands an embedder may use for frames of this size, the most robust first.
+
+    A detector always looks at all: it cannot know the size at which the clip was marked.
+    """
+    return BANDS if min(width, height) < _LARGE else BANDS[1:]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from provenance.watermark.grid import GRID, Plane
 
 _HIGH_PASS = 25.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
 _MASK_WIDTH = 6.0  # standard deviation of the mask's window, grid points
-_MASK_SLOPE = 16.0  # mean absolute detail, in luma codes, that doubles the mask
+_MASK_SLOPE = 8.0  # mean absolute detail, in luma codes, that doubles the mask
 _LIMIT = 1.0  # knee of the soft limiter, in units of the mask
 
 

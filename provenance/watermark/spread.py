@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media.frames import Colour, Frames
-from provenance.watermark.carriers import BANDS, Carriers, band_for, deal
+from provenance.watermark.carriers import BANDS, Carriers, candidate_bands, deal
 from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, decode, encode
 from provenance.watermark.grid import GRID, Plane, resize, to_grid
 from provenance.watermark.interface import Reading
@@ -34,15 +34,20 @@ ALGORITHM_ID = "org.countermark.video.1"
 DEFAULT_PSNR = 44.0
 
 _MIN_SIDE = 128
+_FLAT_DEVIATION = 0.95  # luma codes of standard deviation where there is no detail: more shows on a clear sky
 _EMBED_GROUP = 8  # frames that share one pattern: codecs keep what stands still
 _DETECT_GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 _COMPENSATION = 0.7  # share of the host's interference that is worth its distortion once a codec adds noise
+_CLEAR = 0.97  # cosine from which the host's interference no longer matters beside a codec's noise
 _PASSES = 2  # the limiter is not linear: the second pass corrects by what the first achieved
 
 
 @dataclass(frozen=True)
 class SpreadSpectrum:
-    """Countermark's own video watermark. ``psnr`` (dB, on R'G'B') is the distortion spent on every group of frames."""
+    """Countermark's own video watermark.
+
+    ``psnr`` (dB, on R'G'B') is the most distortion spent on a group of frames; flat pictures get less.
+    """
 
     key: WatermarkKey
     psnr: float = DEFAULT_PSNR
@@ -58,7 +63,7 @@ class SpreadSpectrum:
             raise WatermarkError(
                 f"The payload has {len(payload_bits)} bits.", remedy=f"This watermark carries {PAYLOAD_BITS} bits."
             )
-        carriers = deal(self.key, band_for(width, height))
+        carriers = [deal(self.key, band) for band in candidate_bands(width, height)]
         return SpreadSpectrumEmbedder(carriers, encode(payload_bits), self.psnr, (height, width))
 
     def detector(self, *, width: int, height: int) -> SpreadSpectrumDetector:
@@ -71,7 +76,7 @@ class SpreadSpectrumEmbedder:
     """Marks one clip. Groups of frames are independent of each other: memory does not grow, and any excerpt reads."""
 
     def __init__(
-        self, carriers: Carriers, code_word: npt.NDArray[np.uint8], psnr: float, size: tuple[int, int]
+        self, carriers: Sequence[Carriers], code_word: npt.NDArray[np.uint8], psnr: float, size: tuple[int, int]
     ) -> None:
         self._carriers, self._psnr, self._size = carriers, psnr, size
         self._sign = 1 - 2 * code_word.astype(np.float32)
@@ -80,34 +85,47 @@ class SpreadSpectrumEmbedder:
         """Mark a chunk. Luma only; chroma, times and colour are passed through."""
         _check_frames(frames, self._size)
         luma = np.empty_like(frames.luma)
-        deviation = _luma_deviation(self._psnr, frames.colour)
+        limit = _luma_deviation(self._psnr, frames.colour)
         for part in _groups(len(frames), _EMBED_GROUP):
             group = frames.luma[part]
-            step = self._pattern(to_grid(_mean(group)), deviation)
+            step = self._pattern(to_grid(_mean(group)), limit)
             low, high = min(int(group.min()), 16), max(int(group.max()), 235)  # never beyond what the clip already uses
             luma[part] = np.clip(group + step, low, high)
         return frames.with_luma(luma)
 
-    def _pattern(self, host: Plane, deviation: float) -> npt.NDArray[np.int16]:
-        """What to add to each frame of a group whose mean is ``host``: int16 [H, W] of the given standard deviation."""
-        carriers, sign = self._carriers, self._sign
+    def _pattern(self, host: Plane, limit: float) -> npt.NDArray[np.int16]:
+        """What to add to each frame of a group whose mean is ``host``: int16 [H, W], deviation at most ``limit``.
+
+        Takes the first band in which this picture's own structure leaves the mark clear, else the last, which is
+        always the clearest.
+        """
         normalised, mask = normalise(host)
-        before = interference = carriers.project(forward(normalised))
-        # Parseval: the budget in pixels as a sum of squared amplitudes over the code bits.
-        budget = deviation**2 * GRID**2 / float(np.mean(mask**2)) / carriers.per_bit
-        gain = 1.0
-        for remaining in reversed(range(_PASSES)):
-            amplitude = sign * raise_weakest(sign * interference * np.float32(_COMPENSATION / gain), budget)
-            pattern = carriers.pattern(amplitude) * mask
-            scale = deviation / (_rms(pattern) + 1e-9)
-            amplitude, pattern = amplitude * scale, pattern * scale
-            if remaining:
-                after = carriers.project(forward(normalise(host + pattern)[0]))
-                gain = max(float(sign @ (after - before)) / float(sign @ amplitude), 0.1)
-                interference = after - gain * amplitude
+        deviation = min(limit, _FLAT_DEVIATION * _rms(mask))
+        for carriers in self._carriers:
+            pattern, clarity = self._shape(carriers, host, forward(normalised), mask, deviation)
+            if clarity >= _CLEAR:
+                break
         full = resize(pattern, *self._size)
         full *= deviation / (_rms(full) + 1e-9)
         return np.rint(full).astype(np.int16)
+
+    def _shape(
+        self, carriers: Carriers, host: Plane, spectrum: Plane, mask: Plane, deviation: float
+    ) -> tuple[Plane, float]:
+        """The pattern on the grid, and the cosine between code word and soft values that a detector would see in it."""
+        before = interference = carriers.project(spectrum)
+        # Parseval: the budget in pixels as a sum of squared amplitudes over the code bits.
+        budget = deviation**2 * GRID**2 / float(np.mean(mask**2)) / carriers.per_bit
+        gain = 1.0
+        for _ in range(_PASSES):
+            lift = raise_weakest(self._sign * interference * np.float32(_COMPENSATION / gain), budget)
+            pattern = carriers.pattern(self._sign * lift) * mask
+            scale = deviation / (_rms(pattern) + 1e-9)
+            amplitude, pattern = self._sign * lift * scale, pattern * scale
+            after = carriers.project(forward(normalise(host + pattern)[0]))
+            gain = max(float(self._sign @ (after - before)) / float(np.abs(amplitude).sum()), 0.1)
+            interference = after - gain * amplitude
+        return pattern, float(self._sign @ after) / (float(np.linalg.norm(after)) * CODE_BITS**0.5 + 1e-9)
 
 
 class SpreadSpectrumDetector:
@@ -134,14 +152,16 @@ class SpreadSpectrumDetector:
 
     def result(self) -> Reading:
         """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1."""
-        found = max(decode(self._soft), key=lambda word: (word.payload is not None, word.correlation))
+        unit = self._soft / (np.linalg.norm(self._soft, axis=1, keepdims=True) + 1e-9)
+        tries = np.concatenate((unit, unit.sum(axis=0, keepdims=True)))  # the sum: scenes may have used other bands
+        found = max(decode(tries), key=lambda word: (word.payload is not None, word.correlation))
         return Reading(
             algorithm=ALGORITHM_ID,
             payload_bits=found.payload,
             payload=None if found.payload is None else Payload.from_bits(found.payload),
             statistic=found.correlation,
             frames=self._frames,
-            false_positive_rate=len(self._carriers) * FALSE_POSITIVE_RATE,
+            false_positive_rate=len(tries) * FALSE_POSITIVE_RATE,
         )
 
 
