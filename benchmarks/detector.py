@@ -26,8 +26,7 @@ from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
 from detector.screen import SIGNALS, examine, screen
 from detector.training.card import Report
-from detector.training.data import embed, read_manifest
-from detector.training.frames import judge, tabulate
+from detector.training.frames import judge, look, tabulate
 
 RESULT = Path(__file__).parent / "results" / "detector.md"
 CLIPS = (("2 s, 256×256", 256, 256, 2), ("10 s, 1920×1080", 1920, 1080, 10))
@@ -77,7 +76,8 @@ def page(report: Report, times: dict[str, list[tuple[str, float, float]]], load:
         "# Detector",
         "",
         f"`python -m benchmarks.detector DATA`, {platform.machine()}, one core. {report.clips} clips, "
-        f"{report.real_clips} of them real; every score by a head that has not seen the clip's source.",
+        f"{report.real_clips} of them camera footage, {report.drawn_clips} drawn by rule; every score by a head that "
+        "has not seen the clip's source.",
         "",
         report.table(),
         "",
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         load = timed(lambda: image_encoder(get_settings()))
-        report, _, _ = judge(tabulate(list(embed(read_manifest(options.data), options.cache))))
+        report, _, _ = judge(tabulate(look(options.data, options.cache)))
         with tempfile.TemporaryDirectory() as folder:
             settings = get_settings()
             times = {}

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from detector.head import Head
+from detector.training.data import DRAWN
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -64,6 +65,7 @@ class Report:
 
     clips: int
     real_clips: int
+    drawn_clips: int
     native: Figures
     degraded: Figures
     by_site: Figures
@@ -83,6 +85,7 @@ class Report:
         llrs: Sequence[Float64],
         *,
         generated: Bools,
+        drawn: Bools,
         sources: npt.NDArray[np.str_],
         threshold: float,
         nested: Sequence[float],
@@ -91,12 +94,20 @@ class Report:
     ) -> Report:
         """From held-out log-likelihood ratios [N, VIEWS], one array a repetition, and as many scores [N] otherwise.
 
-        ``nested`` has, for each real clip, the share of its looks that reach a threshold chosen without it.
+        ``nested`` has, for each real clip, the share of its looks that reach a threshold chosen without its source.
+        Areas and hit rates leave out what was ``drawn`` by rule; false accusations count it.
         """
         looks = np.concatenate(llrs, axis=1)
         degraded = [llr[:, 1:] for llr in llrs]
-        repeat = degraded[0].shape[1]
-        real = ~generated
+        real, filmed = ~generated, ~drawn
+
+        def areas(scores: Sequence[Float64]) -> Figures:
+            views = scores[0].shape[1]
+            return figures(
+                [run[filmed].ravel() for run in scores],
+                np.repeat(generated[filmed], views),
+                np.repeat(sources[filmed], views),
+            )
 
         def by_source(kind: Bools) -> dict[str, tuple[int, float, float]]:
             table = {}
@@ -112,11 +123,12 @@ class Report:
 
         return cls(
             clips=len(generated),
-            real_clips=int(real.sum()),
-            native=figures([llr[:, 0] for llr in llrs], generated, sources),
-            degraded=figures([d.ravel() for d in degraded], np.repeat(generated, repeat), np.repeat(sources, repeat)),
-            by_site=figures(by_site, generated, sources),
-            metadata=figures(metadata, generated, sources),
+            real_clips=int((real & filmed).sum()),
+            drawn_clips=int(drawn.sum()),
+            native=areas([llr[:, :1] for llr in llrs]),
+            degraded=areas(degraded),
+            by_site=areas([run[:, None] for run in by_site]),
+            metadata=areas([run[:, None] for run in metadata]),
             threshold=threshold,
             false_positive_rate=float(np.mean(looks[real] >= threshold)),
             nested_false_positive_rate=float(np.mean(nested)),
@@ -176,10 +188,12 @@ def write_card(path: Path, head: Head, report: Report, others: Mapping[str, Sequ
         version=head.card.version,
         layers=" and ".join(map(str, head.card.layers)),
         clips=report.clips,
-        generated=report.clips - report.real_clips,
+        generated=report.clips - report.real_clips - report.drawn_clips,
+        drawn=report.drawn_clips,
         generators=len(report.by_generator),
         real=report.real_clips,
-        collections=len(report.by_real_source),
+        collections=sum(not name.startswith(DRAWN) for name in report.by_real_source),
+        kinds=sum(name.startswith(DRAWN) for name in report.by_real_source),
         encoder=head.card.encoder_sha256[:16],
         table=report.table(),
         calibration=f"{report.calibration_error:.3f}",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from countermark.core.settings import get_settings
 from detector.clip import sample_frames
 from detector.normalise import normalise
 from detector.training.degrade import degrade
+from detector.training.graphics import drawn_clips
 
 Float32 = npt.NDArray[np.float32]
+UInt8 = npt.NDArray[np.uint8]
 
 FRAMES = 4
 """Frames taken of each clip."""
@@ -27,6 +30,11 @@ VIEWS = 3
 """How often each clip is looked at: as it is, and degraded in two random ways."""
 LAYERS = tuple(range(2, 9))
 """Encoder layers kept: the middle ones, see ``docs/detector.md``."""
+
+DRAWN = "drawn"
+"""Label of pictures drawn by rule."""
+DRAWN_EACH = 5
+"""Clips of each kind of them."""
 
 _REAL = {"real", "real-face"}
 
@@ -88,26 +96,41 @@ def embed(items: Sequence[Item], cache: Path) -> Iterator[tuple[Item, Views]]:
 
     Degradation is random but fixed for a file name, so that a repetition sees the same.
     """
-    cache.mkdir(parents=True, exist_ok=True)
     for item in items:
-        kept = cache / f"{item.path.parent.name}__{item.path.name}.npz"
-        if not kept.is_file():
-            try:
-                views = _look(item)
-            except MediaError as error:
-                print(f"left out: {error}")
-                continue
-            np.savez(kept, classes=views.classes.astype(np.float16))
-        with np.load(kept) as arrays:
-            yield item, Views(arrays["classes"].astype(np.float32))
+        try:
+            yield (
+                item,
+                _kept(cache / f"{item.path.parent.name}__{item.path.name}.npz", item, partial(_decode, item.path)),
+            )
+        except MediaError as error:
+            print(f"left out: {error}")
 
 
-def _look(item: Item) -> Views:
+def embed_drawn(cache: Path) -> Iterator[tuple[Item, Views]]:
+    """The same for pictures drawn by rule (:mod:`detector.training.graphics`); each kind is a source and a site."""
+    for number, (kind, frames) in enumerate(drawn_clips(DRAWN_EACH, FRAMES)):
+        name = f"{DRAWN}-{kind}"
+        item = Item(Path(f"{name}-{number}"), DRAWN, generated=False, source=name, site=name, facts=(0.0,) * 6)
+        yield item, _kept(cache / f"{item.path.name}.npz", item, partial(np.asarray, frames))
+
+
+def _kept(path: Path, item: Item, frames: Callable[[], UInt8]) -> Views:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(path, classes=_look(frames(), zlib.crc32(item.path.name.encode())).astype(np.float16))
+    with np.load(path) as arrays:
+        return Views(arrays["classes"].astype(np.float32))
+
+
+def _decode(path: Path) -> UInt8:
     limits = Limits()
-    info = probe(item.path, limits=limits)
-    frames = np.stack([frame for _, frame in sample_frames(item.path, info, limits, FRAMES)])
-    rng = np.random.default_rng(zlib.crc32(item.path.name.encode()))
+    info = probe(path, limits=limits)
+    return np.stack([frame for _, frame in sample_frames(path, info, limits, FRAMES)])
+
+
+def _look(frames: UInt8, seed: int) -> Float32:
+    rng = np.random.default_rng(seed)
     views = [frames, *(degrade(frames, rng) for _ in range(VIEWS - 1))]
     images = np.stack([normalise(frame) for view in views for frame in view])
     tokens = image_encoder(get_settings()).layers(images, LAYERS)
-    return Views(tokens.classes.reshape(VIEWS, len(frames), len(LAYERS), -1))
+    return tokens.classes.reshape(VIEWS, len(frames), len(LAYERS), -1)

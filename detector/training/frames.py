@@ -24,7 +24,7 @@ from countermark.core.weights import CLIP_VISUAL_INT8
 from detector.evidence import ErrorRates
 from detector.head import WEIGHTS, Head, HeadCard, features, save_head
 from detector.training.card import Report, write_card
-from detector.training.data import LAYERS, Item, Views, embed, read_manifest
+from detector.training.data import DRAWN, LAYERS, Item, Views, embed, embed_drawn, read_manifest
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -40,13 +40,19 @@ MOST_FALSE = 0.01
 
 @dataclass(frozen=True)
 class Table:
-    """Clips as arrays. ``values`` float32 [N, VIEWS, T, D]; ``generated`` bool [N]; ``sources``, ``sites`` str [N]."""
+    """N clips as arrays: ``values`` N float32 [VIEWS, T, D], ``facts`` float64 [N, 6], and what they are, [N] each."""
 
     values: list[Float32]
     generated: npt.NDArray[np.bool_]
+    drawn: npt.NDArray[np.bool_]
     sources: npt.NDArray[np.str_]
     sites: npt.NDArray[np.str_]
     facts: Float64
+
+
+def look(folder: Path, cache: Path) -> list[tuple[Item, Views]]:
+    """Everything the head learns from: the clips of ``folder`` and pictures drawn by rule, as the encoder sees them."""
+    return [*embed(read_manifest(folder), cache), *embed_drawn(cache)]
 
 
 def tabulate(looked: Sequence[tuple[Item, Views]]) -> Table:
@@ -56,6 +62,7 @@ def tabulate(looked: Sequence[tuple[Item, Views]]) -> Table:
     table = Table(
         values=[features(views.classes[:, :, at]) for _, views in pairs],
         generated=np.array([bool(item.generated) for item, _ in pairs]),
+        drawn=np.array([item.label == DRAWN for item, _ in pairs]),
         sources=np.array([item.source for item, _ in pairs]),
         sites=np.array([item.site for item, _ in pairs]),
         facts=np.array([item.facts for item, _ in pairs], np.float64),
@@ -124,7 +131,7 @@ def metadata_scores(table: Table, seed: int) -> Float64:
     facts = np.log(np.maximum(table.facts, 1e-6))
     scores = np.zeros(len(facts))
     for fold in range(FOLDS):
-        train, test = assigned != fold, assigned == fold
+        train, test = (assigned != fold) & ~table.drawn, assigned == fold
         mean, std = facts[train].mean(axis=0), facts[train].std(axis=0) + 1e-9
         model = LogisticRegression(C=1.0, max_iter=1000)
         weights = source_weights(table.sources[train], table.generated[train])
@@ -166,6 +173,7 @@ def judge(table: Table) -> tuple[Report, float, float]:
     report = Report.measure(
         llrs,
         generated=table.generated,
+        drawn=table.drawn,
         sources=table.sources,
         threshold=threshold_of(np.concatenate(llrs, axis=1), ~table.generated),
         nested=nested_rates(np.concatenate(llrs, axis=1), table),
@@ -177,7 +185,7 @@ def judge(table: Table) -> tuple[Report, float, float]:
 
 def train(folder: Path, cache: Path, output: Path) -> Report:
     """Train on ``folder``, write ``output/frames.safetensors`` and the model card; returns what was measured."""
-    looked = list(embed(read_manifest(folder), cache))
+    looked = look(folder, cache)
     table = tabulate(looked)
     report, slope, offset = judge(table)
     weight, centre = fit(table.values, table.generated, source_weights(table.sources, table.generated))

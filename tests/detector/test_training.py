@@ -14,6 +14,7 @@ from detector.normalise import normalise
 from detector.training import frames as training
 from detector.training.data import LAYERS, Item, Views, read_manifest
 from detector.training.degrade import degrade
+from detector.training.graphics import drawn_clips
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
 CARD = HeadCard(version="x", encoder_sha256="0", layers=(6,), slope=2.0, offset=0.5, error_rates=RATES)
@@ -35,6 +36,15 @@ def test_degraded_frames_stay_frames(seed: int, height: int, width: int) -> None
     assert len(first) == 2
     assert first.shape[1] % 2 == first.shape[2] % 2 == 0
     assert np.array_equal(first, degrade(frames, np.random.default_rng(seed)))
+
+
+def test_drawings_are_reproducible_and_of_every_kind() -> None:
+    first = list(drawn_clips(1, 2))
+    assert len({kind for kind, _ in first}) == len(first) == 8
+    for (_, a), (_, b) in zip(first, drawn_clips(1, 2), strict=True):
+        assert a.dtype == np.uint8
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a[0], a[1])
 
 
 def test_a_head_survives_the_disk(tmp_path: Path) -> None:
