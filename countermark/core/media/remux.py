@@ -93,7 +93,7 @@ def _packets(container: InputContainer, path: Path, tracks: _Tracks) -> Iterator
             continue  # Matroska stores no decoding times: the first are unknown until the reordering delay is over
         for ready in _stamped(waiting):
             index, dts = ready.stream_index, ready.dts or 0
-            if index in last and dts <= last[index]:
+            if index in last and dts < last[index]:
                 raise MediaError(
                     f"{path} plays parts of its media twice or out of order (an edit list), which cannot be copied.",
                     remedy="Re-encode it.",
