@@ -40,7 +40,9 @@ class KnownMark:
 
 
 @dataclass(frozen=True)
-class _Message:
+class Message:
+    """A published message: ``bits`` in the order in which the method deals them to blocks."""
+
     name: str
     vendor: str
     bits: tuple[int, ...]
@@ -57,12 +59,12 @@ def _from_binary(digits: str) -> tuple[int, ...]:
 # Sources: CompVis/stable-diffusion scripts/txt2img.py; its inpainting demos; Stability-AI/stablediffusion
 # scripts/txt2img.py; Stability-AI/generative-models and diffusers pipelines/stable_diffusion_xl/watermark.py;
 # black-forest-labs/flux src/flux/util.py, whose 48-bit constant loses two leading zeros to bin(): 46 bits are embedded.
-_MESSAGES = (
-    _Message("StableDiffusionV1", "Stable Diffusion 1", _from_text("StableDiffusionV1")),
-    _Message("StableDiffusionV1-Inpainting", "Stable Diffusion 1", _from_text("StableDiffusionV1-Inpainting")),
-    _Message("SDV2", "Stable Diffusion 2", _from_text("SDV2")),
-    _Message("SDXL", "Stable Diffusion XL", _from_binary("101100111110110010010000011110111011000110011110")),
-    _Message("FLUX", "FLUX", _from_binary("1010101111111010000111100111001111010100101110")),
+MESSAGES = (
+    Message("StableDiffusionV1", "Stable Diffusion 1", _from_text("StableDiffusionV1")),
+    Message("StableDiffusionV1-Inpainting", "Stable Diffusion 1", _from_text("StableDiffusionV1-Inpainting")),
+    Message("SDV2", "Stable Diffusion 2", _from_text("SDV2")),
+    Message("SDXL", "Stable Diffusion XL", _from_binary("101100111110110010010000011110111011000110011110")),
+    Message("FLUX", "FLUX", _from_binary("1010101111111010000111100111001111010100101110")),
 )
 
 
@@ -79,7 +81,7 @@ def detect_known_marks(rgb: npt.NDArray[np.uint8]) -> list[KnownMark]:
     candidates = []
     for neutral in _NEUTRAL:
         votes = np.stack([_votes(frame, neutral) for frame in rgb]).mean(axis=0, dtype=np.float32)
-        for message in _MESSAGES:
+        for message in MESSAGES:
             bits = _fold(votes, len(message.bits)) > 127 / 255
             matches = int((bits == np.array(message.bits, bool)).sum())
             candidates.append((binomial_tail(len(message.bits), matches), matches, message))

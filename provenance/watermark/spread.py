@@ -31,7 +31,7 @@ from provenance.watermark.normalise import forward, normalise
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
 
 ALGORITHM_ID = "org.countermark.video.1"
-DEFAULT_PSNR = 44.0
+DEFAULT_PSNR = 44.2
 
 _MIN_SIDE = 128
 _FLAT_DEVIATION = 0.95  # luma codes of standard deviation where there is no detail: more shows on a clear sky
@@ -129,31 +129,29 @@ class SpreadSpectrumEmbedder:
 
 
 class SpreadSpectrumDetector:
-    """Reads one clip: adds up the soft values of each band over its groups of frames."""
+    """Reads one clip: adds up the spectra of its groups of frames, which serve any key."""
 
     def __init__(self, carriers: Sequence[Carriers], size: tuple[int, int]) -> None:
         self._carriers, self._size = carriers, size
-        self._soft = np.zeros((len(carriers), CODE_BITS), np.float32)
+        self._spectrum = np.zeros((GRID, GRID), np.float32)
         self._frames = 0
 
     def update(self, frames: Frames) -> None:
-        """Add a chunk's soft values to the sums."""
+        """Add a chunk's spectra to the sum."""
         _check_frames(frames, self._size)
         for part in _groups(len(frames), _DETECT_GROUP):
             group = frames.luma[part]
-            spectrum = forward(normalise(to_grid(_mean(group)))[0])
-            self._soft += len(group) * np.stack([carriers.project(spectrum) for carriers in self._carriers])
+            self._spectrum += np.float32(len(group)) * forward(normalise(to_grid(_mean(group)))[0])
         self._frames += len(frames)
 
     @property
-    def soft_values(self) -> Plane:
-        """The accumulated soft values float32 [bands, 512]; positive means 0."""
-        return self._soft.copy()
+    def spectrum(self) -> Plane:
+        """The sum so far, float32 [256, 256]."""
+        return self._spectrum.copy()
 
     def result(self) -> Reading:
         """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1."""
-        unit = self._soft / (np.linalg.norm(self._soft, axis=1, keepdims=True) + 1e-9)
-        tries = np.concatenate((unit, unit.sum(axis=0, keepdims=True)))  # the sum: scenes may have used other bands
+        tries = soft_values(self._spectrum, self._carriers)
         found = max(decode(tries), key=lambda word: (word.payload is not None, word.correlation))
         return Reading(
             algorithm=ALGORITHM_ID,
@@ -163,6 +161,15 @@ class SpreadSpectrumDetector:
             frames=self._frames,
             false_positive_rate=len(tries) * FALSE_POSITIVE_RATE,
         )
+
+
+def soft_values(spectrum: Plane, carriers: Sequence[Carriers]) -> Plane:
+    """What to decode: the soft values of each band at unit length, and their sum, for scenes may have used several
+    bands: float32 [bands + 1, 512]; positive means 0.
+    """
+    values = np.stack([band.project(spectrum) for band in carriers])
+    unit = values / (np.linalg.norm(values, axis=1, keepdims=True) + 1e-9)
+    return np.concatenate((unit, unit.sum(axis=0, keepdims=True)))
 
 
 def embed(frames: Frames, payload: Payload, key: WatermarkKey) -> Frames:
@@ -190,10 +197,11 @@ def raise_weakest(values: Plane, budget: float) -> Plane:
 
 
 def _luma_deviation(psnr: float, colour: Colour) -> float:
-    """Standard deviation of a luma change, in codes, that costs ``psnr`` dB on R'G'B', less that of rounding."""
+    """Standard deviation of a luma change, in codes, that costs ``psnr`` dB between 8-bit R'G'B' pictures."""
     codes = 255 if colour.full_range else 219
-    variance: float = (codes / 10 ** (psnr / 20)) ** 2
-    return float(np.sqrt(max(variance - 1 / 12, 0)))
+    # Rounding adds 1/12 to the mean square: once to the luma, and once to each of the two pictures compared.
+    variance = (codes / 10 ** (psnr / 20)) ** 2 - (1 + 2 * (codes / 255) ** 2) / 12
+    return float(np.sqrt(max(variance, 0)))
 
 
 def _rms(plane: Plane) -> float:
