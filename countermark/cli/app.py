@@ -40,6 +40,14 @@ class Outcome:
     as_json: bool = False
 
 
+class _StoppedError(BaseException):
+    """A signal asked the process to end; like Ctrl-C it passes every clean-up on its way out, and no ``except``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
+
+
 app = typer.Typer(
     help="Generate video that can prove where it came from, and examine video that cannot.",
     epilog=_CODES,
@@ -193,8 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.reconfigure(errors="replace")
     try:
         code = _run(words)
-        if code == INTERRUPTED:
-            print("countermark: interrupted; nothing was written.", file=sys.stderr)
+    except _StoppedError as stop:
+        print("countermark: interrupted; no unfinished file is left.", file=sys.stderr)
+        code = stop.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 128 + signal.SIGPIPE
@@ -214,11 +223,13 @@ def _run(words: Sequence[str]) -> int:
         # Typer gives an exit code for --help, --version and Ctrl-C, and our Outcome for everything else.
         outcome = typer.main.get_command(app).main(list(words), prog_name="countermark", standalone_mode=False)
     except KeyboardInterrupt:
-        return INTERRUPTED
+        outcome = INTERRUPTED
     except typer.TyperException as error:
         if error.format_message():
             raise
         return UsageError.exit_code  # asked for nothing, Typer has printed the help
+    if outcome == INTERRUPTED:
+        raise _StoppedError(signal.SIGINT)
     if not isinstance(outcome, Outcome):
         return int(outcome or YES)
     _print(outcome)
@@ -249,5 +260,4 @@ def _check_report(report: Path, video: Path) -> None:
 
 
 def _stop(number: int, _frame: object) -> None:
-    """Leave by way of every clean-up, as for Ctrl-C."""
-    raise SystemExit(128 + number)
+    raise _StoppedError(number)
