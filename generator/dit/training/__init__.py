@@ -1,0 +1,1 @@
+"""Training of the bundled model: the autoencoder, the transformer and the judge."""

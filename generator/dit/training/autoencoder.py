@@ -1,0 +1,128 @@
+"""Fit the video encoder and train the decoder on rendered clips.
+
+``python -m generator.dit.training.autoencoder --minutes 30``
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from generator.dit.autoencoder import GROUP, Autoencoder
+from generator.dit.training.averaging import moving_average
+from generator.world.clips import Clip, random_spec, render
+
+CLIP_FRAMES = 13
+
+
+def crops(pool: list[Clip], rng: np.random.Generator, *, batch: int, size: int) -> Tensor:
+    """Groups of four frames cut from the pool, [B, 4, 3, size, size] in [-1, 1].
+
+    Three in four crops contain the subject, where the detail is; one in eight repeats a single frame, as the first
+    frame of a clip does.
+    """
+    out = np.empty((batch, GROUP, size, size, 3), np.uint8)
+    for i in range(batch):
+        clip = pool[rng.integers(len(pool))]
+        frames, height, width, _ = clip.frames.shape
+        start = int(rng.integers(frames - GROUP + 1))
+        if rng.random() < 0.75:
+            x, y = clip.track[start, 0] * width, clip.track[start, 1] * height
+            left = int(np.clip(x - size * rng.uniform(0.2, 0.8), 0, width - size))
+            top = int(np.clip(y - size * rng.uniform(0.2, 0.8), 0, height - size))
+        else:
+            left, top = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
+        group = clip.frames[start : start + GROUP, top : top + size, left : left + size]
+        out[i] = group[:1] if rng.random() < 0.125 else group
+    return torch.from_numpy(out).permute(0, 1, 4, 2, 3).float() / 127.5 - 1
+
+
+@torch.no_grad()
+def evaluate(model: Autoencoder, clips: list[Clip]) -> float:
+    """Mean PSNR in dB over whole clips, R'G'B' with peak 255."""
+    psnr = []
+    for clip in clips:
+        video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+        with torch.autocast("cpu", torch.bfloat16):
+            decoded = model.decode(model.encode(video))
+        mse = F.mse_loss(decoded.float(), video).item()
+        psnr.append(10 * np.log10(4 / mse))
+    return float(np.mean(psnr))
+
+
+def save(model: torch.nn.Module, path: Path) -> None:
+    """Write the weights, contiguous as safetensors wants them."""
+    save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, path)
+
+
+def main() -> None:
+    """Train for a number of minutes with a linearly decaying rate, and write the averaged weights."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--clips", type=int, default=1500, help="rendered clips held in memory")
+    parser.add_argument("--batch", type=int, default=12)
+    parser.add_argument("--size", type=int, default=128, help="side of the training crops in pixels")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--noise", type=float, default=0.2, help="largest noise added to latents")
+    parser.add_argument("--decay-from", type=float, default=0.5, help="share of the run after which the rate decays")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--output", type=Path, default=Path("runs/autoencoder.safetensors"))
+    args = parser.parse_args()
+
+    torch.manual_seed(args.seed)
+    rng = np.random.default_rng(args.seed)
+    pool = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(args.clips)]
+    held_out = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(8)]
+
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    model = Autoencoder().to(memory_format=torch.channels_last)
+    if args.start:
+        model.load_state_dict(load_file(args.start))
+    else:
+        model.fit(torch.cat([crops(pool, rng, batch=100, size=256) for _ in range(8)]))
+        save(model, args.output)
+        print(f"linear code  PSNR {evaluate(model, held_out):.2f} dB", flush=True)
+    average = moving_average(model, 0.99)
+    averaged = cast("Autoencoder", average.module)
+    optimizer = torch.optim.AdamW(model.refine.parameters(), lr=args.rate, betas=(0.9, 0.98), weight_decay=1e-4)
+
+    begin = time.process_time()
+    budget, step, reported = args.minutes * 60, 0, 0.0
+    while (spent := time.process_time() - begin) < budget:
+        decay = min(1.0, (1 - spent / budget) / (1 - args.decay_from))
+        for group in optimizer.param_groups:
+            group["lr"] = args.rate * min(1.0, (step + 1) / 100) * decay
+        target = crops(pool, rng, batch=args.batch, size=args.size)
+        with torch.autocast("cpu", torch.bfloat16):
+            with torch.no_grad():
+                latents = model.encode_groups(target)
+            noisy = latents + torch.randn_like(latents) * torch.rand(len(latents), 1, 1, 1) * args.noise
+            output = model.decode_groups(noisy)
+        # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.
+        loss = F.smooth_l1_loss(output.float(), target, beta=0.1)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        average.update_parameters(model)
+        step += 1
+        if spent - reported > 120:
+            reported = spent
+            psnr = evaluate(averaged, held_out)
+            print(f"{spent:6.0f} cpu-s  step {step}  loss {loss.item():.4f}  PSNR {psnr:.2f} dB", flush=True)
+            save(averaged, args.output)
+    print(f"done  step {step}  PSNR {evaluate(averaged, held_out):.2f} dB", flush=True)
+    save(averaged, args.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""An automatic judge of prompt adherence: which subject, colour, motion and scene does a clip show?
+
+A small network trained on rendered clips, seen and held-out combinations alike, with the blur, noise and contrast
+changes that keep it from reading the renderer's exact pixels. Its own accuracy on renders is the ceiling of every
+figure it reports. ``python -m generator.dit.training.judge --minutes 15``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from concurrent.futures import ProcessPoolExecutor
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from generator.world.clips import ClipSpec, random_spec, render
+from generator.world.vocabulary import BY_KIND, KINDS
+
+FRAMES = 9
+SIDE = 64
+STEP = 3  # every third of 25 frames
+
+
+class Judge(nn.Module):
+    """Classifies a clip by every kind of concept."""
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.look = nn.Sequential(
+            nn.Conv2d(3, width // 2, 5, stride=2, padding=2),
+            nn.ReLU(),
+            nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width * 2, 3, padding=1),
+            nn.ReLU(),
+        )
+        self.place = nn.Linear(width * 2 * (SIDE // 8) ** 2, 128)
+        self.think = nn.Sequential(nn.ReLU(), nn.Linear(128 * FRAMES, 256), nn.ReLU(), nn.Dropout(0.2))
+        self.say = nn.ModuleDict({kind: nn.Linear(256, len(BY_KIND[kind])) for kind in KINDS})
+
+    def forward(self, clips: Tensor) -> dict[str, Tensor]:
+        """Clips [B, FRAMES, 3, 64, 64] in [-1, 1] to logits per kind, {kind: [B, concepts]}."""
+        seen = self.look(rearrange(clips, "b t c h w -> (b t) c h w"))
+        places = rearrange(self.place(seen.flatten(1)), "(b t) d -> b (t d)", t=FRAMES)
+        thought = self.think(places)
+        return {kind: say(thought) for kind, say in self.say.items()}
+
+
+def prepare(frames: Tensor) -> Tensor:
+    """Video [B, 25, 3, H, W] in [-1, 1] as the judge wants it, [B, FRAMES, 3, 64, 64]."""
+    chosen = frames[:, ::STEP]
+    small = F.interpolate(rearrange(chosen, "b t c h w -> (b t) c h w"), (SIDE, SIDE), mode="area")
+    return rearrange(small, "(b t) c h w -> b t c h w", t=FRAMES)
+
+
+def labels(spec: ClipSpec) -> list[int]:
+    """The index of each concept of ``spec`` within its kind."""
+    return [[c.name for c in BY_KIND[kind]].index(getattr(spec, kind)) for kind in KINDS]
+
+
+def load_judge() -> Judge:
+    """The judge with the weights inside the package."""
+    judge = Judge().eval()
+    with as_file(files("generator") / "weights" / "judge.safetensors") as path:
+        judge.load_state_dict(load_file(path))
+    return judge
+
+
+def _rendered(seed: int) -> tuple[npt.NDArray[np.uint8], list[int]]:
+    spec = random_spec(np.random.default_rng(seed))
+    frames = render(spec, frames=1 + STEP * (FRAMES - 1), height=128, width=128).frames[::STEP]
+    half = frames.reshape(FRAMES, SIDE, 2, SIDE, 2, 3).mean(axis=(2, 4))
+    return half.astype(np.uint8), labels(spec)
+
+
+def dataset(clips: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """``clips`` random renders, uint8 [clips, FRAMES, 3, 64, 64], and their labels, int64 [clips, 4]."""
+    with ProcessPoolExecutor(max_workers=1) as pool:
+        rows = list(pool.map(_rendered, range(seed, seed + clips), chunksize=64))
+    return torch.from_numpy(np.stack([f for f, _ in rows])).permute(0, 1, 4, 2, 3), torch.tensor([y for _, y in rows])
+
+
+def augmented(clips: Tensor) -> Tensor:
+    """Blur, contrast and noise, chosen per clip: uint8 to float in [-1, 1]."""
+    x = clips.float() / 127.5 - 1
+    blurred = rearrange(
+        F.avg_pool2d(rearrange(x, "b t c h w -> (b t) c h w"), 3, 1, 1), "(b t) c h w -> b t c h w", t=FRAMES
+    )
+    share = torch.rand(len(x), 1, 1, 1, 1)
+    x = x + (blurred - x) * share
+    x = x * (1 + 0.1 * torch.randn(len(x), 1, 1, 1, 1)) + 0.05 * torch.randn(len(x), 1, 3, 1, 1)
+    return x + torch.randn_like(x) * 0.08 * torch.rand(len(x), 1, 1, 1, 1)
+
+
+@torch.inference_mode()
+def accuracy(judge: Judge, clips: Tensor, truth: Tensor) -> dict[str, float]:
+    """Share of clips read rightly, per kind. ``clips`` float [B, FRAMES, 3, 64, 64], ``truth`` [B, 4]."""
+    said = judge(clips)
+    return {kind: (said[kind].argmax(1) == truth[:, i]).float().mean().item() for i, kind in enumerate(KINDS)}
+
+
+def main() -> None:
+    """Train and print accuracy on renders that were not trained on."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--clips", type=int, default=8000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, default=Path("runs/judge.safetensors"))
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    clips, truth = dataset(args.clips, seed=10**6)
+    test_clips, test_truth = dataset(600, seed=2 * 10**6)
+    judge = Judge()
+    optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
+    begin, budget, step = time.process_time(), args.minutes * 60, 0
+    while (spent := time.process_time() - begin) < budget:
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 * min(1.0, 2 * (1 - spent / budget))
+        index = torch.randint(len(clips), (48,))
+        judge.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            said = judge(augmented(clips[index]))
+        loss = torch.stack([F.cross_entropy(said[kind].float(), truth[index, i]) for i, kind in enumerate(KINDS)]).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        step += 1
+        if step % 200 == 0:
+            judge.eval()
+            print(f"{spent:5.0f} cpu-s  {accuracy(judge, test_clips.float() / 127.5 - 1, test_truth)}", flush=True)
+    judge.eval()
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    save_file(judge.state_dict(), args.output)
+    print("done", accuracy(judge, test_clips.float() / 127.5 - 1, test_truth), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Render clips and store their latents in shards: ``python -m generator.dit.training.latents FOLDER --shards 20``.
+
+A shard is one safetensors file: ``latents`` bfloat16 [clips, frames, channels, h, w], ``words`` int64 [clips, 4],
+``plan`` float32 [clips, 25, 3], the subject's track. Shards appear by rename, so a training may read the folder
+meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from generator.dit.autoencoder import GROUP, Autoencoder
+from generator.dit.text import TOKEN
+from generator.world.clips import random_spec, render
+from generator.world.vocabulary import KINDS
+
+LATENT_FRAMES = 7
+
+
+def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int) -> dict[str, torch.Tensor]:
+    """Latents of ``clips`` random clips with seen combinations only."""
+    rng = np.random.default_rng(seed)
+    latents, words, plans = [], [], []
+    for _ in range(clips):
+        spec = random_spec(rng, held_out=False)
+        clip = render(spec, frames=1 + GROUP * (LATENT_FRAMES - 1))
+        video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+            latents.append(autoencoder.encode(video)[0].bfloat16())
+        words.append([TOKEN[kind, getattr(spec, kind)] for kind in KINDS])
+        plans.append(torch.from_numpy(clip.track))
+    return {
+        "latents": torch.stack(latents).contiguous(),
+        "words": torch.tensor(words),
+        "plan": torch.stack(plans),
+    }
+
+
+def main() -> None:
+    """Write shards until the folder holds as many as asked for; existing ones are kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--shards", type=int, default=20)
+    parser.add_argument("--clips", type=int, default=500, help="clips in a shard")
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--autoencoder", type=Path, required=True)
+    args = parser.parse_args()
+    autoencoder = Autoencoder().eval()
+    autoencoder.load_state_dict(load_file(args.autoencoder))
+    args.folder.mkdir(parents=True, exist_ok=True)
+    for i in range(args.shards):
+        path = args.folder / f"{i:04d}.safetensors"
+        if path.exists():
+            continue
+        part = path.with_suffix(".part")
+        save_file(make_shard(autoencoder, clips=args.clips, seed=args.seed + i), part)
+        part.rename(path)
+        print(path, flush=True)
+
+
+if __name__ == "__main__":
+    main()

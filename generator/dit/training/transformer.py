@@ -1,0 +1,153 @@
+"""Train the diffusion transformer on stored latents: ``python -m generator.dit.training.transformer FOLDER``.
+
+One core of a laptop is enough: bfloat16 autocast, clips mixed with single latent frames (seven times cheaper, and
+outlines and colours are learned on them), an exponential moving average, and a rate that decays at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from generator.dit.flow import flow_loss, training_levels
+from generator.dit.text import NOTHING, WORDS
+from generator.dit.training.averaging import moving_average
+from generator.dit.transformer import TransformerConfig, VideoTransformer, plan_maps
+
+
+class Pool:
+    """The shards of a folder in memory; ``refresh`` picks up those written since."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._seen: set[Path] = set()
+        self.latents = torch.empty(0)
+        self.words = torch.empty(0, dtype=torch.int64)
+        self.plans = torch.empty(0)
+        self.refresh()
+        if not len(self.latents):
+            raise SystemExit(f"no shards in {folder}; write some with generator.dit.training.latents")
+
+    def refresh(self) -> None:
+        """Load shards that are new."""
+        new = sorted(set(self._folder.glob("*.safetensors")) - self._seen)
+        if new:
+            shards = [load_file(path) for path in new]
+            old = [self.latents] if len(self.latents) else []
+            self.latents = torch.cat([*old, *(s["latents"] for s in shards)])
+            self.words = torch.cat([self.words, *(s["words"] for s in shards)])
+            self.plans = torch.cat([*([self.plans] if len(self.plans) else []), *(s["plan"] for s in shards)])
+            self._seen.update(new)
+
+    def batch(self, size: int, *, stills: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents [size, N, C, h, w] (the first frame of a clip, or all), words and plans, with some left out.
+
+        One caption in ten is empty, which trains the unconditional branch; else each word is missing one time in ten,
+        and so is the plan.
+        """
+        index = torch.randint(len(self.latents), (size,))
+        words = self.words[index]
+        missing = (torch.rand(words.shape) < 0.1) | (torch.rand(size, 1) < 0.1)
+        plans = self.plans[index] * (torch.rand(size, 1, 1) > 0.1)
+        length = 1 if stills else None
+        return self.latents[index, :length].float(), words.masked_fill(missing, NOTHING), plans[:, :length]
+
+
+def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or Muon for the matrices of the blocks and AdamW for the rest (Jordan et al., 2024)."""
+    matrices = [
+        p for n, p in model.named_parameters() if muon and n.startswith("blocks.") and p.ndim == 2 and p.shape[0] > 6
+    ]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    out: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.98), weight_decay=0.01)]
+    if matrices:
+        out.append(torch.optim.Muon(matrices, lr=rate, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"))
+    return out
+
+
+def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, plans: Tensor, level: Tensor) -> Tensor:
+    """The flow loss with three times the weight near the subject, which fills a tenth of the picture."""
+    near = plan_maps(plans, *latents.shape[-2:])[:, :, 2::3].amax(2, keepdim=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        return flow_loss(partial(model, plan=plans), latents, words, level, emphasis=1 + 2 * near)
+
+
+@torch.no_grad()
+def validation_loss(model: VideoTransformer, pool: Pool) -> float:
+    """Loss on a fixed batch with fixed noise: comparable along one run, not between settings."""
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        latents, words, plans = pool.latents[:32].float(), pool.words[:32], pool.plans[:32]
+        level = torch.linspace(0.1, 0.98, 32)[:, None].repeat(1, latents.shape[1])
+        return loss_of(model, latents, words, plans, level).item()
+
+
+def main() -> None:
+    """Train for a number of minutes of CPU time, writing the averaged weights as it goes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path, help="latent shards")
+    parser.add_argument("--validation", type=Path, required=True, help="a folder of shards kept out of training")
+    parser.add_argument("--minutes", type=float, default=120, help="CPU time to spend")
+    parser.add_argument("--batch", type=int, default=32, help="clips in a batch")
+    parser.add_argument("--stills", type=float, default=0.5, help="share of the steps spent on single latent frames")
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--muon", action="store_true")
+    parser.add_argument("--decay-from", type=float, default=0.6, help="share of the run after which the rate decays")
+    parser.add_argument("--level-mean", type=float, default=1.0, help="mean of the logit of the noise level")
+    parser.add_argument("--clean-share", type=float, default=0.15, help="clips with some frames given")
+    parser.add_argument("--average", type=float, default=0.998, help="decay of the moving average")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--output", type=Path, default=Path("runs/transformer.safetensors"))
+    args = parser.parse_args()
+
+    torch.manual_seed(args.seed)
+    pool, validation = Pool(args.folder), Pool(args.validation)
+    model = VideoTransformer(TransformerConfig(words=WORDS))
+    if args.start:
+        model.load_state_dict(load_file(args.start))
+    average = moving_average(model, args.average)
+    averaged = cast("VideoTransformer", average.module)
+    both = optimizers(model, rate=args.rate, muon=args.muon)
+
+    begin, budget = time.process_time(), args.minutes * 60
+    step, seen, reported = 0, 0, 0.0
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    while (spent := time.process_time() - begin) < budget:
+        decay = min(1.0, (1 - spent / budget) / (1 - args.decay_from))
+        for optimizer in both:
+            for group in optimizer.param_groups:
+                group["lr"] = args.rate * min(1.0, (step + 1) / 200) * decay
+        still = torch.rand(()) < args.stills
+        latents, words, plans = pool.batch(args.batch * (4 if still else 1), stills=bool(still))
+        level = training_levels(len(latents), latents.shape[1], mean=args.level_mean, clean_share=args.clean_share)
+        loss = loss_of(model, latents, words, plans, level)
+        model.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for optimizer in both:
+            optimizer.step()
+        average.update_parameters(model)
+        step, seen = step + 1, seen + len(latents)
+        if spent - reported > 60:
+            reported = spent
+            loss_now = validation_loss(averaged, validation)
+            print(
+                f"{spent:6.0f} cpu-s  step {step}  seen {seen}  pool {len(pool.latents)}  val {loss_now:.4f}",
+                flush=True,
+            )
+            save_file(averaged.state_dict(), args.output)
+            pool.refresh()
+    save_file(averaged.state_dict(), args.output)
+
+
+if __name__ == "__main__":
+    main()

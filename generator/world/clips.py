@@ -1,0 +1,99 @@
+"""Rendering: a specification of a clip becomes frames, with the truth about them kept beside."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from generator.world.scenes import draw_scene
+from generator.world.sprites import Sprite
+from generator.world.vocabulary import COLOURS, MOTIONS, SCENES, SUBJECTS
+
+FPS = 12
+
+
+@dataclass(frozen=True)
+class ClipSpec:
+    """What a clip shows. ``seed`` fixes everything the words leave open (place, size, speed, horizon)."""
+
+    subject: str
+    colour: str
+    motion: str
+    scene: str
+    seed: int
+
+    @property
+    def held_out(self) -> bool:
+        """Whether this (subject, colour, motion) never appears in training: one combination in eight."""
+        digest = hashlib.sha256(f"{self.subject} {self.colour} {self.motion}".encode()).digest()
+        return digest[0] % 8 == 0
+
+
+def random_spec(rng: np.random.Generator, *, held_out: bool | None = None) -> ClipSpec:
+    """A random clip; ``held_out`` restricts to unseen (True) or seen (False) combinations."""
+    while True:
+        spec = ClipSpec(
+            subject=str(rng.choice(SUBJECTS)),
+            colour=str(rng.choice(COLOURS)),
+            motion=str(rng.choice(MOTIONS)),
+            scene=str(rng.choice(SCENES)),
+            seed=int(rng.integers(2**31)),
+        )
+        if held_out is None or spec.held_out == held_out:
+            return spec
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A rendered clip: ``frames`` uint8 [T, H, W, 3]; ``track`` as `track` returns it."""
+
+    frames: npt.NDArray[np.uint8]
+    track: npt.NDArray[np.float32]
+
+
+def _path(motion: str, frames: int, size: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Centre of the subject per frame, [T, 2] as shares of width and height."""
+    t = np.arange(frames, dtype=np.float64) / FPS
+    half = size / 2
+    x = np.full(frames, rng.uniform(0.3, 0.7))
+    y = np.full(frames, rng.uniform(0.35, 0.6))
+    speed = rng.uniform(0.2, 0.28)  # heights per second
+    if motion == "rise":
+        y = rng.uniform(0.72, 0.8) - speed * t
+    elif motion == "fall":
+        # Free fall from rest, with a gravity chosen for a toy world: y = y0 + g t^2 / 2.
+        y = rng.uniform(0.22, 0.3) + 0.5 * (0.55 * speed) * t**2
+    elif motion == "left":
+        x = rng.uniform(0.7, 0.8) - speed * t
+    elif motion == "right":
+        x = rng.uniform(0.2, 0.3) + speed * t
+    elif motion == "bounce":
+        period = rng.uniform(0.75, 0.95)
+        s = (t / period) % 1.0
+        y = 0.82 - half - 0.42 * 4 * s * (1 - s)  # a parabola per hop: constant gravity, elastic floor
+    elif motion == "hover":
+        y = y + 0.012 * np.sin(2 * math.pi * t / 1.6 + rng.uniform(0, 6.28))
+    return np.stack((x, y), axis=-1).astype(np.float32)
+
+
+def track(spec: ClipSpec, frames: int) -> npt.NDArray[np.float32]:
+    """Where the subject is: float32 [frames, 3], centre x and y as shares of width and height, size in heights."""
+    rng = np.random.default_rng((spec.seed, 1))
+    size = rng.uniform(0.32, 0.38)
+    path = _path(spec.motion, frames, size, rng)
+    return np.concatenate((path, np.full((frames, 1), size, np.float32)), axis=1)
+
+
+def render(spec: ClipSpec, *, frames: int, height: int = 256, width: int = 256) -> Clip:
+    """Render ``spec``. Everything is a pure function of the arguments."""
+    background = draw_scene(spec.scene, height, width, np.random.default_rng((spec.seed, 0)))
+    places = track(spec, frames)
+    sprite = Sprite(spec.subject, spec.colour, round(float(places[0, 2]) * height), faces_left=spec.motion == "left")
+    out = np.broadcast_to(np.rint(background * 255).astype(np.uint8), (frames, height, width, 3)).copy()
+    for frame, (x, y, _) in zip(out, places, strict=True):
+        sprite.composite(frame, float(x) * width, float(y) * height)
+    return Clip(out, places)

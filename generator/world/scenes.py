@@ -1,0 +1,159 @@
+"""The backgrounds: skies, horizons and what stands on them, as smooth gradients and silhouettes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.float32]
+RGB = tuple[int, int, int]
+
+
+def _rgb(colour: RGB) -> npt.NDArray[np.float32]:
+    return np.array([c / 255 for c in colour], np.float32)
+
+
+def _gradient(height: int, width: int, stops: Sequence[tuple[float, RGB]]) -> Image:
+    """A vertical gradient through ``stops`` (position in [0, 1], colour)."""
+    rows = np.linspace(0, 1, height, dtype=np.float32)
+    where = [s for s, _ in stops]
+    columns = [np.interp(rows, where, [c[i] / 255 for _, c in stops]) for i in range(3)]
+    column = np.stack(columns, axis=-1).astype(np.float32)
+    return np.broadcast_to(column[:, None], (height, width, 3)).copy()
+
+
+def _blend(image: Image, mask: npt.NDArray[np.float32], colour: npt.NDArray[np.float32]) -> None:
+    image += mask[..., None] * (colour - image)
+
+
+@lru_cache(maxsize=8)
+def _grid(height: int, width: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """x and y of pixel centres in [0, 1] of the height (so circles stay round at any aspect ratio)."""
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    return (x + 0.5) / height, (y + 0.5) / height
+
+
+def _disc(image: Image, cx: float, cy: float, radius: float, colour: RGB, softness: float = 0.0) -> None:
+    height = image.shape[0]
+    edge = max(softness, 1.0 / height)
+    reach = radius + edge
+    rows = slice(max(0, int((cy - reach) * height)), max(0, int((cy + reach) * height) + 2))
+    columns = slice(max(0, int((cx - reach) * height)), max(0, int((cx + reach) * height) + 2))
+    x, y = _grid(*image.shape[:2])
+    distance = np.hypot(x[rows, columns] - cx, y[rows, columns] - cy) - radius
+    _blend(image[rows, columns], np.clip(0.5 - distance / edge, 0, 1).astype(np.float32), _rgb(colour))
+
+
+def _below(image: Image, line: npt.NDArray[np.float32], top: RGB, bottom: RGB) -> None:
+    """Fill everything below ``line`` (y per column, in heights) with a gradient from ``top`` to ``bottom``."""
+    height, width, _ = image.shape
+    _, y = _grid(height, width)
+    mask = np.clip((y - line[None, :]) * height + 0.5, 0, 1).astype(np.float32)
+    share = np.clip((y - line.min()) / max(1e-3, 1 - float(line.min())), 0, 1)[..., None]
+    _blend(image, mask, _rgb(top) + (_rgb(bottom) - _rgb(top)) * share)
+
+
+def _columns(width: int, height: int) -> npt.NDArray[np.float32]:
+    return ((np.arange(width, dtype=np.float32) + 0.5) / height).astype(np.float32)
+
+
+def _cloud(image: Image, x: float, y: float, scale: float) -> None:
+    for dx, dy, r in ((-0.09, 0.012, 0.04), (-0.03, -0.012, 0.055), (0.04, 0.0, 0.048), (0.1, 0.015, 0.034)):
+        _disc(image, x + dx * scale, y + dy * scale, r * scale, (250, 252, 255), 0.012)
+
+
+def _sea(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (112, 182, 236)), (0.62, (208, 234, 248))])
+    _cloud(image, rng.uniform(0.15, 0.85) * w / h, rng.uniform(0.1, 0.24), rng.uniform(0.9, 1.2))
+    horizon = rng.uniform(0.6, 0.66)
+    _below(image, np.full(w, horizon, np.float32), (52, 140, 190), (16, 78, 140))
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    for i, depth in enumerate((0.1, 0.2, 0.3)):
+        line = horizon + depth + 0.008 * np.sin(x * (22 - 4 * i) + phase + i)
+        _below(image, line.astype(np.float32), (40 - 8 * i, 122 - 14 * i, 178 - 12 * i), (16, 78, 140))
+    return image
+
+
+def _meadow(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (134, 200, 246)), (0.7, (226, 242, 250))])
+    _disc(image, rng.uniform(0.12, 0.25) * w / h, rng.uniform(0.12, 0.2), 0.07, (255, 236, 150), 0.02)
+    _cloud(image, rng.uniform(0.5, 0.9) * w / h, rng.uniform(0.1, 0.22), rng.uniform(0.9, 1.2))
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    _below(image, (0.64 + 0.05 * np.sin(x * 4.0 + phase)).astype(np.float32), (150, 204, 110), (112, 176, 84))
+    _below(image, (0.74 + 0.04 * np.sin(x * 5.0 + phase + 2)).astype(np.float32), (112, 182, 82), (66, 140, 58))
+    return image
+
+
+def _desert(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (96, 172, 224)), (0.65, (250, 234, 206))])
+    _disc(image, rng.uniform(0.7, 0.88) * w / h, rng.uniform(0.12, 0.2), 0.075, (255, 246, 208), 0.02)
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    _below(image, (0.66 + 0.05 * np.sin(x * 4.5 + phase)).astype(np.float32), (236, 196, 134), (222, 172, 104))
+    _below(image, (0.78 + 0.05 * np.sin(x * 3.5 + phase + 2.5)).astype(np.float32), (226, 176, 108), (190, 132, 72))
+    return image
+
+
+def _snow(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (150, 190, 226)), (0.7, (234, 242, 250))])
+    x = _columns(w, h)
+    for cx, top, slope, colour in (
+        (rng.uniform(0.2, 0.32), 0.34, 1.1, (126, 150, 184)),
+        (rng.uniform(0.66, 0.8), 0.27, 1.0, (104, 130, 168)),
+    ):
+        peak = (top + slope * np.abs(x - cx * w / h)).astype(np.float32)
+        _below(image, peak, colour, colour)
+        # The snow cap ends where the mountain is 0.12 heights below its top.
+        _, y = _grid(h, w)
+        cap = np.clip((y - peak[None]) * h + 0.5, 0, 1) * np.clip((top + 0.12 - y) * h + 0.5, 0, 1)
+        _blend(image, cap.astype(np.float32), _rgb((246, 250, 255)))
+    _below(
+        image, (0.68 + 0.03 * np.sin(x * 4 + rng.uniform(0, 6.28))).astype(np.float32), (244, 248, 254), (206, 220, 238)
+    )
+    return image
+
+
+def _night(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (14, 16, 48)), (0.8, (52, 50, 104))])
+    stars = np.random.default_rng(7)  # one fixed sky: stars are detail, not information
+    for _ in range(26):
+        _disc(
+            image,
+            stars.uniform(0.02, 0.98) * w / h,
+            stars.uniform(0.02, 0.6),
+            stars.uniform(0.004, 0.007),
+            (236, 238, 255),
+            0.006,
+        )
+    cx, cy = rng.uniform(0.72, 0.86) * w / h, rng.uniform(0.14, 0.22)
+    _disc(image, cx, cy, 0.085, (250, 244, 214))
+    x = _columns(w, h)
+    _below(image, (0.8 + 0.04 * np.sin(x * 5 + rng.uniform(0, 6.28))).astype(np.float32), (24, 28, 56), (10, 12, 28))
+    return image
+
+
+def _sunset(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (76, 58, 128)), (0.35, (206, 96, 116)), (0.68, (255, 186, 98))])
+    horizon = rng.uniform(0.66, 0.7)
+    _disc(image, rng.uniform(0.4, 0.6) * w / h, horizon - 0.03, 0.13, (255, 232, 160), 0.015)
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    _below(image, (horizon + 0.02 * np.sin(x * 6 + phase)).astype(np.float32), (112, 62, 92), (84, 46, 78))
+    _below(image, (horizon + 0.12 + 0.03 * np.sin(x * 4 + phase + 2)).astype(np.float32), (70, 40, 70), (38, 24, 48))
+    return image
+
+
+_DRAW: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
+    "sea": _sea,
+    "meadow": _meadow,
+    "desert": _desert,
+    "snow": _snow,
+    "night": _night,
+    "sunset": _sunset,
+}
+
+
+def draw_scene(name: str, height: int, width: int, rng: np.random.Generator) -> Image:
+    """A background as float32 R'G'B' [H, W, 3] in [0, 1]; ``rng`` places horizon, sun and clouds."""
+    return np.clip(_DRAW[name](height, width, rng), 0, 1)

@@ -1,0 +1,211 @@
+"""The subjects, drawn as shaded vector shapes.
+
+Every subject is a function that draws on a square canvas in unit coordinates (x to the right, y down, both in
+[-1, 1]) and faces right. Drawing happens at ``OVERSAMPLE`` times the final size and is box-filtered down, so edges are
+anti-aliased at any sub-pixel position.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+OVERSAMPLE = 4
+RGB = tuple[int, int, int]
+Point = tuple[float, float]
+
+PALETTE: dict[str, RGB] = {
+    "red": (222, 45, 48),
+    "orange": (245, 135, 32),
+    "yellow": (250, 208, 48),
+    "green": (52, 168, 83),
+    "blue": (46, 110, 224),
+    "purple": (132, 66, 190),
+    "pink": (244, 120, 178),
+    "white": (246, 246, 248),
+}
+
+
+def _mix(a: RGB, b: RGB, share: float) -> RGB:
+    return (
+        round(a[0] + (b[0] - a[0]) * share),
+        round(a[1] + (b[1] - a[1]) * share),
+        round(a[2] + (b[2] - a[2]) * share),
+    )
+
+
+class _Canvas:
+    """Unit-coordinate drawing on a square RGBA image."""
+
+    def __init__(self, size: int, colour: RGB) -> None:
+        self.image = Image.new("RGBA", (size, size), (*colour, 0))
+        self._draw = ImageDraw.Draw(self.image)
+        self._size = size
+        self.colour = colour
+        self.dark = _mix(colour, (20, 20, 40), 0.38)
+        self.light = _mix(colour, (255, 255, 255), 0.55)
+
+    def _at(self, points: Sequence[Point]) -> list[Point]:
+        half = self._size / 2
+        return [(half + x * half, half + y * half) for x, y in points]
+
+    def polygon(self, points: Sequence[Point], fill: RGB) -> None:
+        self._draw.polygon(self._at(points), fill=(*fill, 255))
+
+    def ellipse(self, x: float, y: float, rx: float, ry: float, fill: RGB) -> None:
+        (x0, y0), (x1, y1) = self._at([(x - rx, y - ry), (x + rx, y + ry)])
+        self._draw.ellipse((x0, y0, x1, y1), fill=(*fill, 255))
+
+    def line(self, points: Sequence[Point], width: float, fill: RGB) -> None:
+        self._draw.line(self._at(points), fill=(*fill, 255), width=round(width * self._size / 2), joint="curve")
+
+    def box(self, x0: float, y0: float, x1: float, y1: float, radius: float, fill: RGB) -> None:
+        (ax, ay), (bx, by) = self._at([(x0, y0), (x1, y1)])
+        self._draw.rounded_rectangle((ax, ay, bx, by), radius * self._size / 2, fill=(*fill, 255))
+
+
+def _scaled(points: Sequence[Point], share: float, centre: Point = (0.0, 0.0)) -> list[Point]:
+    cx, cy = centre
+    return [(cx + (x - cx) * share, cy + (y - cy) * share) for x, y in points]
+
+
+def _balloon(c: _Canvas) -> None:
+    c.line([(0, 0.5), (0.05, 0.68), (-0.05, 0.82), (0.0, 0.97)], 0.045, (90, 90, 96))
+    c.polygon([(-0.13, 0.6), (0.13, 0.6), (0, 0.42)], c.dark)
+    c.ellipse(0, -0.22, 0.64, 0.74, c.dark)
+    c.ellipse(0, -0.22, 0.59, 0.69, c.colour)
+    c.ellipse(-0.22, -0.5, 0.15, 0.2, c.light)
+
+
+def _ball(c: _Canvas) -> None:
+    c.ellipse(0, 0, 0.8, 0.8, c.dark)
+    c.ellipse(0, 0, 0.74, 0.74, c.colour)
+    c.polygon(
+        [(0.74 * math.sin(a), 0.25 * math.cos(a) + 0.05) for a in np.linspace(-1.45, 1.45, 24)]
+        + [(0.74 * math.sin(a), 0.25 * math.cos(a) - 0.2) for a in np.linspace(1.45, -1.45, 24)],
+        c.light,
+    )
+    c.ellipse(-0.3, -0.38, 0.16, 0.13, (255, 255, 255))
+
+
+def _star(c: _Canvas) -> None:
+    points = [
+        (r * math.sin(math.pi * i / 5), -r * math.cos(math.pi * i / 5) + 0.07) for i, r in enumerate([0.95, 0.42] * 5)
+    ]
+    c.polygon(points, c.dark)
+    c.polygon(_scaled(points, 0.87, (0, 0.07)), c.colour)
+    c.polygon(_scaled(points, 0.42, (-0.04, 0.02)), c.light)
+
+
+def _heart(c: _Canvas) -> None:
+    angles = np.linspace(0, 2 * math.pi, 96)
+    points = [
+        (
+            0.054 * 16 * math.sin(a) ** 3,
+            -0.054 * (13 * math.cos(a) - 5 * math.cos(2 * a) - 2 * math.cos(3 * a) - math.cos(4 * a)) - 0.05,
+        )
+        for a in angles
+    ]
+    c.polygon(points, c.dark)
+    c.polygon(_scaled(points, 0.9, (0, -0.05)), c.colour)
+    c.ellipse(-0.38, -0.36, 0.17, 0.14, c.light)
+
+
+def _fish(c: _Canvas) -> None:
+    c.polygon([(-0.42, 0), (-0.95, -0.45), (-0.82, 0), (-0.95, 0.45)], c.dark)
+    c.polygon([(-0.1, -0.35), (0.25, -0.72), (0.35, -0.3)], c.dark)
+    c.ellipse(0.15, 0, 0.75, 0.48, c.dark)
+    c.ellipse(0.15, 0, 0.69, 0.42, c.colour)
+    c.polygon([(0.05, 0.05), (-0.28, 0.26), (-0.22, -0.08)], c.light)
+    c.ellipse(0.55, -0.1, 0.13, 0.13, (255, 255, 255))
+    c.ellipse(0.58, -0.1, 0.07, 0.07, (25, 25, 35))
+
+
+def _boat(c: _Canvas) -> None:
+    c.line([(0, -0.9), (0, 0.4)], 0.07, (110, 74, 44))
+    c.polygon([(0.07, -0.88), (0.07, 0.26), (0.78, 0.26)], c.colour)
+    c.polygon([(-0.07, -0.66), (-0.07, 0.26), (-0.6, 0.26)], c.light)
+    hull = [(-0.92, 0.38), (0.95, 0.38), (0.62, 0.85), (-0.62, 0.85)]
+    c.polygon(hull, c.dark)
+    c.polygon([(-0.92, 0.38), (0.95, 0.38), (0.88, 0.5), (-0.86, 0.5)], c.colour)
+
+
+def _car(c: _Canvas) -> None:
+    c.polygon([(-0.58, 0.05), (-0.38, -0.42), (0.3, -0.42), (0.62, 0.05)], c.dark)
+    c.polygon([(-0.44, 0.02), (-0.3, -0.31), (-0.06, -0.31), (-0.06, 0.02)], (198, 228, 244))
+    c.polygon([(0.04, 0.02), (0.04, -0.31), (0.24, -0.31), (0.46, 0.02)], (198, 228, 244))
+    c.box(-0.95, -0.02, 0.95, 0.45, 0.14, c.dark)
+    c.box(-0.9, 0.03, 0.9, 0.38, 0.11, c.colour)
+    c.ellipse(0.84, 0.16, 0.08, 0.08, (255, 244, 190))
+    for x in (-0.52, 0.52):
+        c.ellipse(x, 0.44, 0.24, 0.24, (38, 38, 46))
+        c.ellipse(x, 0.44, 0.11, 0.11, (196, 196, 204))
+
+
+def _rocket(c: _Canvas) -> None:
+    c.polygon([(-0.2, 0.6), (0.2, 0.6), (0, 0.98)], (255, 170, 40))
+    c.polygon([(-0.28, 0.1), (-0.62, 0.68), (-0.2, 0.55)], c.dark)
+    c.polygon([(0.28, 0.1), (0.62, 0.68), (0.2, 0.55)], c.dark)
+    body = [(0.34 * math.cos(a), 0.05 - 0.98 * math.sin(a)) for a in np.linspace(0, math.pi, 40)]
+    body += [(-0.27, 0.6), (0.27, 0.6)]
+    c.polygon(body, c.dark)
+    c.polygon(_scaled(body, 0.88, (0, 0.05)), c.colour)
+    c.ellipse(0, -0.2, 0.18, 0.18, c.dark)
+    c.ellipse(0, -0.2, 0.12, 0.12, (206, 234, 250))
+
+
+_DRAW: dict[str, Callable[[_Canvas], None]] = {
+    "balloon": _balloon,
+    "ball": _ball,
+    "star": _star,
+    "heart": _heart,
+    "fish": _fish,
+    "boat": _boat,
+    "car": _car,
+    "rocket": _rocket,
+}
+
+
+class Sprite:
+    """A subject in one colour and size, ready to be composited at any sub-pixel position."""
+
+    def __init__(self, subject: str, colour: str, size: int, *, faces_left: bool = False) -> None:
+        canvas = _Canvas(size * OVERSAMPLE, PALETTE[colour])
+        _DRAW[subject](canvas)
+        rgba = np.asarray(canvas.image, dtype=np.float32) / 255
+        if faces_left:
+            rgba = rgba[:, ::-1]
+        # Light from the upper left: one soft ramp over the whole subject.
+        ramp = np.linspace(1.1, 0.84, rgba.shape[0], dtype=np.float32)
+        shade = (ramp[:, None] + ramp[None, :])[..., None] / 2
+        alpha = rgba[..., 3:]
+        self._premultiplied = np.concatenate((np.clip(rgba[..., :3] * shade, 0, 1) * alpha, alpha), axis=-1)
+        self._phases: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
+        self.size = size
+
+    def _phase(self, py: int, px: int) -> npt.NDArray[np.float32]:
+        """The sprite shifted by (py, px) / OVERSAMPLE pixels, box-filtered to final size."""
+        if (py, px) not in self._phases:
+            k = OVERSAMPLE
+            padded = np.pad(self._premultiplied, ((py, k - py), (px, k - px), (0, 0)))
+            n = padded.shape[0] // k
+            self._phases[py, px] = padded.reshape(n, k, n, k, 4).mean(axis=(1, 3))
+        return self._phases[py, px]
+
+    def composite(self, frame: npt.NDArray[np.uint8], x: float, y: float) -> None:
+        """Draw onto ``frame`` (uint8 [H, W, 3], changed in place) centred at pixel (x, y)."""
+        left, top = x - self.size / 2, y - self.size / 2
+        ix, iy = math.floor(left), math.floor(top)
+        tile = self._phase(int((top - iy) * OVERSAMPLE), int((left - ix) * OVERSAMPLE))
+        height, width, _ = frame.shape
+        y0, y1 = max(iy, 0), min(iy + tile.shape[0], height)
+        x0, x1 = max(ix, 0), min(ix + tile.shape[1], width)
+        if y0 >= y1 or x0 >= x1:
+            return
+        part = tile[y0 - iy : y1 - iy, x0 - ix : x1 - ix]
+        region = frame[y0:y1, x0:x1]
+        np.copyto(region, np.rint(region * (1 - part[..., 3:]) + part[..., :3] * 255), casting="unsafe")
