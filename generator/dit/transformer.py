@@ -27,7 +27,7 @@ PLAN_CHANNELS = 3 * GROUP
 @dataclass(frozen=True)
 class TransformerConfig:
     """Sizes: ``words`` known concepts; ``latent`` channels in and out; ``patch`` latent pixels per token side;
-    ``local`` and ``head`` channels of the convolutional stem and head; ``width``, ``depth`` and ``heads`` of the blocks.
+    ``local`` and ``head`` channels of the convolutions; ``width``, ``depth`` and ``heads`` of the blocks.
     """
 
     words: int
