@@ -68,6 +68,7 @@ def test_every_module_and_data_file_is_there(members):
         "detector/report.html",
         "generator/weights/transformer.safetensors",
         "generator/weights/autoencoder.safetensors",
+        "generator/weights/planner.safetensors",
     ],
 )
 def test_data_needed_at_run_time_is_there(members, needed):

@@ -6,8 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from countermark.cli.page import console, printable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 @dataclass(frozen=True)
@@ -24,9 +28,18 @@ def progress(what: str) -> Iterator[Listener]:
     if not sys.stderr.isatty():
         yield Listener(_silent, _silent)
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+    from rich.text import Text
 
-    columns = (SpinnerColumn(), TimeElapsedColumn(), BarColumn(bar_width=24), TextColumn("{task.description}"))
+    class KnownBar(ProgressColumn):
+        """A bar only while there is something to measure; the steps of a seal have no length."""
+
+        bar = BarColumn(bar_width=24)
+
+        def render(self, task: Task) -> RenderableType:
+            return self.bar.render(task) if task.total else Text()
+
+    columns = (SpinnerColumn(), TimeElapsedColumn(), KnownBar(), TextColumn("{task.description}"))
     with Progress(*columns, console=console(sys.stderr), transient=True) as bar:
         task = bar.add_task(what, total=None)
 
