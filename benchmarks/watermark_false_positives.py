@@ -53,7 +53,7 @@ def main() -> None:
             found = decode(tries.reshape(-1, CODE_BITS))
             detections, decodings = detections + count, decodings + len(found)
             reads += sum(word.payload is not None for word in found)
-            highest = max(highest, max(word.correlation for word in found))
+            highest = max(highest, *(word.correlation for word in found))
         print(
             f"{pieces} pieces, {detections} detections, {decodings} decodings, {reads} reads, {highest:.3f}", flush=True
         )
