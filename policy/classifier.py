@@ -24,6 +24,7 @@ from policy.lexicon import Contexts, Lexicon, LexiconHits
 
 Floats = npt.NDArray[np.float32]
 _REMEDY = "Reinstall countermark, or train the heads again with python -m policy.training."
+LIST_SCALE = 6.0  # lets the few list features weigh as much as the 512 of the embedding under one penalty
 _METADATA_BYTES = 8  # a safetensors file starts with the length of its JSON header
 
 
@@ -81,7 +82,9 @@ def feature_names(lexicons: Sequence[Lexicon], contexts: Contexts) -> tuple[str,
 
 
 def list_features(hits: dict[str, LexiconHits], frames: frozenset[str], names: Sequence[str]) -> Floats:
-    """The features beside the embedding, float32 [len(names)]: log(1 + distinct terms), and 1 for each frame named."""
+    """The features beside the embedding, float32 [len(names)]: `LIST_SCALE` times log(1 + distinct terms) per lexicon and
+    strength, and times 1 for each frame named.
+    """
     out = np.zeros(len(names), np.float32)
     for i, name in enumerate(names):
         group, strength = name.split(".")
@@ -91,7 +94,7 @@ def list_features(hits: dict[str, LexiconHits], frames: frozenset[str], names: S
             found = hits[group]
             matches = found.weak if strength == "weak" else found.strong + found.excused
             out[i] = np.log1p(len({m.term for m in matches}))
-    return out
+    return out * np.float32(LIST_SCALE)
 
 
 def embed(encoder: TextEncoder, texts: Sequence[str]) -> Floats:

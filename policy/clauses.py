@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 
 _BREAK = re.compile(r"(?<=[.!?;])\s+|\s*[。！？；…\n]+\s*|\s*[,，、:：]\s*|\s+[-–—]{1,2}\s+")
-_MIN_UNITS = 4  # words, or pairs of Han characters; shorter pieces join their neighbour
+_MIN_UNITS = 4  # words; shorter pieces join their neighbour
+_HAN_PER_WORD = 1.75
 MAX_CLAUSES = 24
 
 
 def _units(clause: str) -> float:
     han = sum("\u3400" <= c <= "\u9fff" for c in clause)
-    return len(re.findall(r"[^\W\d_]+", clause)) if han == 0 else han / 2
+    return len(re.findall(r"[^\W\d_]+", clause)) if han == 0 else han / _HAN_PER_WORD
 
 
 def split_clauses(text: str) -> list[str]:

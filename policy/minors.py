@@ -15,7 +15,7 @@ from policy.schema import MinorsFile
 
 _AGE = re.compile(
     r" (?:age|aged|turning) (\d{1,2}) "
-    r"| (\d{1,2}) ?(?:year|years|yr|yrs|yo|y o|ans|jahre|anos|anni|лет) "
+    r"| (\d{1,2}) ?(?:(?:years?|yrs?) (?:old|of age)|yo|y o|ans|jahre|anos|anni|лет) "
     r"|(\d{1,2}) ?[岁歳歲]"
 )
 _WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"

@@ -23,7 +23,8 @@ _KEPT_CONTROLS = {"\n", "\t", "\r"}
 _INVISIBLE = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa0", "\u2800"}
 _JOINERS = {"\u200c", "\u200d"}  # legitimate inside emoji and several scripts; never between Latin or Han letters
 _SEPARATORS = r" ._\-*~|/\\+·•,"
-_SPACED = re.compile(rf"(?<![A-Za-z0-9@$])(?:[A-Za-z0-9@$][{_SEPARATORS}]){{2,}}[A-Za-z0-9@$](?![A-Za-z0-9@$])")
+_LETTER = r"[A-Za-z0-9@$]"
+_SPACED = re.compile(rf"(?<!{_LETTER}){_LETTER}([{_SEPARATORS}])(?:{_LETTER}\1)+{_LETTER}(?!{_LETTER})")
 _SPLIT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]+(?:[._*~|+][A-Za-z]+)+(?![A-Za-z])")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _SPLIT_HAN = re.compile(rf"(?<=[{_HAN}])[*_~|.+#^]+(?=[{_HAN}])")
@@ -173,7 +174,7 @@ def _map_homoglyphs(text: str, table: dict[str, str]) -> tuple[str, bool]:
 
 
 def _segment(letters: str, is_word: Callable[[str], bool]) -> list[str]:
-    """Cut a run of letters into the fewest known words, short ones counting double; empty when that is impossible."""
+    """Cut a run of letters into known words, long ones preferred (sum of squared lengths); [] if impossible."""
     best: list[tuple[int, list[str]] | None] = [(0, [])] + [None] * len(letters)
     for end in range(1, len(letters) + 1):
         for start in range(max(0, end - _LONGEST_WORD), end):
@@ -181,10 +182,10 @@ def _segment(letters: str, is_word: Callable[[str], bool]) -> list[str]:
             word = letters[start:end]
             if head is None or not (is_word(word) if len(word) > 1 else word in "ai"):
                 continue
-            cost = head[0] + (1 if len(word) > 2 else 2)
+            value = head[0] + len(word) ** 2
             current = best[end]
-            if current is None or cost < current[0]:
-                best[end] = (cost, [*head[1], word])
+            if current is None or value > current[0]:
+                best[end] = (value, [*head[1], word])
     found = best[-1]
     return found[1] if found else []
 

@@ -50,13 +50,15 @@ _NEIGHBOURS = (
     {"intellectual_property", "fraud"},
 )
 SEED = 20261122
-C = 0.002  # inverse strength of the L2 penalty
+C = 0.006  # inverse strength of the L2 penalty
 WEIGHTS = {"own": 3.0, "own_benign": 2.0, "overt": 1.0, "chat": 0.3, "caption": 0.3}
 OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
-POSITIVE_SHARE = 0.15  # share of the total weight given to each category's positives
-BLOCK_RATE = 0.002  # share of harmless calibration prompts that each head may refuse
-REVIEW_RATE = 0.005
-NAMED_RATE = 0.03  # the same, beside a real person's name
+POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives
+BLOCK_RATE = 0.001  # share of harmless calibration prompts that each head may refuse
+REVIEW_RATE = 0.002
+STRICT_RATE = 0.005  # for the categories that are a matter of audience, in place of review
+NAMED_RATE = 0.01  # beside a real person's name
+AUDIENCE = ("suggestive", "disturbing")
 FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
 
 
@@ -146,13 +148,10 @@ def calibrate(scores: Floats, calibration: Sequence[Example]) -> dict[str, dict[
     weight = np.array([10.0 if e.source.startswith("own") else 1.0 for e in calibration])
     out: dict[str, dict[str, float]] = {}
     for k, category in enumerate(HEADS):
-        at = {rate: weighted_quantile(scores[:, k], weight, 1 - rate) for rate in (BLOCK_RATE, REVIEW_RATE, NAMED_RATE)}
-        out[category] = {
-            "block": round(at[BLOCK_RATE], 4),
-            "review": round(at[REVIEW_RATE], 4),
-            "with_real_person": round(at[NAMED_RATE], 4),
-            "lexicon_floor": round(weighted_quantile(scores[:, k], weight, FLOOR_RATE), 4),
-        }
+        middle = ("strict", STRICT_RATE) if category in AUDIENCE else ("review", REVIEW_RATE)
+        rates = {"block": BLOCK_RATE, middle[0]: middle[1], "with_real_person": NAMED_RATE}
+        rates["lexicon_floor"] = 1 - FLOOR_RATE
+        out[category] = {n: round(weighted_quantile(scores[:, k], weight, 1 - r), 4) for n, r in rates.items()}
     return out
 
 

@@ -1,0 +1,257 @@
+"""Measure the prompt policy on prompts it was not trained on: ``python -m benchmarks.policy DATA``.
+
+DATA is the folder of public sets (see `policy.corpus`). Writes ``benchmarks/results/policy.md``: recall per category,
+refusals of harmless prompts, disguises, dilution, English against Chinese, latency; the keyword list alone and the
+encoder alone are measured in the same run on the same prompts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from policy import Policy, check, load_policy
+from policy.classifier import Heads
+from policy.clauses import split_clauses
+from policy.corpus import Example, own_prompts, public_prompts, select
+from policy.training import HEADS, fit, pooled
+
+RESULTS = Path(__file__).parent / "results" / "policy.md"
+CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
+MOST_PER_SET = 700
+PADDING = (
+    "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
+    "Soft film grain, gentle handheld camera, warm colour grade, ambient sound of gulls. ",
+)
+PADDING_ZH = ("电影感广角镜头，黄金时刻的宁静港口，浅景深。", "柔和的胶片颗粒，轻微手持，暖色调，海鸥的环境声。")
+HOMOGLYPHS = str.maketrans("aceopxyi", "асеорхуі")
+LEET = str.maketrans("aeiost", "431057")
+FULL_WIDTH = {c: c + 0xFEE0 for c in range(0x21, 0x7F)}
+
+Judge = Callable[[Sequence[str]], npt.NDArray[np.bool_]]
+
+
+def disguises(rng: random.Random) -> dict[str, Callable[[str], str]]:
+    """Ways to write a prompt so that a person still reads it; half of the words are changed."""
+
+    def some(change: Callable[[str], str]) -> Callable[[str], str]:
+        return lambda text: " ".join(change(w) if len(w) > 2 and rng.random() < 0.5 else w for w in text.split(" "))
+
+    return {
+        "none": lambda text: text,
+        "leet": some(lambda w: w.translate(LEET)),
+        "zero width": some("\u200b".join),
+        "homoglyphs": some(lambda w: w.translate(HOMOGLYPHS)),
+        "full width": some(lambda w: w.translate(FULL_WIDTH)),
+        "spaced letters": some(" ".join),
+        "dotted letters": some(".".join),
+    }
+
+
+class Judges:
+    """The policy and its two baselines as yes/no judges (true means refused or sent to review)."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        limits = policy.thresholds.thresholds
+        cuts = [min(x for x in (limits[c].block, limits[c].review) if x is not None) for c in policy.heads.categories]
+        self._cuts = np.log(np.array(cuts) / (1 - np.array(cuts)))
+
+    def shipped(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """``check`` as users get it."""
+        return np.array([check(t, policy=self.policy).action in {"block", "review"} for t in texts])
+
+    def raw(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Lexicon and classifier on the text as typed, without the normaliser."""
+        odds = pooled(self.policy.rules, self.policy.heads, texts)
+        return np.asarray((odds > self._cuts).any(axis=1)) | self.keywords_raw(texts)
+
+    def whole(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Classifier on the whole prompt only, without clauses."""
+        odds = self.policy.heads.log_odds(self.policy.rules.features(list(texts), self.policy.heads.features))
+        return np.asarray((odds > self._cuts).any(axis=1))
+
+    def keywords_raw(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """The strong word lists alone, without context and without normaliser."""
+        return np.array([bool(self.keyword_categories(self.policy.rules.fold(t))) for t in texts])
+
+    def keywords(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """The strong word lists alone, after the normaliser."""
+        return np.array([bool(self.keyword_categories(self.policy.rules.normalise(t).canonical)) for t in texts])
+
+    def keyword_categories(self, canonical: str) -> set[str]:
+        """Categories whose strong words occur, whatever stands beside them."""
+        hits, _ = self.policy.rules.hits(canonical)
+        return {c for c, h in hits.items() if (h.strong or h.excused) and c in HEADS}
+
+
+def percent(share: float) -> str:
+    """A share as text."""
+    return "–" if np.isnan(share) else f"{100 * share:.1f} %"
+
+
+def rate(judge: Judge, examples: Sequence[Example]) -> str:
+    """Share that ``judge`` refuses, as text."""
+    return percent(float(judge([e.text for e in examples]).mean())) if examples else "–"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [" | ".join(header), " | ".join("---" for _ in header), *(" | ".join(row) for row in rows)]
+    return "\n".join(f"| {line} |" for line in lines) + "\n"
+
+
+def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Example]) -> str:
+    """Recall of each head at the score that 1 % and 5 % of harmless test prompts exceed."""
+    harmless = select(test, lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"})
+    unsafe = select(test, lambda e: e.unsafe)
+    prepared = [policy.rules.prepare(e.text)[2] for e in (*harmless, *unsafe)]
+    ours, plain = pooled(policy.rules, policy.heads, prepared), pooled(policy.rules, baseline, prepared)
+    words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
+    n = len(harmless)
+    rows = []
+    for k, category in enumerate(HEADS):
+        mine = np.array([e.category == category for e in unsafe])
+        cells = [category, str(int(mine.sum()))]
+        for odds in (ours, plain):
+            for allowed in (0.01, 0.05):
+                cut = float(np.quantile(odds[:n, k], 1 - allowed))
+                cells.append(percent(float((odds[n:, k][mine] > cut).mean())))
+        listed = np.array([category in w for w in words])
+        cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
+        rows.append(cells)
+    best_ours, best_plain = ours.max(axis=1), plain.max(axis=1)
+    cells = ["any category", str(len(unsafe))]
+    for best in (best_ours, best_plain):
+        for allowed in (0.01, 0.05):
+            cells.append(percent(float((best[n:] > np.quantile(best[:n], 1 - allowed)).mean())))
+    listed = np.array([bool(w) for w in words])
+    cells.append(f"{percent(float(listed[n:].mean()))} at {percent(float(listed[:n].mean()))}")
+    header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
+    return f"Harmless prompts: {n} ({', '.join(CAPTIONS)}, ordinary).\n\n" + table(header, [*rows, cells])
+
+
+def decisions(judges: Judges, test: Sequence[Example]) -> str:
+    """What ``check`` does at the shipped thresholds, set by set."""
+    groups: list[tuple[str, Callable[[Example], bool]]] = [
+        ("unsafe, own, English", lambda e: e.source == "own" and e.unsafe and e.language == "en"),
+        ("unsafe, own, Chinese", lambda e: e.source == "own" and e.unsafe and e.language == "zh"),
+        ("unsafe, OVERT", lambda e: e.source == "overt_unsafe_half"),
+        ("safe twins, English", lambda e: e.source == "own" and not e.unsafe and e.language == "en"),
+        ("safe twins, Chinese", lambda e: e.source == "own" and not e.unsafe and e.language == "zh"),
+        ("OVERT benign", lambda e: e.source == "overt_benign_half"),
+        ("ordinary, English", lambda e: e.source == "own_benign" and e.language == "en"),
+        ("ordinary, Chinese", lambda e: e.source == "own_benign" and e.language == "zh"),
+    ]
+    groups += [(name, lambda e, name=name: e.source == name) for name in CAPTIONS]  # type: ignore[misc]
+    rows = []
+    for title, keep in groups:
+        chosen = select(test, keep)
+        actions = [check(e.text, policy=judges.policy).action for e in chosen]
+        shares = [actions.count(a) / max(len(actions), 1) for a in ("block", "review", "rewrite")]  # type: ignore[arg-type]
+        rows.append([title, str(len(chosen)), *map(percent, shares), rate(judges.keywords, chosen)])
+    return table(["prompts", "n", "block", "review", "rewrite", "keywords refuse"], rows)
+
+
+def obfuscation(judges: Judges, test: Sequence[Example]) -> str:
+    """Recall and false refusals under disguise, with and without the normaliser."""
+    unsafe = [e.text for e in test if e.unsafe and e.source == "own" and e.language == "en"]
+    harmless = [e.text for e in test if e.source == "own_benign" and e.language == "en"]
+    rows = []
+    for name, change in disguises(random.Random(7)).items():
+        bad, good = [change(t) for t in unsafe], [change(t) for t in harmless]
+        cells = [name]
+        for judge in (judges.keywords_raw, judges.keywords, judges.raw, judges.shipped):
+            cells += [percent(float(judge(bad).mean())), percent(float(judge(good).mean()))]
+        rows.append(cells)
+    header = ["disguise"]
+    for name in ("keywords raw", "keywords normalised", "classifier raw", "check"):
+        header += [name, "harmless"]
+    return f"{len(unsafe)} unsafe and {len(harmless)} harmless English prompts.\n\n" + table(header, rows)
+
+
+def dilution(judges: Judges, test: Sequence[Example]) -> str:
+    """Recall when a harmful sentence stands among harmless film jargon."""
+    rows = []
+    for language, pad in (("en", PADDING), ("zh", PADDING_ZH)):
+        unsafe = select(test, lambda e, lang=language: e.unsafe and e.source == "own" and e.language == lang)  # type: ignore[misc]
+        plain = [e.text for e in unsafe]
+        diluted = [f"{pad[0]}{t}{'. ' if language == 'en' else '。'}{pad[1]}" for t in plain]
+        for title, texts in (("alone", plain), ("diluted", diluted)):
+            scores = [percent(float(judge(texts).mean())) for judge in (judges.whole, judges.shipped)]
+            rows.append([language, title, str(len(texts)), *scores])
+    return table(["language", "", "n", "classifier, whole prompt only", "check (clauses)"], rows)
+
+
+def latency(policy: Policy) -> str:
+    """CPU time of one ``check`` on one core, median and 95th percentile of 100."""
+    short = "a red balloon rising over the sea"
+    longer = "".join([*PADDING, "A man walks his dog along the pier. "] * 3)
+    rows = []
+    for title, text in (("short", short), ("short, Chinese", "一只红色气球在海面上升起"), ("long", longer)):
+        check(text, policy=policy)
+        spent = []
+        for _ in range(100):
+            start = time.process_time()
+            check(text, policy=policy)
+            spent.append(1000 * (time.process_time() - start))
+        cells = [f"{np.median(spent):.1f} ms", f"{np.quantile(spent, 0.95):.1f} ms"]
+        rows.append([title, str(len(text)), str(1 + len(split_clauses(text))), *cells])
+    return table(["prompt", "characters", "texts encoded", "median", "95 %"], rows)
+
+
+def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
+    """Baseline: the same heads on the same data, without lists."""
+    texts = [policy.rules.prepare(e.text)[2] for e in train]
+    features = policy.rules.features(texts, policy.heads.features)
+    width = features.shape[1] - len(policy.heads.features)
+    plain = fit(np.ascontiguousarray(features[:, :width]), train, (), policy.heads.encoder)
+    weight = np.concatenate([plain.weight, np.zeros((len(HEADS), len(policy.heads.features)), np.float32)], axis=1)
+    return Heads(np.asarray(weight, np.float32), plain.bias, plain.categories, policy.heads.features, plain.encoder)
+
+
+def limited(examples: Sequence[Example]) -> list[Example]:
+    """At most `MOST_PER_SET` of each set, the same ones every time."""
+    rng = random.Random(11)
+    out: list[Example] = []
+    for source in sorted({e.source for e in examples}):
+        rows = [e for e in examples if e.source == source]
+        out += rng.sample(rows, MOST_PER_SET) if len(rows) > MOST_PER_SET else rows
+    return out
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.policy", description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with the public sets (*.jsonl)")
+    options = parser.parse_args(arguments)
+    policy = load_policy()
+    judges = Judges(policy)
+    examples = own_prompts() + public_prompts(options.data, policy.rules.encoder)
+    test = limited(select(examples, lambda e: e.part == "test"))
+    baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
+    sections = {
+        "Recall per category": recall_per_category(policy, baseline, judges, test),
+        "Decisions at the shipped thresholds": decisions(judges, test),
+        "Disguised spelling": obfuscation(judges, test),
+        "Harm among harmless padding": dilution(judges, test),
+        "Latency (CPU time, one core)": latency(policy),
+    }
+    head = (
+        "# The prompt policy, measured\n\n"
+        "Made by `python -m benchmarks.policy DATA`. Every prompt is from the part that neither training nor\n"
+        "calibration saw, split by seed idea. Own prompts and OVERT share their style with the training part, so\n"
+        f"these figures are optimistic for other styles. Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
+    )
+    RESULTS.parent.mkdir(exist_ok=True)
+    body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
+    RESULTS.write_text(head + body, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

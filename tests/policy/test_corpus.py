@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from countermark.core.encoders.text import load_text_encoder
+from countermark.core.errors import UsageError
+from policy import load_policy
+from policy.corpus import near_groups, own_prompts, public_prompts
+from policy.training import HEADS, weighted_quantile
+
+OWN = own_prompts()
+
+
+def test_there_are_enough_prompts_and_every_unsafe_one_has_a_safe_twin() -> None:
+    for category in HEADS:
+        for language, enough in (("en", 40), ("zh", 20)):
+            rows = [e for e in OWN if e.category == category and e.language == language]
+            assert Counter(e.unsafe for e in rows)[True] >= enough
+            assert Counter(e.seed for e in rows if e.unsafe) == Counter(e.seed for e in rows if not e.unsafe)
+
+
+def test_no_seed_idea_is_on_both_sides() -> None:
+    parts: dict[str, set[str]] = {}
+    for e in OWN:
+        parts.setdefault(e.seed, set()).add(e.part)
+    assert all(len(p) == 1 for p in parts.values())
+    assert {e.part for e in OWN} == {"train", "calibration", "test"}
+
+
+def test_no_prompt_occurs_twice() -> None:
+    assert max(Counter(e.text for e in OWN).values()) == 1
+
+
+def test_our_own_prompts_never_trip_the_rule_on_minors() -> None:
+    rules = load_policy().rules
+    assert [e.text for e in OWN if rules.minors.find(rules.normalise(e.text).canonical).refused] == []
+
+
+def test_near_duplicates_share_a_group() -> None:
+    texts = ["a red balloon over the sea", "a red balloon over the sea.", "tax law reform in parliament"]
+    groups = near_groups(texts, load_text_encoder())
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        public_prompts(tmp_path, load_text_encoder())
+
+
+def test_weighted_quantile() -> None:
+    values = np.arange(100, dtype=np.float32)
+    assert weighted_quantile(values, np.ones(100), 0.95) == pytest.approx(95, abs=1)
+    heavy = np.where(values == 10, 1000.0, 1.0)
+    assert weighted_quantile(values, heavy, 0.5) == 10

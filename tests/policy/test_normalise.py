@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from policy import load_policy
+from policy.normalise import Normalised
+
+RULES = load_policy().rules
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain", "signal"),
+    [
+        ("a na\u200bked ma\u200dn", "a naked man", "invisible"),
+        ("a na\u00adked man", "a naked man", "invisible"),
+        ("ａ ｎａｋｅｄ ｍａｎ", "a naked man", "styled_letters"),
+        ("a 𝓷𝓪𝓴𝓮𝓭 man", "a naked man", "styled_letters"),
+        ("a nаkеd mаn", "a naked man", "homoglyphs"),
+        ("a ոаkеd man", "a naked man", "homoglyphs"),
+        ("a n4k3d m4n", "a naked man", "leet"),
+        ("a naked m@n with a kn1fe", "a naked man with a knife", "leet"),
+        ("a n a k e d m a n", "a naked man", "separated_letters"),
+        ("a n.a.k.e.d man", "a naked man", "separated_letters"),
+        ("a n-a-k-e-d man", "a naked man", "separated_letters"),
+        ("a na.ked man", "a naked man", "separated_letters"),
+        ("a n\u0336a\u0336k\u0336e\u0336d\u0336 man", "a naked man", "stacked_accents"),
+        ("一个裸*体的男人", "一个裸体的男人", "separated_letters"),
+        ("一 个 裸 体 的 男 人", "一个裸体的男人", "separated_letters"),
+    ],
+)
+def test_disguises_are_undone_and_reported(disguised: str, plain: str, signal: str) -> None:
+    result = RULES.normalise(disguised)
+    assert result.text.lower() == plain
+    assert signal in result.signals
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a 4k video, 60fps, shot on 35mm film, exported as mp4 (h264)",
+        "in the U.S.A. by J. R. R. Tolkien, 5pm, 1st place",
+        "a café in Zürich, naïve façade",
+        "привет, мир! красивый закат над морем",
+        "日本の海に沈む夕日",
+        "A B C D E F G, the alphabet song",
+        "a family 👨‍👩‍👧 at the beach 🏖️",
+        "红色气球 海面 日落，电影感",
+        "R2-D2 style robot, b2b ad, co2 meter",
+        "wow!! 10/10 -- amazing...",
+    ],
+)
+def test_ordinary_spelling_is_left_alone(text: str) -> None:
+    result = RULES.normalise(text)
+    assert result.signals == ()
+
+
+def test_homoglyph_mapping_spares_real_words_of_other_scripts() -> None:
+    assert "соль" in RULES.normalise("соль и хлеб на столе").text
+
+
+def test_traditional_characters_match_simplified_terms() -> None:
+    assert RULES.gazetteers.find(RULES.normalise("習近平在海邊"))[0].name == "習近平"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_normalises_and_offsets_point_into_it(text: str) -> None:
+    result: Normalised = RULES.normalise(text)
+    assert len(result.offsets) == len(result.canonical)
+    assert result.canonical[0] == " "
+    assert result.canonical[-1] == " "
+    assert "  " not in result.canonical
+    assert all(0 <= offset <= len(result.text) for offset in result.offsets)
+    assert list(result.offsets) == sorted(result.offsets)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=60))
+def test_normalising_twice_changes_nothing_more(text: str) -> None:
+    once = RULES.normalise(text).text
+    twice = RULES.normalise(once)
+    assert RULES.fold(twice.text) == RULES.fold(RULES.normalise(twice.text).text)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=9), min_size=1, max_size=6),
+    st.sampled_from(["\u200b", "\u2060", "\u00ad", "\ufeff"]),
+)
+def test_invisible_characters_never_change_the_words(words: list[str], invisible: str) -> None:
+    plain = " ".join(words)
+    hidden = " ".join(word[0] + invisible + word[1:] for word in words)
+    assert RULES.normalise(hidden).text == RULES.normalise(plain).text

@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from policy import load_policy
+from policy.clauses import MAX_CLAUSES, split_clauses
+from policy.gazetteer import rewrite
+from policy.language import identify
+from policy.phrases import PhraseIndex
+
+RULES = load_policy().rules
+
+
+def minors(prompt: str) -> bool:
+    return RULES.minors.find(RULES.normalise(prompt).canonical).refused
+
+
+def test_every_definite_age_term_meets_every_sexual_term() -> None:
+    """The rule is the product of two lists: a sample of each against all of the other, with no word between them."""
+    file = json.loads(json.dumps(_minors_lists()))
+    for age in file["definite"]["en"] + file["definite"]["zh"]:
+        for sexual in ("sexual", "裸体"):
+            assert minors(f"{age} + {sexual}"), (age, sexual)
+    for sexual in file["explicit"]["en"] + file["explicit"]["zh"]:
+        for age in ("minor", "未成年"):
+            assert minors(f"{age} + {sexual.rstrip('*')}"), (age, sexual)
+
+
+def _minors_lists() -> dict[str, dict[str, list[str]]]:
+    from policy.schema import BUNDLED, Folder, MinorsFile
+
+    return Folder(BUNDLED / "policy.yaml").read("minors.yaml", MinorsFile).model_dump()
+
+
+@pytest.mark.parametrize("age", ["aged 9", "12 years old", "14yo", "12岁", "a five year old", "16 岁"])
+def test_stated_ages_below_eighteen_count(age: str) -> None:
+    assert minors(f"AGE-TERM {age}, SEXUAL-TERM sexual")
+
+
+@pytest.mark.parametrize("age", ["aged 30", "45 years old", "30岁", "ten years later"])
+def test_stated_ages_of_adults_do_not(age: str) -> None:
+    assert not minors(f"a person {age}, sexual")
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        "m1nor + s3xual",
+        "mi\u200bnor + sex\u200bual",
+        "ｍｉｎｏｒ ｓｅｘｕａｌ",
+        "m.i.n.o.r s.e.x.u.a.l",
+        "mіnоr + sехuаl",
+        "未*成*年 裸*体",
+    ],
+)
+def test_the_minors_rule_sees_through_disguises(disguised: str) -> None:
+    assert minors(disguised)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a child flies a kite",
+        "sex education for teenagers",
+        "a minor chord on the piano",
+        "一个孩子在放风筝",
+        "青少年性教育讲座",
+    ],
+)
+def test_children_and_harmless_phrases_are_not_refused(prompt: str) -> None:
+    assert not minors(prompt)
+
+
+def test_phrases_match_whole_words_only() -> None:
+    index = PhraseIndex(["sex", "decapitat*", "at sea", "色情"], {})
+    found = [m.term for m in index.find(" the sexton of essex was decapitated at seaside at sea 情色情节 ")]
+    assert found == ["decapitat*", "at sea", "色情"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rewritten"),
+    [
+        ("Donald Trump eats an apple", "A politician eats an apple"),
+        ("a portrait of Elon Musk", "a portrait of a person"),
+        ("Spider-Man drinks a Coca-Cola", "An original character drinks a soft drink"),
+        ("a red Ferrari on a road", "a red sports car on a road"),
+        ("特朗普在海边散步", "一位政治人物在海边散步"),
+        ("in the style of Banksy", "in the style of a contemporary artist"),
+    ],
+)
+def test_names_become_generic(prompt: str, rewritten: str) -> None:
+    assert rewrite(*reversed_arguments(prompt)) == rewritten
+
+
+def reversed_arguments(prompt: str) -> tuple[str, list[object]]:
+    normalised = RULES.normalise(prompt)
+    return normalised.text, RULES.gazetteers.find(normalised)
+
+
+@pytest.mark.parametrize("prompt", ["a trump card", "a musk ox in the snow", "Van Gogh's starry night", "望子成龙"])
+def test_ordinary_words_are_no_names(prompt: str) -> None:
+    assert RULES.gazetteers.find(RULES.normalise(prompt)) == []
+
+
+def test_gazetteers_hold_hundreds_of_names() -> None:
+    assert len(RULES.gazetteers.words) > 800
+
+
+def test_frames_excuse_strong_words() -> None:
+    plain, _ = RULES.hits(RULES.fold("a man is decapitated"))
+    framed, frames = RULES.hits(RULES.fold("actors on a film set rehearse: a man is decapitated"))
+    assert plain["graphic_violence"].strong
+    assert "fiction" in frames
+    assert not framed["graphic_violence"].strong
+    assert framed["graphic_violence"].excused
+
+
+def test_harmless_phrases_shield_words() -> None:
+    hits, _ = RULES.hits(RULES.fold("a nude lipstick and a chicken breast"))
+    assert not hits["sexual"].strong
+    assert not hits["sexual"].weak
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("a red balloon", "en"),
+        ("un globo rojo", "en"),
+        ("一只红色气球", "zh"),
+        ("红色气球 4K cinematic", "zh"),
+        ("赤い風船が昇る", "other"),
+        ("красный шар", "other"),
+    ],
+)
+def test_language(text: str, language: str) -> None:
+    assert identify(text) == language
+
+
+def test_clauses() -> None:
+    assert split_clauses("a red balloon rising over the sea") == []
+    parts = split_clauses("Wide shot of a harbour. A man walks his dog along the pier; gulls circle above the boats.")
+    assert len(parts) == 3
+    assert len(split_clauses("one two three four five. " * 100)) <= MAX_CLAUSES
+    assert len(split_clauses("海面上升起一只红色的气球，远处有一艘白色的帆船，天空中飞过海鸥")) == 3
