@@ -194,7 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")  # libraries' remarks to programmers
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+            signal.signal(number, _stop)
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stderr, io.TextIOWrapper):
         # JSON is UTF-8 whatever the locale; a terminal that lacks a sign shows "?" instead of failing.
         sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
