@@ -68,7 +68,7 @@ class Report:
     drawn_clips: int
     native: Figures
     degraded: Figures
-    by_site: Figures
+    source_unseen: Figures
     metadata: Figures
     threshold: float
     false_positive_rate: float
@@ -89,12 +89,12 @@ class Report:
         sources: npt.NDArray[np.str_],
         threshold: float,
         nested: Sequence[float],
-        by_site: Sequence[Float64],
+        source_unseen: Sequence[Float64],
         metadata: Sequence[Float64],
     ) -> Report:
         """From held-out log-likelihood ratios [N, VIEWS], one array a repetition, and as many scores [N] otherwise.
 
-        ``nested`` has, for each real clip, the share of its looks that reach a threshold chosen without its source.
+        ``nested`` has, for each real clip, the share of its looks that reach a threshold chosen without its site.
         Areas and hit rates leave out what was ``drawn`` by rule; false accusations count it.
         """
         looks = np.concatenate(llrs, axis=1)
@@ -127,7 +127,7 @@ class Report:
             drawn_clips=int(drawn.sum()),
             native=areas([llr[:, :1] for llr in llrs]),
             degraded=areas(degraded),
-            by_site=areas([run[:, None] for run in by_site]),
+            source_unseen=areas([run[:, None] for run in source_unseen]),
             metadata=areas([run[:, None] for run in metadata]),
             threshold=threshold,
             false_positive_rate=float(np.mean(looks[real] >= threshold)),
@@ -147,7 +147,7 @@ class Report:
                 "|---|---|---|---|",
                 self.native.row("frames as published"),
                 self.degraded.row("frames degraded"),
-                self.by_site.row("frames as published, whole publishing sites unseen"),
+                self.source_unseen.row("frames as published, only the source unseen, not its site"),
                 self.metadata.row("baseline: size, frame rate and bit rate only"),
             ]
         )
@@ -174,8 +174,14 @@ def _calibration_error(looks: Float64, generated: Bools) -> float:
     return float(error)
 
 
-def write_card(path: Path, head: Head, report: Report, others: Mapping[str, Sequence[float]]) -> None:
-    """Write the model card. ``others`` are the log-likelihood ratios of clips that answer another question."""
+def write_card(
+    path: Path, head: Head, report: Report, others: Mapping[str, Sequence[float]], excluded: Sequence[str]
+) -> None:
+    """Write the model card.
+
+    ``others`` are the log-likelihood ratios of clips that answer another question; ``excluded`` the patterns of clips
+    that were left out.
+    """
 
     def rows(table: Mapping[str, tuple[int, float, float]]) -> str:
         return "\n".join(f"| {name} | {n} | {a:.2f} | {b:.2f} |" for name, (n, a, b) in table.items())
@@ -186,7 +192,8 @@ def write_card(path: Path, head: Head, report: Report, others: Mapping[str, Sequ
     template = Template(resources.files("detector.training").joinpath("card_template.md").read_text(encoding="utf-8"))
     text = template.substitute(
         version=head.card.version,
-        layers=" and ".join(map(str, head.card.layers)),
+        options="".join(f" --exclude '{pattern}'" for pattern in excluded),
+        layers=", ".join(map(str, head.card.layers)),
         clips=report.clips,
         generated=report.clips - report.real_clips - report.drawn_clips,
         drawn=report.drawn_clips,

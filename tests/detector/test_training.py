@@ -125,16 +125,21 @@ def test_too_few_sources_are_refused() -> None:
         training.tabulate(looked(1.0, sources=2))
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcdefgh"), st.booleans()), min_size=12, max_size=60))
-def test_no_source_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, bool]]) -> None:
-    sources = np.array([name + str(kind) for name, kind in pairs])
-    generated = np.array([kind for _, kind in pairs])
+@given(
+    st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["ai", "film", "drawn"])), min_size=12, max_size=60)
+)
+def test_no_group_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, str]]) -> None:
+    sources = np.array([name + kind for name, kind in pairs])
+    kinds = np.array([kind for _, kind in pairs])
+    generated, drawn = kinds == "ai", kinds == "drawn"
     assigned = training.folds(sources, generated, 0)
     assert all(len(set(assigned[sources == name])) == 1 for name in set(sources))
-    if generated.any() and not generated.all():
-        weights = training.source_weights(sources, generated)
+    table = training.Table([], generated, drawn, sources, sources, np.zeros((len(kinds), 6)))
+    weights = training.fair_weights(table)
+    assert weights.min() > 0
+    if len(set(kinds)) == 3:
         assert weights[generated].sum() == pytest.approx(weights[~generated].sum())
-        assert weights.min() > 0
+        assert weights[drawn].sum() == pytest.approx(training.DRAWN_SHARE * weights[generated].sum())
 
 
 @given(st.lists(st.floats(-8, 8), min_size=10, max_size=300))
