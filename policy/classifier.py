@@ -82,8 +82,8 @@ def feature_names(lexicons: Sequence[Lexicon], contexts: Contexts) -> tuple[str,
 
 
 def list_features(hits: dict[str, LexiconHits], frames: frozenset[str], names: Sequence[str]) -> Floats:
-    """The features beside the embedding, float32 [len(names)]: `LIST_SCALE` times log(1 + distinct terms) per lexicon and
-    strength, and times 1 for each frame named.
+    """The features beside the embedding, float32 [len(names)]: log(1 + distinct terms) per lexicon and strength, and 1
+    for each frame named, all times `LIST_SCALE`.
     """
     out = np.zeros(len(names), np.float32)
     for i, name in enumerate(names):

@@ -58,6 +58,7 @@ BLOCK_RATE = 0.001  # share of harmless calibration prompts that each head may r
 REVIEW_RATE = 0.002
 STRICT_RATE = 0.005  # for the categories that are a matter of audience, in place of review
 NAMED_RATE = 0.01  # beside a real person's name
+LEAST = {"block": 0.5, "review": 0.4, "strict": 0.4, "with_real_person": 0.3}  # no decision on a score below these
 AUDIENCE = ("suggestive", "disturbing")
 FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
 
@@ -144,14 +145,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def calibrate(scores: Floats, calibration: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Thresholds per category from the scores [N, C] of harmless prompts; ordinary users' prompts weigh most."""
+    """Thresholds per category from the scores [N, C] of harmless prompts; ordinary users' prompts weigh most.
+
+    Quantiles alone would refuse on next to nothing where harmless prompts rarely come near a category.
+    """
     weight = np.array([10.0 if e.source.startswith("own") else 1.0 for e in calibration])
     out: dict[str, dict[str, float]] = {}
     for k, category in enumerate(HEADS):
         middle = ("strict", STRICT_RATE) if category in AUDIENCE else ("review", REVIEW_RATE)
         rates = {"block": BLOCK_RATE, middle[0]: middle[1], "with_real_person": NAMED_RATE}
         rates["lexicon_floor"] = 1 - FLOOR_RATE
-        out[category] = {n: round(weighted_quantile(scores[:, k], weight, 1 - r), 4) for n, r in rates.items()}
+        cuts = {name: weighted_quantile(scores[:, k], weight, 1 - rate) for name, rate in rates.items()}
+        out[category] = {name: round(max(cut, LEAST.get(name, 0.0)), 4) for name, cut in cuts.items()}
     return out
 
 
