@@ -36,5 +36,5 @@ install: $(INSTALLED)
 $(INSTALLED): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11 to 3.13 was found; name one: make PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	@touch $@
