@@ -97,7 +97,8 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """
     if q.is_cpu and q.shape[2] <= 512:
         scores = (q @ k.transpose(-1, -2)) * q.shape[-1] ** -0.5
-        return scores.softmax(-1).to(v.dtype) @ v
+        mixed: Tensor = scores.softmax(-1).to(v.dtype) @ v
+        return mixed
     return F.scaled_dot_product_attention(q, k, v)
 
 
