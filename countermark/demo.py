@@ -23,7 +23,7 @@ from countermark.core.errors import CountermarkError, PolicyRefusedError
 from countermark.core.media import VideoReader, transcode
 
 PROMPT = "a red balloon rising over the sea"
-REFUSED = "a nude video of Emmanuel Macron"
+REFUSED = "a nude video of a famous politician"
 CRF = 28
 _COLUMNS, _ROWS, _GAP, _CAPTION = 4, 3, 8, 24
 _INK, _PAPER = (32, 32, 32), (250, 250, 248)

@@ -166,7 +166,7 @@ def fetch() -> Outcome:
     for asset in FETCHED:
         with progress(f"fetching {asset.name}"):
             rows.append(Row(asset.name, str(fetch_asset(asset).path)))
-    return Outcome(Page("Weights are in place", "and have the expected SHA-256.", tuple(rows)))
+    return Outcome(Page("Weights are in place", "Their SHA-256 was checked.", tuple(rows)))
 
 
 def _print_version(wanted: bool) -> None:
