@@ -194,6 +194,7 @@ def write_card(
         version=head.card.version,
         options="".join(f" --exclude '{pattern}'" for pattern in excluded),
         layers=", ".join(map(str, head.card.layers)),
+        left_out=" Clips left out are labelled wrongly in the data." if excluded else "",
         clips=report.clips,
         generated=report.clips - report.real_clips - report.drawn_clips,
         drawn=report.drawn_clips,

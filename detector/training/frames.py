@@ -37,8 +37,8 @@ DRAWN_SHARE = 0.2
 """Weight of what was drawn by rule among everything not generated. More of it costs hits; less accuses drawings."""
 FOLDS, REPEATS = 5, 4
 MOST_FALSE = 0.005
-"""Share of looks at real clips from unseen sites that may reach the threshold: half of the 1 % that is aimed at, to leave
-room for sources unlike these."""
+"""Share of looks at real clips from unseen sites that may reach the threshold: half of the 1 % that is aimed at, which
+leaves room for sources unlike these."""
 
 
 @dataclass(frozen=True)

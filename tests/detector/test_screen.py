@@ -10,7 +10,7 @@ from made_clip import MakeClip
 from countermark.core.errors import MediaError, WeightsError
 from countermark.core.settings import Settings
 from detector import Verdict, screen
-from detector.clip import Clip, sample_count
+from detector.clip import Clip, _upright, sample_count
 from detector.report import render_html, summary_lines, write_html
 from detector.screen import SIGNALS, examine
 from detector.signals import frames
@@ -74,6 +74,16 @@ def test_samples_are_spread_and_upright(make_clip: MakeClip, settings: Settings)
     assert np.all(np.diff(samples.times) > 0)
     assert 0 <= samples.times[0] < 0.7
     assert 4.0 < samples.times[-1] <= 5.0
+
+
+def test_rotated_video_is_turned_upright(make_clip: MakeClip, settings: Settings) -> None:
+    info = Clip(make_clip(), settings).info
+    coded = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    turned = _upright(coded, info.model_copy(update={"rotation": 90}))
+    assert turned.shape == (4, 2, 3)
+    assert np.array_equal(turned[-1, 0], coded[0, 0])  # counter-clockwise: the top left goes to the bottom left
+    mirrored = _upright(coded, info.model_copy(update={"mirrored": True}))
+    assert np.array_equal(mirrored[0, 0], coded[0, -1])
 
 
 def test_a_clip_of_one_frame_can_be_sampled(make_clip: MakeClip, settings: Settings) -> None:

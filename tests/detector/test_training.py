@@ -149,6 +149,16 @@ def test_the_threshold_keeps_false_accusations_rare(values: list[float]) -> None
     assert np.mean(llr >= threshold) <= training.MOST_FALSE
 
 
+def test_clips_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = "path,label,generator,source_repo,width,height,frames,fps,codec,bytes\n"
+    rows = "".join(f"real/{name}.mp4,real,a,b,64,64,8,8,h264,1000\n" for name in ("keep", "drop_origami"))
+    (tmp_path / "manifest.csv").write_text(header + rows)
+    monkeypatch.setattr(training, "embed", lambda items, _: [(item, None) for item in items])
+    monkeypatch.setattr(training, "embed_drawn", lambda _: [])
+    kept = training.look(tmp_path, tmp_path, ["*origami*"])
+    assert [item.path.name for item, _ in kept] == ["keep.mp4"]
+
+
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"manifest\.csv"):
         read_manifest(tmp_path)
