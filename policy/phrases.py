@@ -61,7 +61,7 @@ class PhraseIndex:
             for folded, term in self._by_stem.get(word[:_STEM], ()):
                 if word.startswith(folded):
                     yield Match(term, start, stop)
-            if self._by_character:
+            if not word.isascii():
                 for i in range(start, stop):
                     for folded, term in self._by_character.get(canonical[i], ()):
                         if canonical.startswith(folded, i):

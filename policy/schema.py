@@ -182,6 +182,8 @@ class ThresholdsFile(PolicyModel):
 
 
 M = TypeVar("M", bound=PolicyModel)
+# libyaml's safe loader, ten times as fast, where PyYAML was built with it
+_LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Folder:
@@ -208,7 +210,7 @@ class Folder:
         """File ``name`` as a checked ``model``; raises `ConfigurationError` saying what is wrong and where."""
         data = self.read_bytes(name)
         try:
-            content: Any = yaml.safe_load(data.decode("utf-8"))
+            content: Any = yaml.load(data.decode("utf-8"), Loader=_LOADER)  # noqa: S506 (both choices are safe loaders)
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise _unusable(Path(name), f"not valid YAML ({str(error).splitlines()[0]})") from error
         try:

@@ -30,12 +30,15 @@ def test_a_copy_of_the_policy_decides_the_same_under_the_same_digest(folder: Pat
 def test_the_digest_covers_every_file_that_decides(folder: Path) -> None:
     reader = Folder(folder / "policy.yaml")
     load_rules(reader)
-    for name in sorted(reader.digests):
+    names = sorted(reader.digests)
+    assert {p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml")} == {*names, "thresholds.yaml"}
+    for name in names:
         path = folder / name
         before = path.read_bytes()
         path.write_bytes(before + b"\n# changed\n")
         changed = Folder(folder / "policy.yaml")
-        load_rules(changed)
+        for other in names:
+            changed.read_bytes(other)
         assert changed.sha256 != reader.sha256, name
         path.write_bytes(before)
 
