@@ -16,7 +16,6 @@ from pydantic import Field
 from countermark.core.errors import PolicyRefusedError, UsageError
 from countermark.core.media import Frames, VideoSpec
 from countermark.core.settings import Settings, get_settings
-from generator.backends.bundled import BundledModel
 from generator.model import OnProgress, VideoModel
 from generator.request import GenerationRequest
 from policy import Decision, check, load_policy
@@ -53,7 +52,7 @@ class Studio:
     """Generates sealed videos with one model."""
 
     def __init__(self, model: VideoModel | None = None, *, settings: Settings | None = None) -> None:
-        self._model = model or BundledModel()
+        self._model = model
         self._settings = settings or get_settings()
 
     def generate(
@@ -81,7 +80,7 @@ class Studio:
                 raise UsageError("The policy asked for a rewrite but gave none.", remedy="Report this policy version.")
             request = request.model_copy(update={"prompt": decision.rewritten_prompt})
 
-        model = self._model
+        model = self._model or _bundled_model()
         notices = model.notices(request)
         on_step("sample", f"{model.name} {model.version}, seed {request.seed}, {request.steps} steps")
         spec = VideoSpec(width=model.width, height=model.height, fps=model.fps, time_base=1 / model.fps)
@@ -93,7 +92,7 @@ class Studio:
             policy=decision.model_dump(mode="json"),
         )
         sealed = seal(
-            self._frames(request, on_progress),
+            _frames(model, request, on_progress),
             spec,
             output,
             origin=origin,
@@ -111,8 +110,16 @@ class Studio:
             seconds_spent=round(time.monotonic() - started, 2),
         )
 
-    def _frames(self, request: GenerationRequest, on_progress: OnProgress) -> Iterator[Frames]:
-        first = 0
-        for rgb in self._model.sample(request, on_progress=on_progress):
-            yield Frames.from_rgb(rgb, pts=np.arange(first, first + len(rgb), dtype=np.int64))
-            first += len(rgb)
+
+def _bundled_model() -> VideoModel:
+    # Imported only now: a refused prompt need not wait for torch.
+    from generator.backends.bundled import BundledModel
+
+    return BundledModel()
+
+
+def _frames(model: VideoModel, request: GenerationRequest, on_progress: OnProgress) -> Iterator[Frames]:
+    first = 0
+    for rgb in model.sample(request, on_progress=on_progress):
+        yield Frames.from_rgb(rgb, pts=np.arange(first, first + len(rgb), dtype=np.int64))
+        first += len(rgb)

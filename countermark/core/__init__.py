@@ -1,0 +1,1 @@
+"""What every floor stands on: media, weights, encoders, settings and errors."""

@@ -1,0 +1,1 @@
+"""Encoders of text and images, shared by the policy and the detector."""

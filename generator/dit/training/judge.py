@@ -30,7 +30,10 @@ STEP = 3  # every third of 25 frames
 
 
 class Judge(nn.Module):
-    """Classifies a clip by every kind of concept."""
+    """Classifies a clip by every kind of concept.
+
+    What is shown is read from the strongest response anywhere in the clip; how it moves, from where responses are.
+    """
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -39,21 +42,23 @@ class Judge(nn.Module):
             nn.ReLU(),
             nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.Conv2d(width, width * 2, 3, stride=2, padding=1),
             nn.ReLU(),
-            nn.Conv2d(width, width * 2, 3, padding=1),
+            nn.Conv2d(width * 2, width * 2, 3, padding=1),
             nn.ReLU(),
         )
-        self.place = nn.Linear(width * 2 * (SIDE // 8) ** 2, 128)
-        self.think = nn.Sequential(nn.ReLU(), nn.Linear(128 * FRAMES, 256), nn.ReLU(), nn.Dropout(0.2))
-        self.say = nn.ModuleDict({kind: nn.Linear(256, len(BY_KIND[kind])) for kind in KINDS})
+        self.what = nn.Sequential(nn.Linear(width * 4, 256), nn.ReLU())
+        self.place = nn.Linear(width * 2 * (SIDE // 8) ** 2, 64)
+        self.where = nn.Sequential(nn.ReLU(), nn.Linear(64 * FRAMES, 128), nn.ReLU())
+        self.say = nn.ModuleDict({kind: nn.Linear(256 + 128, len(BY_KIND[kind])) for kind in KINDS})
 
     def forward(self, clips: Tensor) -> dict[str, Tensor]:
         """Clips [B, FRAMES, 3, 64, 64] in [-1, 1] to logits per kind, {kind: [B, concepts]}."""
-        seen = self.look(rearrange(clips, "b t c h w -> (b t) c h w"))
-        places = rearrange(self.place(seen.flatten(1)), "(b t) d -> b (t d)", t=FRAMES)
-        thought = self.think(places)
-        return {kind: say(thought) for kind, say in self.say.items()}
+        seen = rearrange(self.look(rearrange(clips, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t c h w", t=FRAMES)
+        what = self.what(torch.cat((seen.amax((1, 3, 4)), seen.mean((1, 3, 4))), dim=1))
+        where = self.where(self.place(seen.flatten(2)).flatten(1))
+        both = torch.cat((what, where), dim=1)
+        return {kind: say(both) for kind, say in self.say.items()}
 
 
 def prepare(frames: Tensor) -> Tensor:
