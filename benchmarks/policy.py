@@ -17,14 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from policy import Policy, check, load_policy
+from policy.assemble import pool
 from policy.classifier import Heads
-from policy.clauses import split_clauses
+from policy.clauses import split_parts
 from policy.corpus import Example, own_prompts, public_prompts, select
-from policy.training import HEADS, fit, pooled
+from policy.training import HEADS, fit
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
-MOST_PER_SET = 700
+MOST_PER_SET = 400
 PADDING = (
     "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
     "Soft film grain, gentle handheld camera, warm colour grade, ambient sound of gulls. ",
@@ -69,7 +70,7 @@ class Judges:
 
     def raw(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Lexicon and classifier on the text as typed, without the normaliser."""
-        odds = pooled(self.policy.rules, self.policy.heads, texts)
+        odds = pool(self.policy.heads, self.policy.rules.units(texts, self.policy.heads.features))
         return np.asarray((odds > self._cuts).any(axis=1)) | self.keywords_raw(texts)
 
     def whole(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -112,7 +113,8 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
     harmless = select(test, lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"})
     unsafe = select(test, lambda e: e.unsafe)
     prepared = [policy.rules.prepare(e.text)[2] for e in (*harmless, *unsafe)]
-    ours, plain = pooled(policy.rules, policy.heads, prepared), pooled(policy.rules, baseline, prepared)
+    units = policy.rules.units(prepared, policy.heads.features)
+    ours, plain = pool(policy.heads, units), pool(baseline, units)
     words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
     n = len(harmless)
     rows = []
@@ -186,7 +188,7 @@ def dilution(judges: Judges, test: Sequence[Example]) -> str:
         for title, texts in (("alone", plain), ("diluted", diluted)):
             scores = [percent(float(judge(texts).mean())) for judge in (judges.whole, judges.shipped)]
             rows.append([language, title, str(len(texts)), *scores])
-    return table(["language", "", "n", "classifier, whole prompt only", "check (clauses)"], rows)
+    return table(["language", "", "n", "classifier, whole prompt only", "check (sentences and clauses)"], rows)
 
 
 def latency(policy: Policy) -> str:
@@ -202,7 +204,7 @@ def latency(policy: Policy) -> str:
             check(text, policy=policy)
             spent.append(1000 * (time.process_time() - start))
         cells = [f"{np.median(spent):.1f} ms", f"{np.quantile(spent, 0.95):.1f} ms"]
-        rows.append([title, str(len(text)), str(1 + len(split_clauses(text))), *cells])
+        rows.append([title, str(len(text)), str(1 + len(split_parts(text))), *cells])
     return table(["prompt", "characters", "texts encoded", "median", "95 %"], rows)
 
 

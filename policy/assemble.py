@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from countermark.core.encoders.text import UniversalSentenceEncoder, load_text_encoder
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import get_settings
 from policy.classifier import Floats, Heads, embed, feature_names, heads_from_bytes, list_features
-from policy.clauses import split_clauses
+from policy.clauses import split_parts
 from policy.gazetteer import Entity, Gazetteers, rewrite
 from policy.lexicon import Contexts, Lexicon, LexiconHits
 from policy.minors import MinorsRule
@@ -29,6 +31,26 @@ from policy.schema import (
     PolicyFile,
     ThresholdsFile,
 )
+
+
+@dataclass(frozen=True)
+class Units:
+    """Prompts and their parts as rows: ``features`` [R, F], the ``owner`` prompt and the ``penalty`` of each row."""
+
+    features: Floats
+    owner: npt.NDArray[np.int64]
+    penalty: Floats
+
+
+def pool(heads: Heads, units: Units) -> Floats:
+    """Log-odds [N, C] of N prompts: the maximum over the whole and its parts.
+
+    A part is read without its surroundings, so it has to be more certain, by the policy's ``part_penalties``.
+    """
+    odds = heads.log_odds(units.features) - units.penalty[:, None]
+    out = np.full((int(units.owner[-1]) + 1, len(heads.categories)), -np.inf, np.float32)
+    np.maximum.at(out, units.owner, odds)
+    return out
 
 
 @dataclass(frozen=True)
@@ -78,11 +100,22 @@ class Rules:
         frames = self.contexts.find(canonical)
         return {lexicon.category: lexicon.find(canonical, frames) for lexicon in self.lexicons}, frames
 
-    def features(self, texts: list[str], names: tuple[str, ...] | None = None) -> Floats:
-        """Features [N, F] of normalised texts, as the heads read them."""
-        columns = names or feature_names(self.lexicons, self.contexts)
-        lists = np.stack([list_features(*self.hits(self.fold(text)), columns) for text in texts])
+    def features(self, texts: Sequence[str], names: tuple[str, ...]) -> Floats:
+        """Features [N, F] of prepared texts, as the heads read them; ``names`` are the columns beside the embedding."""
+        lists = np.stack([list_features(*self.hits(self.fold(text)), names) for text in texts])
         return np.concatenate([embed(self.encoder, texts), lists], axis=1)
+
+    def units(self, texts: Sequence[str], names: tuple[str, ...]) -> Units:
+        """Whole prompts and their parts, ready for the heads."""
+        flat: list[str] = []
+        owner: list[int] = []
+        penalty: list[float] = []
+        for i, text in enumerate(texts):
+            parts = split_parts(text)
+            flat += [text, *(part.text for part in parts)]
+            owner += [i] * (1 + len(parts))
+            penalty += [0.0, *(self.file.part_penalties[part.kind] for part in parts)]
+        return Units(self.features(flat, names), np.array(owner), np.array(penalty, np.float32))
 
     def fold(self, text: str) -> str:
         """The folded form of a text that is already normalised."""
@@ -104,13 +137,9 @@ class Policy:
         return self.rules.file.version
 
     def log_odds(self, text: str) -> dict[str, float]:
-        """Log-odds per learned category of a normalised text: the maximum over the whole and its clauses.
-
-        A clause is read without its sentence, so it has to be more certain by the policy's ``clause_penalty``.
-        """
-        odds = self.heads.log_odds(self.rules.features([text, *split_clauses(text)], self.heads.features))
-        odds[1:] -= self.rules.file.clause_penalty
-        return dict(zip(self.heads.categories, odds.max(axis=0).tolist(), strict=True))
+        """Log-odds per learned category of a prepared text."""
+        odds = pool(self.heads, self.rules.units([text], self.heads.features))[0]
+        return dict(zip(self.heads.categories, odds.tolist(), strict=True))
 
 
 def load_rules(folder: Folder) -> Rules:

@@ -1,17 +1,28 @@
-"""Cut a prompt into clauses, so that harm cannot hide among harmless padding.
+"""Cut a prompt into sentences and clauses, so that harm cannot hide among harmless padding.
 
-One sentence of film jargon around a harmful clause pulls the embedding of the whole prompt to the harmless side;
-the embedding of the clause alone is not moved. The classifier therefore takes the maximum over whole and clauses.
+One harmful sentence among film jargon hardly moves the embedding of the whole prompt; its own embedding is not diluted.
+The classifier therefore takes the maximum over the whole, its sentences and their clauses.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import Literal
 
-_BREAK = re.compile(r"(?<=[.!?;])\s+|\s*[。！？；…\n]+\s*|\s*[,，、:：]\s*|\s+[-–—]{1,2}\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\s*\n+\s*")
+_CLAUSE_END = re.compile(r"\s*[,;:，；：、…]+\s*|\s+[-–—]{1,2}\s+")
 _MIN_UNITS = 4  # words; shorter pieces join their neighbour
 _HAN_PER_WORD = 1.75
-MAX_CLAUSES = 24
+MAX_PARTS = 24
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a prompt that is read by itself."""
+
+    text: str
+    kind: Literal["sentence", "clause"]
 
 
 def _units(clause: str) -> float:
@@ -19,18 +30,31 @@ def _units(clause: str) -> float:
     return len(re.findall(r"[^\W\d_]+", clause)) if han == 0 else han / _HAN_PER_WORD
 
 
-def split_clauses(text: str) -> list[str]:
-    """Clauses of ``text`` in order, at most `MAX_CLAUSES` (later ones are merged); empty when there is only one."""
-    clauses: list[str] = []
-    for part in _BREAK.split(text):
-        piece = part.strip()
+def _pieces(text: str, end: re.Pattern[str], glue: str) -> list[str]:
+    """Cut at ``end``; pieces too short to mean anything by themselves join their neighbour."""
+    out: list[str] = []
+    for raw in end.split(text):
+        piece = raw.strip()
         if not piece:
             continue
-        if clauses and (_units(clauses[-1]) < _MIN_UNITS or _units(piece) < _MIN_UNITS):
-            clauses[-1] = f"{clauses[-1]}, {piece}"
+        if out and (_units(out[-1]) < _MIN_UNITS or _units(piece) < _MIN_UNITS):
+            out[-1] += glue + piece
         else:
-            clauses.append(piece)
-    if len(clauses) <= 1:
-        return []
-    size = -(-len(clauses) // MAX_CLAUSES)
-    return [", ".join(clauses[i : i + size]) for i in range(0, len(clauses), size)]
+            out.append(piece)
+    return out
+
+
+def split_parts(text: str) -> list[Part]:
+    """Sentences and clauses of ``text``; empty when it is a single clause.
+
+    Beyond `MAX_PARTS` sentences, neighbours are merged, and clauses are left out: nothing goes unread.
+    """
+    sentences = _pieces(text, _SENTENCE_END, " ")
+    size = -(-len(sentences) // MAX_PARTS)
+    sentences = [" ".join(sentences[i : i + size]) for i in range(0, len(sentences), size or 1)]
+    parts = [Part(s, "sentence") for s in sentences] if len(sentences) > 1 else []
+    for sentence in sentences:
+        clauses = _pieces(sentence, _CLAUSE_END, ", ")
+        if len(clauses) > 1 and len(parts) + len(clauses) <= MAX_PARTS:
+            parts += [Part(c, "clause") for c in clauses]
+    return parts

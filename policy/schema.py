@@ -82,7 +82,7 @@ class PolicyFile(PolicyModel):
     version: str
     max_characters: int = Field(gt=0)
     evasion_threshold_factor: float = Field(gt=0, le=1)
-    clause_penalty: float = Field(ge=0)
+    part_penalties: dict[Literal["sentence", "clause"], float]
     allowed: Bilingual
     rewritten: Bilingual
     in_review: Bilingual

@@ -2,8 +2,8 @@
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
 ``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. One head per category: weighted logistic regression
-on the features of `policy.classifier`. Thresholds are quantiles of the pooled score on harmless prompts that were not
-trained on. The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+on the features of `policy.classifier`. Thresholds are quantiles of the pooled out-of-fold scores of harmless prompts.
+The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import numpy.typing as npt
 import yaml
 
 from countermark.core.errors import ConfigurationError
-from policy.assemble import Rules, load_rules
+from policy.assemble import Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
-from policy.clauses import split_clauses
 from policy.corpus import Example, own_prompts, public_prompts, select
 from policy.schema import BUNDLED, Folder
 
@@ -54,10 +53,12 @@ C = 0.006  # inverse strength of the L2 penalty
 WEIGHTS = {"own": 3.0, "own_benign": 2.0, "overt": 1.0, "chat": 0.3, "caption": 0.3}
 OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
 POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives
-BLOCK_RATE = 0.001  # share of harmless calibration prompts that each head may refuse
-REVIEW_RATE = 0.002
-STRICT_RATE = 0.005  # for the categories that are a matter of audience, in place of review
-NAMED_RATE = 0.01  # beside a real person's name
+FOLDS = 4
+ORDINARY_WEIGHT = 10.0  # of our ordinary prompts among the harmless ones that set the thresholds
+BLOCK_RATE = 0.003  # share of harmless prompts that each head may refuse
+REVIEW_RATE = 0.005
+STRICT_RATE = 0.01  # for the categories that are a matter of audience, in place of review
+NAMED_RATE = 0.02  # beside a real person's name
 LEAST = {"block": 0.5, "review": 0.4, "strict": 0.4, "with_real_person": 0.3}  # no decision on a score below these
 AUDIENCE = ("suggestive", "disturbing")
 FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
@@ -102,20 +103,23 @@ def fit(features: Floats, examples: Sequence[Example], names: tuple[str, ...], e
     return Heads(np.array(rows, np.float32), np.array(biases, np.float32), HEADS, names, encoder)
 
 
-def pooled(rules: Rules, heads: Heads, texts: Sequence[str]) -> Floats:
-    """Pooled log-odds [N, C] of prepared texts, exactly as `policy.assemble.Policy.log_odds` pools them."""
-    flat: list[str] = []
-    owner: list[int] = []
-    penalty: list[float] = []
-    for i, text in enumerate(texts):
-        for k, part in enumerate([text, *split_clauses(text)]):
-            flat.append(part)
-            owner.append(i)
-            penalty.append(rules.file.clause_penalty if k else 0.0)
-    odds = heads.log_odds(rules.features(flat, heads.features)) - np.array(penalty, np.float32)[:, None]
-    out = np.full((len(texts), len(heads.categories)), -np.inf, np.float32)
-    np.maximum.at(out, np.array(owner), odds)
-    return out
+def fold_of(example: Example) -> int:
+    """The cross-validation fold of an example, by seed idea."""
+    return int.from_bytes(hashlib.sha256(f"fold/{example.seed}".encode()).digest()[:4], "big") % FOLDS
+
+
+def out_of_fold(units: Units, examples: Sequence[Example], names: tuple[str, ...], encoder: str) -> Floats:
+    """Pooled scores [N, C] of every example by heads that saw neither it nor its seed idea."""
+    whole = np.flatnonzero(units.penalty == 0)
+    folds = np.array([fold_of(e) for e in examples])
+    learnable = np.array([e.part == "train" for e in examples])
+    scores = np.zeros((len(examples), len(HEADS)), np.float32)
+    for fold in range(FOLDS):
+        seen = np.flatnonzero(learnable & (folds != fold)).tolist()
+        heads = fit(units.features[whole[seen]], [examples[i] for i in seen], names, encoder)
+        judged = folds == fold
+        scores[judged] = sigmoid(pool(heads, units))[judged]
+    return scores
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,38 +130,56 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
 
     rules = load_rules(Folder(BUNDLED / "policy.yaml"))
-    names = feature_names(rules.lexicons, rules.contexts)
+    names, encoder = feature_names(rules.lexicons, rules.contexts), rules.encoder.name
     examples = own_prompts() + public_prompts(options.data, rules.encoder)
-    train = select(examples, lambda e: e.part == "train")
-    calibration = select(examples, lambda e: e.part == "calibration" and not e.unsafe)
-    features = rules.features([rules.prepare(e.text)[2] for e in train], names)
-    heads = fit(features, train, names, rules.encoder.name)
-    scores = sigmoid(pooled(rules, heads, [rules.prepare(e.text)[2] for e in calibration]))
+    examples = select(examples, lambda e: e.part != "test")
+    units = rules.units([rules.prepare(e.text)[2] for e in examples], names)
+    whole = np.flatnonzero(units.penalty == 0)
+    train = [i for i, e in enumerate(examples) if e.part == "train"]
+    heads = fit(units.features[whole[train]], [examples[i] for i in train], names, encoder)
+    scores = out_of_fold(units, examples, names, encoder)
 
     data = heads.to_bytes({"seed": str(SEED), "command": "python -m policy.training DATA"})
     (options.output / "heads.safetensors").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
-    thresholds = calibrate(scores, calibration)
+    thresholds = calibrate(scores, examples)
     header = "# Written by python -m policy.training: scores that the stated shares of harmless prompts exceed.\n"
-    content = {"heads_sha256": digest, "encoder": heads.encoder, "thresholds": thresholds}
+    content = {"heads_sha256": digest, "encoder": encoder, "thresholds": thresholds}
     (options.output / "thresholds.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-    (options.output / "MODEL_CARD.md").write_text(model_card(train, calibration, digest), encoding="utf-8")
+    summary = out_of_fold_summary(scores, examples, thresholds)
+    card = model_card([examples[i] for i in train], summary, digest)
+    (options.output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
-def calibrate(scores: Floats, calibration: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Thresholds per category from the scores [N, C] of harmless prompts; ordinary users' prompts weigh most.
+def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+    """Thresholds per category from the out-of-fold scores [N, C]; ordinary users' prompts weigh most.
 
     Quantiles alone would refuse on next to nothing where harmless prompts rarely come near a category.
     """
-    weight = np.array([10.0 if e.source.startswith("own") else 1.0 for e in calibration])
+    harmless = np.array([not e.unsafe for e in examples])
+    weight = np.array([ORDINARY_WEIGHT if e.source == "own_benign" else 1.0 for e in examples])[harmless]
     out: dict[str, dict[str, float]] = {}
     for k, category in enumerate(HEADS):
         middle = ("strict", STRICT_RATE) if category in AUDIENCE else ("review", REVIEW_RATE)
         rates = {"block": BLOCK_RATE, middle[0]: middle[1], "with_real_person": NAMED_RATE}
         rates["lexicon_floor"] = 1 - FLOOR_RATE
-        cuts = {name: weighted_quantile(scores[:, k], weight, 1 - rate) for name, rate in rates.items()}
+        cuts = {name: weighted_quantile(scores[harmless, k], weight, 1 - rate) for name, rate in rates.items()}
         out[category] = {name: round(max(cut, LEAST.get(name, 0.0)), 4) for name, cut in cuts.items()}
     return out
+
+
+def out_of_fold_summary(
+    scores: Floats, examples: Sequence[Example], thresholds: dict[str, dict[str, float]]
+) -> dict[tuple[str, str], tuple[int, float, float]]:
+    """Per source and label: prompts, share blocked and share blocked or reviewed by the heads alone."""
+    block = np.array([thresholds[c]["block"] for c in HEADS])
+    review = np.array([thresholds[c].get("review", 1.0) for c in HEADS])
+    blocked = np.asarray((scores >= block).any(axis=1))
+    flagged = np.asarray((scores >= np.minimum(block, review)).any(axis=1))
+    groups: dict[tuple[str, str], list[int]] = {}
+    for i, e in enumerate(examples):
+        groups.setdefault((e.source, "unsafe" if e.unsafe else "safe"), []).append(i)
+    return {g: (len(r), float(blocked[r].mean()), float(flagged[r].mean())) for g, r in sorted(groups.items())}
 
 
 def weighted_quantile(values: Floats, weight: npt.NDArray[np.float64], share: float) -> float:
@@ -167,13 +189,15 @@ def weighted_quantile(values: Floats, weight: npt.NDArray[np.float64], share: fl
     return float(values[order][min(int(np.searchsorted(below, share)), len(values) - 1)])
 
 
-def model_card(train: Sequence[Example], calibration: Sequence[Example], digest: str) -> str:
+def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[int, float, float]], digest: str) -> str:
     """What the heads are, from what and how they were made."""
     counts = Counter((e.source, "unsafe" if e.unsafe else "safe") for e in train)
     rows = "\n".join(f"| {source} | {label} | {n} |" for (source, label), n in sorted(counts.items()))
     per_head = Counter(e.category for e in train if e.unsafe)
     heads = "\n".join(f"| {c} | {per_head[c]} |" for c in HEADS)
-    benign = ", ".join(f"{s} {n}" for s, n in sorted(Counter(e.source for e in calibration).items()))
+    folds = "\n".join(
+        f"| {s} | {b} | {n} | {100 * x:.1f} % | {100 * y:.1f} % |" for (s, b), (n, x, y) in summary.items()
+    )
     return f"""# Prompt classifier heads
 
 {len(HEADS)} logistic regressions, one per category, over a frozen multilingual sentence embedding and the counts of
@@ -184,8 +208,8 @@ listed words (`policy/classifier.py`). Languages: English and Chinese; others on
 * Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
   rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
-* Thresholds: quantiles of harmless calibration prompts ({benign}); see `thresholds.yaml`.
-* Figures on held-out prompts: `benchmarks/results/policy.md`.
+* Thresholds: quantiles of the out-of-fold scores of harmless prompts, ordinary ones weighted {ORDINARY_WEIGHT:g}-fold.
+* Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
 Public sets (OVERT, AILuminate demo, HarmBench, StrongREJECT, COCO captions, PartiPrompts, VBench-2) were used for
 training and are not part of the repository; our own prompts are, in `policy/data/prompts`.
@@ -197,6 +221,12 @@ training and are not part of the repository; our own prompts are, in `policy/dat
 | head | unsafe training prompts |
 |---|---|
 {heads}
+
+Out-of-fold (each prompt judged by heads that saw neither it nor its seed idea), heads alone, shipped thresholds:
+
+| source | label | prompts | blocked | blocked or reviewed |
+|---|---|---|---|---|
+{folds}
 
 Limits: words and clauses are judged, not images; metaphor and meaning that only appears in motion pass. Sarcasm and
 counter-speech are hard for the encoder. Chinese training prompts are few and all our own.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from policy import load_policy
-from policy.clauses import MAX_CLAUSES, split_clauses
+from policy.clauses import MAX_PARTS, split_parts
 from policy.gazetteer import rewrite
 from policy.language import identify
 from policy.phrases import PhraseIndex
@@ -138,9 +138,16 @@ def test_language(text: str, language: str) -> None:
     assert identify(text) == language
 
 
-def test_clauses() -> None:
-    assert split_clauses("a red balloon rising over the sea") == []
-    parts = split_clauses("Wide shot of a harbour. A man walks his dog along the pier; gulls circle above the boats.")
-    assert len(parts) == 3
-    assert len(split_clauses("one two three four five. " * 100)) <= MAX_CLAUSES
-    assert len(split_clauses("海面上升起一只红色的气球，远处有一艘白色的帆船，天空中飞过海鸥")) == 3
+def test_parts_are_sentences_and_their_clauses() -> None:
+    assert split_parts("a red balloon rising over the sea") == []
+    parts = split_parts("Wide shot of a harbour. A man walks his dog along the pier; gulls circle above the boats.")
+    assert [p.kind for p in parts] == ["sentence", "sentence", "clause", "clause"]
+    assert parts[1].text == "A man walks his dog along the pier; gulls circle above the boats."
+    assert len(split_parts("海面上升起一只红色的气球，远处有一艘白色的帆船，天空中飞过海鸥")) == 3
+
+
+def test_long_prompts_are_read_to_the_end_in_a_bounded_number_of_parts() -> None:
+    text = " ".join(f"Sentence with number word{i} inside it." for i in range(100))
+    parts = split_parts(text)
+    assert len(parts) <= MAX_PARTS
+    assert all(f"word{i} " in " ".join(p.text for p in parts) for i in range(100))
