@@ -120,12 +120,15 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--clips", type=int, default=8000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--output", type=Path, default=Path("runs/judge.safetensors"))
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    clips, truth = dataset(args.clips, seed=10**6)
-    test_clips, test_truth = dataset(600, seed=2 * 10**6)
+    clips, truth = dataset(args.clips, seed=10**6 * (1 + args.seed))
+    test_clips, test_truth = dataset(600, seed=10**9)
     judge = Judge()
+    if args.start:
+        judge.load_state_dict(load_file(args.start))
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
     begin, budget, step = time.process_time(), args.minutes * 60, 0
     while (spent := time.process_time() - begin) < budget:
