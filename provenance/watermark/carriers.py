@@ -16,17 +16,21 @@ from provenance.watermark.normalise import inverse
 
 @dataclass(frozen=True)
 class Band:
-    """Frequencies from ``low`` to ``high`` cycles per frame. ``name`` separates the keyed streams of the bands."""
+    """Frequencies from ``low`` to ``high`` cycles per frame. ``name`` separates the keyed streams of the bands.
+
+    ``clear`` is the cosine between code word and soft values, before any attack, from which the band is worth taking.
+    """
 
     name: str
     low: float
     high: float
+    clear: float
 
 
 #: Long waves outlive codecs longest, but only flat pictures leave room for them, and on large frames they show.
-COARSE = Band("coarse", 16.0, 32.0)
-MIDDLE = Band("middle", 32.0, 52.0)
-FINE = Band("fine", 52.0, 76.0)
+COARSE = Band("coarse", 16.0, 32.0, clear=0.97)
+MIDDLE = Band("middle", 32.0, 52.0, clear=0.99)
+FINE = Band("fine", 52.0, 76.0, clear=0.0)
 BANDS = (COARSE, MIDDLE, FINE)
 
 _LARGE = 480  # pixels of the shorter side
@@ -42,10 +46,11 @@ def candidate_bands(width: int, height: int) -> tuple[Band, ...]:
 
 @dataclass(frozen=True)
 class Carriers:
-    """Index of each ``coefficient`` in the flat DCT grid, the code ``bit`` it carries, its keyed ``sign``, and the
-    ``weight`` that whitens natural pictures, whose amplitude falls as 1/f: each [n].
+    """How a ``band`` is dealt: index of each ``coefficient`` in the flat DCT grid, the code ``bit`` it carries, its
+    keyed ``sign``, and the ``weight`` that whitens natural pictures, whose amplitude falls as 1/f: each [n].
     """
 
+    band: Band
     coefficient: npt.NDArray[np.int64]
     bit: npt.NDArray[np.int64]
     sign: Plane
@@ -84,6 +89,7 @@ def deal(key: WatermarkKey, band: Band) -> Carriers:
     coefficient = inside[: rings * CODE_BITS]
     words = key.words(f"spread-spectrum/1/{band.name}", 2 * rings * CODE_BITS).reshape(2, rings, CODE_BITS)
     return Carriers(
+        band=band,
         coefficient=coefficient,
         bit=np.argsort(words[0], axis=1, kind="stable").ravel(),
         sign=np.where(words[1].ravel() >> np.uint64(63), 1.0, -1.0).astype(np.float32),

@@ -38,7 +38,6 @@ _FLAT_DEVIATION = 0.95  # luma codes of standard deviation where there is no det
 _EMBED_GROUP = 8  # frames that share one pattern: codecs keep what stands still
 _DETECT_GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 _COMPENSATION = 0.7  # share of the host's interference that is worth its distortion once a codec adds noise
-_CLEAR = 0.97  # cosine from which the host's interference no longer matters beside a codec's noise
 _PASSES = 2  # the limiter is not linear: the second pass corrects by what the first achieved
 
 
@@ -73,7 +72,7 @@ class SpreadSpectrum:
 
 
 class SpreadSpectrumEmbedder:
-    """Marks one clip. Groups of frames are independent of each other: memory does not grow, and any excerpt reads."""
+    """Marks one clip, each group of frames by itself: memory does not grow, and excerpts read."""
 
     def __init__(
         self, carriers: Sequence[Carriers], code_word: npt.NDArray[np.uint8], psnr: float, size: tuple[int, int]
@@ -97,14 +96,15 @@ class SpreadSpectrumEmbedder:
         """What to add to each frame of a group whose mean is ``host``: int16 [H, W], deviation at most ``limit``.
 
         Takes the first band in which this picture's own structure leaves the mark clear, else the last, which is
-        always the clearest.
+        always the clearest. A clip never goes back to an earlier band: soft values add up best within one.
         """
         normalised, mask = normalise(host)
         deviation = min(limit, _FLAT_DEVIATION * _rms(mask))
-        for carriers in self._carriers:
-            pattern, clarity = self._shape(carriers, host, forward(normalised), mask, deviation)
-            if clarity >= _CLEAR:
-                break
+        spectrum = forward(normalised)
+        pattern, clarity = self._shape(self._carriers[0], host, spectrum, mask, deviation)
+        while clarity < self._carriers[0].band.clear and len(self._carriers) > 1:
+            self._carriers = self._carriers[1:]
+            pattern, clarity = self._shape(self._carriers[0], host, spectrum, mask, deviation)
         full = resize(pattern, *self._size)
         full *= deviation / (_rms(full) + 1e-9)
         return np.rint(full).astype(np.int16)
