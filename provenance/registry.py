@@ -6,6 +6,8 @@ Entries are only ever added; nothing updates them. The one exception undoes an e
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -223,9 +225,18 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
 
 def _configure_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")  # an entry must survive a power cut, as its file does
     cursor.execute(f"PRAGMA busy_timeout={BUSY_MILLISECONDS}")
+    deadline = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:
+            # Of several first users of a new database, SQLite refuses all but one at once, without waiting.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    cursor.execute("PRAGMA synchronous=FULL")  # an entry must survive a power cut, as its file does
     cursor.close()
 
 
