@@ -167,7 +167,7 @@ def test_an_interrupted_generation_leaves_nothing_behind(desk, number, code):
     assert desk.names(), "sealing never began"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == code
+    assert process.returncode == code, err
     assert out == ""
     assert "Traceback" not in err
     assert len(lines(err)) == 1
