@@ -1,7 +1,7 @@
 """Put trained networks into the package: ``python -m generator.dit.training.release RUNS``.
 
-Weights are stored as float16, half the size; the sampled frames differ from those of float32 weights by less than
-one code value on average.
+Weights are stored as float16, half the size, and computed with in float32. What they draw is measured as stored
+(``python -m benchmarks.generator``).
 """
 
 from __future__ import annotations
