@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 from PIL import Image
 
 from benchmarks.attacks.scene import FPS, Plane, Scene, black, by_picture
@@ -62,20 +63,21 @@ class Jpeg:
 def _round_trip(frames: Frames, codec: str, options: dict[str, str]) -> Frames:
     frames = _padded(frames)
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream(codec, rate=FPS, options=options | _QUIET.get(codec, {}))
+    with av.open(file, "w", format="mp4") as writer:
+        stream = writer.add_stream(codec, rate=FPS, options=options | _QUIET.get(codec, {}))
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, "yuv420p"
         for index, (luma, chroma) in enumerate(zip(frames.luma, frames.chroma, strict=True)):
             picture = video_frame(luma, chroma)
             picture.pts = index
-            container.mux(stream.encode(picture))
-        container.mux(stream.encode(None))
+            writer.mux(stream.encode(picture))
+        writer.mux(stream.encode(None))
     file.seek(0)
     luma, chroma = np.empty_like(frames.luma), np.empty_like(frames.chroma)
     count = 0
-    with av.open(file) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for picture in container.decode(video=0):
+    with av.open(file, "r") as reader:
+        reader.streams.video[0].thread_type = "AUTO"
+        for picture in reader.decode(video=0):
             luma[count], chroma[count] = planes(picture)
             count += 1
     if count != len(frames):

@@ -88,7 +88,8 @@ class Perspective:
         corners = np.array([[0, 0], [right, 0], [right, below], [0, below]], np.float32)
         inwards = np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
         moved = corners + inwards * scene.rng(self).integers(0, reach.astype(int) + 1, (4, 2))
-        return warped(frames, cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), cv2.INTER_LINEAR)
+        matrix = np.asarray(cv2.getPerspectiveTransform(corners, moved.astype(np.float32)), np.float64)
+        return warped(frames, matrix, cv2.INTER_LINEAR)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ class Reading:
     ``payload_bits`` is the exact message or None; ``payload`` its meaning where the message is ours.
     ``statistic`` grows with the strength of the mark; its scale belongs to the algorithm. ``false_positive_rate`` is
     the chance that unmarked material would have given a message, for all the attempts that led to this reading.
+    ``best_bits`` is the likeliest message even where its check fails: for comparing bit accuracies, and for no
+    conclusion about a video.
     """
 
     algorithm: str
@@ -25,6 +27,7 @@ class Reading:
     statistic: float
     frames: int
     false_positive_rate: float
+    best_bits: tuple[int, ...] | None = None
 
 
 class Embedder(Protocol):
