@@ -34,7 +34,7 @@ from benchmarks.quality import quality
 from benchmarks.watermark_table import Record, page
 from countermark.core.errors import CountermarkError, WatermarkError
 from countermark.core.media import Frames
-from provenance.watermark import InvisibleWatermark, SpreadSpectrum, Watermark, WatermarkKey
+from provenance.watermark import InvisibleWatermark, SpreadSpectrum, TrustMark, VideoSeal, Watermark, WatermarkKey
 from provenance.watermark.invisible import Method
 from tests.provenance.graphic_clip import graphic_clip
 
@@ -149,6 +149,11 @@ def contenders(options: argparse.Namespace) -> list[Contender]:
         few = 8 if name == "rivaGan" else None  # which takes seconds a frame
         make = partial(InvisibleWatermark, cast(Method, name), 32)
         found.append(Contender(name, make, QUICK_READ if options.quick else few))
+    few = QUICK_READ if options.quick else None
+    if options.videoseal:
+        found.append(Contender("Video Seal", partial(VideoSeal, options.videoseal), few))
+    if options.trustmark:
+        found.append(Contender("TrustMark Q", partial(TrustMark, options.trustmark), few))
     return found
 
 
@@ -180,6 +185,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--clips", type=int, default=16, help="at most so many of each material")
     parser.add_argument("--frames", type=int, default=72, help="at most so many of each clip")
     parser.add_argument("--peers", default="dwtDct,dwtDctSvd", help="methods of invisible-watermark, comma-separated")
+    parser.add_argument("--videoseal", type=Path, help="Video Seal's TorchScript file, to have it among the peers")
+    parser.add_argument("--trustmark", type=Path, help="folder with TrustMark's variant Q, to have it among the peers")
     parser.add_argument("--taef2", type=Path, help="folder with the weights of TAEF2, for the regeneration attack")
     parser.add_argument("--results", type=Path, default=RESULTS / "watermark.jsonl", help="journal of results")
     parser.add_argument("--table", type=Path, default=RESULTS / "watermark.md", help="where the table goes")
@@ -191,6 +198,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.quick:
         options.clips, options.frames = min(options.clips, 3), min(options.frames, 24)
     return options
+
+
+def command(options: argparse.Namespace, arguments: Sequence[str]) -> str:
+    """What was typed, with names in place of this machine's paths."""
+    named = [str(options.data), *(str(value) for value in vars(options).values() if isinstance(value, Path))]
+    typed = ["DATA" if word == named[0] else Path(word).name if word in named else word for word in arguments]
+    return " ".join(["python -m benchmarks.watermark", *typed])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -212,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     records = [r for r in journal.records if (r.material, r.clip) in seen and r.length == options.frames]
     if not records:
         raise SystemExit(f"Nothing in {options.data} could be measured.")
-    options.table.write_text(page(records, attacks, " ".join(["python -m benchmarks.watermark", *sys.argv[1:]])))
+    options.table.write_text(page(records, attacks, command(options, arguments or sys.argv[1:])))
     print(f"wrote {options.table}")
 
 

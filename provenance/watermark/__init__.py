@@ -1,11 +1,20 @@
 """Invisible watermarks: Countermark's own, and those that other tools leave."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from provenance.watermark.interface import Detector, Embedder, Reading, Watermark
 from provenance.watermark.invisible import InvisibleWatermark
 from provenance.watermark.keys import WatermarkKey, load_or_create_key
 from provenance.watermark.known import KnownMark, detect_known_marks
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
 from provenance.watermark.spread import ALGORITHM_ID, SpreadSpectrum, detect, embed
+
+if TYPE_CHECKING:
+    from provenance.watermark.trustmark import TrustMark
+    from provenance.watermark.videoseal import VideoSeal
 
 __all__ = [
     "ALGORITHM_ID",
@@ -17,6 +26,8 @@ __all__ = [
     "Payload",
     "Reading",
     "SpreadSpectrum",
+    "TrustMark",
+    "VideoSeal",
     "Watermark",
     "WatermarkKey",
     "detect",
@@ -24,3 +35,11 @@ __all__ = [
     "embed",
     "load_or_create_key",
 ]
+
+_NEURAL = {"TrustMark": "trustmark", "VideoSeal": "videoseal"}  # imported on first use, for they need torch
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NEURAL:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_NEURAL[name]}"), name)

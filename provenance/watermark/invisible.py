@@ -127,7 +127,7 @@ def _load(method: Method) -> ModuleType:
             imwatermark.WatermarkEncoder.loadModel()
         except ImportError as error:
             raise WatermarkError(
-                "rivaGan needs onnxruntime, which is not installed.", remedy="Run `pip install onnxruntime`."
+                "rivaGan needs onnxruntime, which is not installed.", remedy="Run `pip install 'countermark[rivagan]'`."
             ) from error
     module: ModuleType = imwatermark
     return module

@@ -11,6 +11,7 @@ from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames
 from provenance.watermark import InvisibleWatermark, detect_known_marks
 from provenance.watermark.known import MESSAGES, binomial_tail
+from tests.provenance.drawn_clip import draw
 
 
 def photograph(seed: int = 0, side: int = 512) -> np.ndarray:
@@ -83,6 +84,18 @@ def test_invisible_watermark_speaks_our_interface(method) -> None:
     assert reading.payload is None
     assert reading.false_positive_rate == 1.0
     assert np.array_equal(marked.pts, clip.pts)
+
+
+def test_rivagan_marks_and_reads() -> None:
+    pytest.importorskip("onnxruntime")
+    clip = next(draw(1))
+    watermark = InvisibleWatermark("rivaGan", capacity=32)
+    bits = tuple(int(bit) for bit in np.random.default_rng(0).integers(0, 2, 32))
+    detector = watermark.detector(width=clip.width, height=clip.height)
+    detector.update(watermark.embedder(bits, width=clip.width, height=clip.height).process(clip))
+    reading = detector.result()
+    assert reading.payload_bits is not None
+    assert np.mean(np.array(reading.payload_bits) == bits) >= 0.9
 
 
 def test_missing_libraries_are_explained(monkeypatch: pytest.MonkeyPatch) -> None:
