@@ -223,10 +223,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(f"{material}: {clip.name}: {contender.name}", flush=True)
             seen.add((material, clip.name))
             backdrop = clip.frames
-    records = [r for r in journal.records if (r.material, r.clip) in seen and r.length == options.frames]
-    if not records:
+            records = [r for r in journal.records if (r.material, r.clip) in seen and r.length == options.frames]
+            options.table.write_text(page(records, attacks, command(options, arguments or sys.argv[1:])))
+    if not seen:
         raise SystemExit(f"Nothing in {options.data} could be measured.")
-    options.table.write_text(page(records, attacks, command(options, arguments or sys.argv[1:])))
     print(f"wrote {options.table}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 from pathlib import Path
 
@@ -231,11 +232,10 @@ def test_a_checkpoint_that_would_run_code_is_not_loaded(trustmark_folder, tmp_pa
 
     for name in ("trustmark_Q.yaml", "decoder_Q.ckpt"):
         (tmp_path / name).write_bytes((trustmark_folder / name).read_bytes())
-    for save in (
-        lambda path: torch.save({"state_dict": Evil()}, path),
-        lambda path: path.write_bytes(pickle.dumps(Evil())),
-    ):
-        save(tmp_path / "encoder_Q.ckpt")
+    archive = io.BytesIO()
+    torch.save({"state_dict": Evil()}, archive)
+    for content in (archive.getvalue(), pickle.dumps(Evil(), protocol=2)):
+        (tmp_path / "encoder_Q.ckpt").write_bytes(content)
         with pytest.raises(WeightsError, match="does not fit"):
             TrustMark(tmp_path, schema=None).detector(width=160, height=120)
     assert not witness.exists()
