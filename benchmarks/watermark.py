@@ -71,10 +71,11 @@ class Journal:
         known = [json.loads(line) for line in whole.splitlines()]
         self.records = [Record(**entry["record"]) for entry in known if entry["code"] == code]
 
-    def done(self, material: str, clip: str, length: int, algorithm: str) -> set[str]:
-        """Attacks already measured."""
-        place = (material, clip, length, algorithm)
-        return {r.attack for r in self.records if (r.material, r.clip, r.length, r.algorithm) == place}
+    def of(self, material: str, clip: str, length: int, contender: Contender) -> dict[str, Record]:
+        """What is known of one marked clip, by attack."""
+        place = (material, clip, length, contender.name, contender.frames)
+        known = ((r.material, r.clip, r.length, r.algorithm, r.read_frames) for r in self.records)
+        return {r.attack: r for r, key in zip(self.records, known, strict=True) if key == place}
 
     def add(self, record: Record) -> None:
         """Write one result to the disk."""
@@ -88,7 +89,7 @@ def measure(
     journal: Journal, *, until: float = float("inf"),
 ) -> None:  # fmt: skip
     """Mark the clip, attack it, and note what can be read; skips what the journal has, stops at time ``until``."""
-    finished = journal.done(material, clip.name, length, contender.name)
+    finished = journal.of(material, clip.name, length, contender)
     open_attacks = [attack for attack in attacks if attack.name not in finished]
     if not open_attacks or time.monotonic() > until:
         return
@@ -213,19 +214,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options.results.parent.mkdir(parents=True, exist_ok=True)
     journal = Journal(options.results, code_version())
     attacks: dict[str, Sequence[Attack]] = {m: chosen(m, options) for m in options.material.split(",")}
-    seen: set[tuple[str, str]] = set()
+    rivals, records = contenders(options), list[Record]()
     for material, wanted in attacks.items():
         backdrop = graphic_clip(0)
         for clip in clips(material, options.data, count=options.clips, length=options.frames):
             scene = Scene(zlib.crc32(clip.name.encode()), backdrop, options.taef2)
-            for contender in contenders(options):
+            for contender in rivals:
                 measure(material, clip, options.frames, contender, wanted, scene, journal, until=until)
+                known = journal.of(material, clip.name, options.frames, contender)
+                records += [known[attack.name] for attack in wanted if attack.name in known]
                 print(f"{material}: {clip.name}: {contender.name}", flush=True)
-            seen.add((material, clip.name))
             backdrop = clip.frames
-            records = [r for r in journal.records if (r.material, r.clip) in seen and r.length == options.frames]
             options.table.write_text(page(records, attacks, command(options, arguments or sys.argv[1:])))
-    if not seen:
+    if not records:
         raise SystemExit(f"Nothing in {options.data} could be measured.")
     print(f"wrote {options.table}")
 
