@@ -1,6 +1,6 @@
 """How well watermarks survive: ours and the runnable peers, side by side on the same clips in one run.
 
-    python -m benchmarks.watermark DATA [--quick] [--material hd,360p,portrait,256,drawn,single]
+    python -m benchmarks.watermark DATA [--quick] [--material hd,360p,portrait,256,drawn,single] [--attacks crop,rotate]
         [--peers dwtDct,dwtDctSvd,rivaGan] [--videoseal FILE] [--trustmark FOLDER] [--taef2 FOLDER]
 
 DATA is a folder of clips. Every algorithm marks every clip, with a fresh message (and ours with a fresh key); every
@@ -162,6 +162,8 @@ def chosen(material: str, options: argparse.Namespace) -> list[Attack]:
     """The attacks that make sense for a material and can be done with what the user has."""
     temporal = (Drop, Duplicate, Excerpt, Retime)
     attacks = [attack for attack in ATTACKS if not options.quick or attack.name in QUICK]
+    if options.attacks:
+        attacks = [attack for attack in attacks if any(part in attack.name for part in options.attacks.split(","))]
     if material == "single":
         attacks = [attack for attack in attacks if not any(isinstance(step, temporal) for step in attack.steps)]
     if options.taef2 is None:
@@ -185,6 +187,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--material", default="hd", help=f"some of {','.join(MATERIALS)}; default: hd")
     parser.add_argument("--clips", type=int, default=16, help="at most so many of each material")
     parser.add_argument("--frames", type=int, default=72, help="at most so many of each clip")
+    parser.add_argument("--attacks", help="only attacks whose names contain one of these, comma-separated")
     parser.add_argument("--peers", default="dwtDct,dwtDctSvd", help="methods of invisible-watermark, comma-separated")
     parser.add_argument("--videoseal", type=Path, help="Video Seal's TorchScript file, to have it among the peers")
     parser.add_argument("--trustmark", type=Path, help="folder with TrustMark's variant Q, to have it among the peers")

@@ -155,6 +155,8 @@ def test_attacks_that_make_no_sense_or_cannot_be_done_are_left_out(tmp_path):
         "excerpt of 1 s", "single frame",
     }  # fmt: skip
     assert not [attack for attack in chosen("hd", parse([str(tmp_path)])) if "TAEF2" in attack.name]
+    some = chosen("hd", parse([str(tmp_path), "--attacks", "crop .5,rotate 9"]))
+    assert [attack.name for attack in some] == ["rotate 90", "crop .55"]
     assert len(spread(moving(64, 64, 9), 4)) == 4
     assert len(spread(moving(64, 64, 3), 4)) == 3
 
@@ -174,6 +176,10 @@ def test_the_command_writes_a_table_and_a_journal(tmp_path, capsys):
     identity = next(line for line in lines if (line["algorithm"], line["attack"]) == ("ours", "identity"))
     assert identity["outcome"] == "exact"
     assert identity["psnr"] > 40
+    main([str(tmp_path), *few[:-1], "", "--attacks", "identity", *files])
+    assert "dwtDct" not in table.read_text()
+    assert "JPEG" not in table.read_text()
+    assert len(journal.read_text().splitlines()) == len(lines)  # nothing was measured again
     for bad in (["--material", "4k"], ["--peers", "none"]):
         with pytest.raises(SystemExit):
             main([str(tmp_path), *bad, *files])
