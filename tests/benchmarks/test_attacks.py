@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from moving_clip import COUNT, HEIGHT, WIDTH, moving
 from safetensors.torch import save_file
 from torchvision.transforms import functional as tvf
 
@@ -18,17 +19,7 @@ from benchmarks.attacks.timing import Drop, Duplicate, Excerpt, Retime
 from countermark.core.errors import WeightsError
 from countermark.core.media import Frames
 
-WIDTH, HEIGHT, COUNT = 160, 96, 30
 NAMED = {attack.name: attack for attack in ATTACKS}
-
-
-def moving(height: int = HEIGHT, width: int = WIDTH, count: int = COUNT, seed: int = 0) -> Frames:
-    """Coloured clouds that drift."""
-    rng = np.random.default_rng(seed)
-    cloud = cv2.GaussianBlur(rng.normal(size=(height, width + count, 3)), (0, 0), 3)
-    cloud = np.clip(128 + 45 * cloud / cloud.std(), 0, 255).astype(np.uint8)
-    rgb = np.stack([cloud[:, t : t + width] for t in range(count)])
-    return Frames.from_rgb(rgb, pts=np.arange(count))
 
 
 @pytest.fixture(scope="module")

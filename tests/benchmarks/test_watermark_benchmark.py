@@ -8,6 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from moving_clip import moving
 
 from benchmarks.attacks import ATTACKS, Scene
 from benchmarks.clips import MATERIALS, clips, files_of
@@ -16,7 +17,6 @@ from benchmarks.watermark import Contender, Journal, chosen, judge, main, measur
 from benchmarks.watermark_table import wilson
 from countermark.core.media import Frames, VideoSpec, VideoWriter
 from provenance.watermark import Reading
-from tests.benchmarks.test_attacks import moving
 
 
 def write(path, frames: Frames) -> None:

@@ -6,12 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from drawn_clip import draw
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames
 from provenance.watermark import InvisibleWatermark, detect_known_marks
 from provenance.watermark.known import MESSAGES, binomial_tail
-from tests.provenance.drawn_clip import draw
 
 
 def photograph(seed: int = 0, side: int = 512) -> np.ndarray:
