@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
+import pytest
 
 from countermark.core.media import Frames
+
+# OpenCV needs a system library such as libGL. Imported first, this skips the modules that attack clips.
+cv2 = pytest.importorskip("cv2", reason="OpenCV cannot be loaded here", exc_type=ImportError)
 
 WIDTH, HEIGHT, COUNT = 160, 96, 30
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 import torch
-from moving_clip import COUNT, HEIGHT, WIDTH, moving
+from moving_clip import COUNT, HEIGHT, WIDTH, cv2, moving
 from safetensors.torch import save_file
 from torchvision.transforms import functional as tvf
 

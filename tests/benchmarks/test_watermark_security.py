@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
-from moving_clip import moving
+from moving_clip import cv2, moving
 
 from benchmarks.clips import clips
 from benchmarks.watermark_security import added, detail, main, shared, table
