@@ -34,7 +34,16 @@ from benchmarks.quality import quality
 from benchmarks.watermark_table import Record, page
 from countermark.core.errors import CountermarkError, WatermarkError
 from countermark.core.media import Frames
-from provenance.watermark import InvisibleWatermark, SpreadSpectrum, TrustMark, VideoSeal, Watermark, WatermarkKey
+from provenance.watermark import (
+    Embedder,
+    InvisibleWatermark,
+    SpreadSpectrum,
+    TrustMark,
+    VideoSeal,
+    Watermark,
+    WatermarkKey,
+)
+from provenance.watermark.detector import known_bits
 from provenance.watermark.invisible import Method
 from tests.provenance.graphic_clip import graphic_clip
 
@@ -94,9 +103,9 @@ def measure(
     if not open_attacks or time.monotonic() > until:
         return
     watermark = contender.make()
-    bits = np.random.default_rng(scene.seed).integers(0, 2, watermark.capacity)
+    bits = message(watermark, np.random.default_rng(scene.seed))
     try:
-        embedder = watermark.embedder(bits.tolist(), width=clip.frames.width, height=clip.frames.height)
+        embedder = embedder_for(watermark, bits.tolist(), clip.frames)
         begin = time.process_time()
         marked = embedder.process(clip.frames)
     except WatermarkError as error:
@@ -114,6 +123,22 @@ def measure(
         journal.add(replace(note, attack=attack.name, accuracy=accuracy, outcome=outcome, detect_ms=detect_ms))
         if time.monotonic() > until:
             return
+
+
+def message(watermark: Watermark, rng: np.random.Generator) -> np.ndarray:
+    """Random payload bits; ours begin with the version and the issuer that belong to the key."""
+    bits = rng.integers(0, 2, watermark.capacity)
+    if isinstance(watermark, SpreadSpectrum):
+        known = known_bits(watermark.key)
+        bits[: len(known)] = known
+    return bits
+
+
+def embedder_for(watermark: Watermark, bits: Sequence[int], frames: Frames) -> Embedder:
+    """An embedder for the clip; ours is told its length, as sealing tells it."""
+    if isinstance(watermark, SpreadSpectrum):
+        return watermark.embedder(bits, width=frames.width, height=frames.height, length=len(frames))
+    return watermark.embedder(bits, width=frames.width, height=frames.height)
 
 
 def judge(watermark: Watermark, received: Frames, bits: np.ndarray) -> tuple[float, str, float]:

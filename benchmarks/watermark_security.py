@@ -44,8 +44,8 @@ class Marked:
     bits: Bits
 
 
-def marked(clip: Frames, watermark: Watermark, bits: Bits) -> Marked:
-    embedder = watermark.embedder(bits, width=clip.width, height=clip.height)
+def marked(clip: Frames, watermark: SpreadSpectrum, bits: Bits) -> Marked:
+    embedder = watermark.embedder(bits, width=clip.width, height=clip.height, length=len(clip))
     return Marked(clip, embedder.process(clip), bits)
 
 
@@ -73,7 +73,7 @@ def added(frames: Frames, plane: Plane, decibels: float) -> Frames:
 def reads(watermark: Watermark, frames: Frames) -> Bits | None:
     detector = watermark.detector(width=frames.width, height=frames.height)
     detector.update(frames)
-    return detector.result().payload_bits
+    return detector.result(search=False).payload_bits  # nobody turned the picture
 
 
 def attempts(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
-from provenance.watermark import Payload, Watermark
+from provenance.watermark import Payload, SpreadSpectrum
 
 _FIRST_LOOK = 48
 """Frames before the first attempt; the evidence is doubled before each further one."""
@@ -35,11 +35,21 @@ class Extraction:
     """Why no attempt was made, if none was."""
 
 
-def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool = True) -> Extraction:
+def extract(
+    path: Path,
+    watermark: SpreadSpectrum,
+    limits: Limits,
+    *,
+    register: Iterable[Payload] = (),
+    search: bool = True,
+    isolated: bool = True,
+) -> Extraction:
     """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
 
-    At most 624 frames are looked at, however long the video. ``isolated=False`` decodes in this process, for files
-    that this process has written itself.
+    At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
+    picture that was cropped, turned or distorted, and the payloads of a ``register`` are tried one by one (see
+    `SpreadSpectrumDetector.result`). ``isolated=False`` decodes in this process, for files that this process has
+    written itself.
     """
     with VideoReader(path, limits, isolated=isolated, max_frames=_OPENING) as reader:
         info = reader.info
@@ -56,12 +66,12 @@ def extract(path: Path, watermark: Watermark, limits: Limits, *, isolated: bool 
             if seen >= next_look:
                 next_look *= 2
                 attempts += 1
-                result = detector.result()
+                result = detector.result(search=False)
                 if result.payload is not None:
                     break
-        if result is None:
+        if result is None or result.payload is None:
             attempts += 1
-            result = detector.result()
+            result = detector.result(search=search, register=register)
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
 
 

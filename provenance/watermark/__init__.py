@@ -5,12 +5,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from provenance.watermark.detector import ALGORITHM_ID
 from provenance.watermark.interface import Detector, Embedder, Reading, Watermark
 from provenance.watermark.invisible import InvisibleWatermark
 from provenance.watermark.keys import WatermarkKey, load_or_create_key
 from provenance.watermark.known import KnownMark, detect_known_marks
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
-from provenance.watermark.spread import ALGORITHM_ID, SpreadSpectrum, detect, embed
+from provenance.watermark.spread import SpreadSpectrum, detect, embed
 
 if TYPE_CHECKING:
     from provenance.watermark.trustmark import TrustMark

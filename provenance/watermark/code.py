@@ -36,10 +36,12 @@ FALSE_POSITIVE_RATE = LIST_SIZE * 2.0**-CRC_BITS
 class Decoded:
     """One decoding. ``payload`` is None when no candidate passes the CRC.
 
-    ``correlation`` is the cosine between the soft values and the accepted (else the likeliest) code word, 0..1.
+    ``likeliest`` is the accepted, else the likeliest message, which is then not to be relied on; ``correlation`` is the
+    cosine between the soft values and its code word, 0..1.
     """
 
     payload: tuple[int, ...] | None
+    likeliest: tuple[int, ...]
     correlation: float
 
 
@@ -53,10 +55,29 @@ def encode(payload: Sequence[int]) -> Bits:
     return _transform(word)
 
 
-def decode(soft: Soft, list_size: int = LIST_SIZE) -> list[Decoded]:
-    """Decode soft values float [B, 512] (positive means 0; any positive scale), one result a row."""
+def encode_all(payloads: Bits) -> Bits:
+    """Code words uint8 [n, 512] of payloads uint8 [n, 64]: the code is affine, so one matrix makes them all."""
+    offset, rows = _generator()
+    product = payloads.astype(np.float32) @ rows.astype(np.float32)  # sums of at most 64 ones are exact
+    return np.asarray((product.astype(np.uint8) & 1) ^ offset, np.uint8)
+
+
+@cache
+def _generator() -> tuple[Bits, Bits]:
+    """The code word of the zero payload [512], and what each payload bit changes in it [64, 512]."""
+    offset = encode([0] * PAYLOAD_BITS)
+    unit = np.eye(PAYLOAD_BITS, dtype=np.uint8)
+    return offset, np.stack([encode(row.tolist()) ^ offset for row in unit])
+
+
+def decode(soft: Soft, known: Sequence[int] = (), list_size: int = LIST_SIZE) -> list[Decoded]:
+    """Decode soft values float [B, 512] (positive means 0; any positive scale), one result a row.
+
+    ``known`` are leading payload bits that the caller knows, such as the issuer that a key belongs to: the code then
+    has fewer messages to tell apart and reads weaker marks. They are part of every result.
+    """
     values = np.asarray(soft, np.float32)
-    words, metrics = _list_decode(values, list_size)
+    words, metrics = _list_decode(values, np.asarray(known, np.uint8), list_size)
     norm = np.linalg.norm(values, axis=-1) * np.sqrt(CODE_BITS) + 1e-30
     correlation = np.einsum("bn,bln->bl", values, 1.0 - 2.0 * words.astype(np.float32)) / norm[:, None]
     info = _transform(words)[..., _information_set()]
@@ -69,8 +90,9 @@ def _choose(info: Bits, correlation: npt.NDArray[np.floating]) -> Decoded:
     for candidate, value in zip(info, correlation, strict=True):
         payload = candidate[:PAYLOAD_BITS]
         if np.array_equal(_crc(payload), candidate[PAYLOAD_BITS:]):
-            return Decoded(tuple(int(bit) for bit in payload), float(value))
-    return Decoded(None, float(correlation[0]))
+            message = tuple(int(bit) for bit in payload)
+            return Decoded(message, message, float(value))
+    return Decoded(None, tuple(int(bit) for bit in info[0, :PAYLOAD_BITS]), float(correlation[0]))
 
 
 def _crc(payload: Bits) -> Bits:
@@ -99,13 +121,17 @@ def _transform(words: Bits) -> Bits:
     return out
 
 
-def _list_decode(soft: Soft, list_size: int) -> tuple[Bits, Soft]:
+def _list_decode(soft: Soft, known: Bits, list_size: int) -> tuple[Bits, Soft]:
     """Surviving code words uint8 [B, L, 512] and their path metrics [B, L] (lower is likelier)."""
+    information = _information_set()
     frozen = np.ones(CODE_BITS, bool)
-    frozen[_information_set()] = False
+    frozen[information[len(known) :]] = False
+    given = np.zeros(CODE_BITS, np.uint8)
+    given[information[: len(known)]] = known
+    offset = _transform(given)  # the code is linear: without the known part, the known bits are zero, hence frozen
     metric = np.zeros((len(soft), 1), np.float32)
-    words, metric, _ = _visit(soft[:, None, :], metric, frozen, list_size)
-    return words, metric
+    words, metric, _ = _visit((soft * (1 - 2 * offset.astype(np.float32)))[:, None, :], metric, frozen, list_size)
+    return words ^ offset, metric
 
 
 def _visit(

@@ -1,4 +1,4 @@
-"""The canonical grid: every frame, whatever its size and shape, is looked at on the same 256 x 256 points.
+"""The canonical grid: every frame, whatever its size and shape, is looked at on the same 320 x 320 points.
 
 A mark that lives on a grid relative to the frame survives any resizing and any change of aspect ratio, because the
 detector resizes too. Resampling is a sparse matrix a side (triangle filter, widened when shrinking), which is exact,
@@ -15,11 +15,11 @@ from scipy.sparse import csr_matrix
 
 Plane = npt.NDArray[np.float32]
 
-GRID = 256
+GRID = 320
 
 
 def to_grid(plane: npt.NDArray[np.floating]) -> Plane:
-    """Resize [H, W] to float32 [256, 256]."""
+    """Resize [H, W] to float32 [320, 320]."""
     return resize(plane, GRID, GRID)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from countermark.core.errors import WatermarkError
 from countermark.core.media.frames import Frames
 from provenance.watermark.payload import Payload
 
@@ -75,3 +76,12 @@ class Watermark(Protocol):
     def detector(self, *, width: int, height: int) -> Detector:
         """A detector for one clip of the given size in pixels."""
         ...
+
+
+def check_frames(frames: Frames, size: tuple[int, int]) -> None:
+    """Raise :class:`WatermarkError` for frames of another (height, width) than the clip's."""
+    if (frames.height, frames.width) != size:
+        raise WatermarkError(
+            f"A frame of {frames.width}x{frames.height} came in a clip of {size[1]}x{size[0]}.",
+            remedy="Start a new embedder or detector where the frame size changes.",
+        )

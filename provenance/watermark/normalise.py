@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy.fft import dctn, idctn
 
-from provenance.watermark.grid import GRID, Plane
+from provenance.watermark.grid import GRID, Plane, to_grid
 
-_HIGH_PASS = 25.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
-_MASK_WIDTH = 6.0  # standard deviation of the mask's window, grid points
+_HIGH_PASS = 22.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
+_MASK_WIDTH = 7.5  # standard deviation of the mask's window, grid points
 _MASK_SLOPE = 8.0  # mean absolute detail, in luma codes, that doubles the mask
-_LIMIT = 1.0  # knee of the soft limiter, in units of the mask
+_LIMIT = 0.8  # knee of the soft limiter, in units of the mask
 
 
 def normalise(plane: Plane) -> tuple[Plane, Plane]:
-    """High-passed detail of a grid plane over the perceptual mask, softly limited; and that mask: both [256, 256].
+    """High-passed detail of a grid plane over the perceptual mask, softly limited; and that mask: both [320, 320].
 
     The mask is wide and smooth on purpose: the detector must find the same one in a degraded picture.
     The limiter keeps strong edges, which hold nearly all the energy of flat graphics, from drowning the rest.
@@ -27,6 +28,11 @@ def normalise(plane: Plane) -> tuple[Plane, Plane]:
     mask = np.asarray(1 + np.maximum(activity, 0) / _MASK_SLOPE, np.float32)
     scaled = detail / mask
     return np.asarray(scaled / np.sqrt(1 + (scaled / _LIMIT) ** 2), np.float32), mask
+
+
+def frame_mean(group: npt.NDArray[np.uint8]) -> Plane:
+    """Mean luma of a few frames uint8 [T, H, W] on the grid: float32 [320, 320]."""
+    return to_grid(group.sum(axis=0, dtype=np.uint16) / np.float32(len(group)))
 
 
 def forward(plane: Plane) -> Plane:

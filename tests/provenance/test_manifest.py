@@ -29,7 +29,7 @@ from provenance.manifest import (
 )
 from provenance.origin import Origin
 
-BINDING = SoftBinding("org.countermark.video.1", "10011122334455aa", 708)
+BINDING = SoftBinding("org.countermark.video.2", "10011122334455aa", 708)
 GENERATED = Origin(
     kind="generated",
     generator="test-model",
@@ -353,7 +353,7 @@ def test_soft_binding_training_and_disclosure(signed: Signed) -> None:
     _, document = signed(GENERATED)
     assertions = document["manifests"][0]["assertions"]
     binding = assertions["c2pa.soft-binding"]
-    assert binding["alg"] == "org.countermark.video.1"
+    assert binding["alg"] == "org.countermark.video.2"
     assert binding["blocks"] == [{"scope": {"timespan": {"start": 0, "end": 708}}, "value": "10011122334455aa"}]
     assert {e["use"] for e in assertions["cawg.training-mining"]["entries"].values()} == {"notAllowed"}
     disclosure = assertions["c2pa.ai-disclosure"]

@@ -20,7 +20,7 @@ from provenance.registry import Pending, RegistryEntry, open_registry
 def entry(video_id: str = "10010000000000aa", **changes: object) -> RegistryEntry:
     fields: dict[str, object] = {
         "video_id": video_id,
-        "algorithm": "org.countermark.video.1",
+        "algorithm": "org.countermark.video.2",
         "manifest_id": f"urn:c2pa:{video_id}",
         "claim_sha256": "c" * 64,
         "file_sha256": "f" * 64,
@@ -41,7 +41,7 @@ def test_what_is_added_is_found_again_unchanged(settings: Settings) -> None:
     with open_registry(settings) as registry:
         registry.add(entry(), b"manifest")
     with open_registry(settings) as registry:
-        assert registry.find("org.countermark.video.1", entry().video_id) == entry()
+        assert registry.find("org.countermark.video.2", entry().video_id) == entry()
         assert registry.find_manifest(entry().manifest_id) == entry()
         assert registry.manifest(entry().video_id) == b"manifest"
         assert registry.file_sha256(entry().video_id) == "f" * 64
@@ -68,7 +68,7 @@ def test_both_algorithm_and_value_must_match(settings: Settings) -> None:
     with open_registry(settings) as registry:
         registry.add(entry(), b"manifest")
         assert registry.find("com.example.other", entry().video_id) is None
-        assert registry.find("org.countermark.video.1", "10010000000000ab") is None
+        assert registry.find("org.countermark.video.2", "10010000000000ab") is None
 
 
 def test_video_and_manifest_ids_are_taken_once(settings: Settings) -> None:

@@ -46,7 +46,7 @@ def test_sealed_video_is_what_the_result_says(case: Case) -> None:
     assert (sealed.frames, sealed.width, sealed.height) == (FRAMES, SIDE, SIDE)
     assert sealed.duration == pytest.approx(FRAMES / 24)
     assert sealed.manifest_id.startswith("urn:c2pa:")
-    assert sealed.watermark.algorithm == "org.countermark.video.1"
+    assert sealed.watermark.algorithm == "org.countermark.video.2"
     assert 40 < sealed.watermark.psnr < 60
     assert sealed.signer.name == "Test Studio"
     assert sealed.signer.trusted is False
@@ -57,7 +57,7 @@ def test_sealed_video_is_what_the_result_says(case: Case) -> None:
 def test_registry_entry_matches_the_file(case: Case) -> None:
     sealed = case.sealed
     with open_registry(case.settings) as registry:
-        entry = registry.find("org.countermark.video.1", sealed.video_id)
+        entry = registry.find("org.countermark.video.2", sealed.video_id)
         assert entry is not None
         assert registry.manifest(sealed.video_id) == manifest_store(sealed.path)
     assert entry.manifest_id == sealed.manifest_id

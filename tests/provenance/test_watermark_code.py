@@ -47,11 +47,24 @@ def test_word_errors_stay_near_the_limit_of_the_code() -> None:
     assert all(f.payload in (None, p) for f, p in zip(found, payloads, strict=True))
 
 
+def test_known_bits_are_part_of_the_result_and_help() -> None:
+    rng = np.random.default_rng(5)
+    payloads = [tuple(int(b) for b in row) for row in rng.integers(0, 2, (60, PAYLOAD_BITS))]
+    known = payloads[0][:16]
+    payloads = [known + payload[16:] for payload in payloads]
+    values = np.stack([soft(p, 1.85, i) for i, p in enumerate(payloads)])
+    with_known, without = decode(values, known), decode(values)
+    assert all(found.likeliest[:16] == known for found in with_known)
+    assert all(found.payload in (None, p) for found, p in zip(with_known, payloads, strict=True))
+    assert sum(f.payload is not None for f in with_known) > sum(f.payload is not None for f in without)
+    assert decode(values, tuple(1 - bit for bit in known))[0].payload is None
+
+
 def test_noise_passes_a_shortened_check_as_often_as_the_model_says() -> None:
     """On 8 of the 32 CRC bits, noise agrees with 1 - (1 - 2^-8)^32 = 11.8 %: each path of the list is one fair try."""
     trials = 500
     noise = np.random.default_rng(4).normal(size=(trials, CODE_BITS)).astype(np.float32)
-    words, _ = code._list_decode(noise, LIST_SIZE)
+    words, _ = code._list_decode(noise, np.zeros(0, np.uint8), LIST_SIZE)
     info = code._transform(words)[..., code._information_set()]
     check = np.array([[code._crc(candidate[:PAYLOAD_BITS]) for candidate in row] for row in info])
     agree = (check[..., :8] == info[..., PAYLOAD_BITS : PAYLOAD_BITS + 8]).all(axis=-1)

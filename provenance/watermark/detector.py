@@ -1,0 +1,164 @@
+"""Read the mark: add up the detail of all frames, find how the picture lies in the marked one, decode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+
+from countermark.core.media.frames import Frames
+from provenance.watermark.carriers import Deal, Sync, deal
+from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, decode, encode_all
+from provenance.watermark.geometry import MIRRORS, Homography, border_geometries, resample
+from provenance.watermark.grid import GRID, Plane
+from provenance.watermark.interface import Reading, check_frames
+from provenance.watermark.keys import WatermarkKey
+from provenance.watermark.normalise import forward, frame_mean, normalise
+from provenance.watermark.payload import VERSION, Payload
+from provenance.watermark.sync import locate, refine
+
+ALGORITHM_ID = "org.countermark.video.2"
+_RECALL_CHUNK = 8192
+_GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
+
+#: Chance that unmarked material matches any entry of a register, over all entries and attempts.
+RECALL_FALSE_POSITIVE_RATE = 1e-9
+
+
+@dataclass(frozen=True)
+class _View:
+    """One way in which the picture may lie in the marked one: its soft values [tries, 512]."""
+
+    geometry: Homography
+    soft: Plane
+
+
+class SpreadSpectrumDetector:
+    """Reads one clip in memory that does not grow with it. What it adds up serves any key and any geometry."""
+
+    def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int]) -> None:
+        self._keys, self._size = tuple(keys), size
+        self._detail = np.zeros((GRID, GRID), np.float32)
+        self._brightest = np.zeros((GRID, GRID), np.float32)
+        self._frames = 0
+
+    def update(self, frames: Frames) -> None:
+        """Add a chunk's detail to the sum."""
+        check_frames(frames, self._size)
+        for start in range(0, len(frames), _GROUP):
+            group = frames.luma[start : start + _GROUP]
+            mean = frame_mean(group)
+            self._detail += np.float32(len(group)) * normalise(mean)[0]
+            np.maximum(self._brightest, mean, out=self._brightest)
+        self._frames += len(frames)
+
+    @property
+    def detail(self) -> Plane:
+        """The sum so far, float32 [320, 320]."""
+        return self._detail.copy()
+
+    def result(self, *, search: bool = True, register: Iterable[Payload] = ()) -> Reading:
+        """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1.
+
+        Always tried: the frame as it is, mirrored, and turned by quarters. ``search`` also looks for the mark in a
+        picture that was cropped, turned, scaled, squeezed or seen in perspective: some seconds. Where nothing can be
+        decoded, the payloads of a ``register`` are compared one by one, which finds marks too weak to decode.
+        """
+        attempts = 0
+        best: tuple[float, tuple[int, ...] | None] = (-1.0, None)
+        register = tuple(register)
+        for key in self._keys:
+            words = [payload for payload in register if payload.issuer == key.issuer]
+            views: list[_View] = []
+            for stage in self._stages(deal(key), search=search):
+                views += stage
+                soft = np.concatenate([view.soft for view in stage])
+                found = max(
+                    decode(soft, known_bits(key)), key=lambda word: (word.payload is not None, word.correlation)
+                )
+                attempts += len(soft)
+                if found.payload is not None:
+                    return self._reading(found.payload, None, found.correlation, attempts * FALSE_POSITIVE_RATE)
+                if found.correlation > best[0]:
+                    best = (found.correlation, found.likeliest)
+            recalled = recall(np.concatenate([view.soft for view in views]), words)
+            if recalled is not None:
+                payload, correlation = recalled
+                return self._reading(payload.to_bits(), None, correlation, RECALL_FALSE_POSITIVE_RATE)
+        return self._reading(None, best[1], best[0], attempts * FALSE_POSITIVE_RATE)
+
+    def _stages(self, dealt: Deal, *, search: bool) -> Iterator[list[_View]]:
+        """Ever dearer guesses at the geometry."""
+        spectrum = forward(self._detail)
+        yield [_View(mirror.geometry, soft_values(mirror.apply(spectrum), dealt)) for mirror in MIRRORS]
+        if not search or not self._frames:
+            return
+        for geometries in self._guesses(dealt.sync):
+            if geometries:
+                planes = (forward(resample(self._detail, geometry)) for geometry in geometries)
+                yield [_View(g, soft_values(plane, dealt)) for g, plane in zip(geometries, planes, strict=True)]
+
+    def _guesses(self, sync: Sync) -> Iterator[list[Homography]]:
+        yield [refine(self._detail, geometry, sync) for geometry in border_geometries(self._brightest)]
+        for squeezed in (False, True):
+            located = (found.geometry for found in locate(self._detail, self._size, sync, squeezed=squeezed))
+            yield list(islice(located, 2))  # mostly the right one is among them
+            yield list(located)
+
+    def _reading(
+        self,
+        bits: tuple[int, ...] | None,
+        likeliest: tuple[int, ...] | None,
+        statistic: float,
+        rate: float,
+    ) -> Reading:
+        return Reading(
+            algorithm=ALGORITHM_ID,
+            payload_bits=bits,
+            payload=None if bits is None else Payload.from_bits(bits),
+            statistic=statistic,
+            frames=self._frames,
+            false_positive_rate=rate,
+            best_bits=bits or likeliest,
+        )
+
+
+def soft_values(spectrum: Plane, dealt: Deal) -> Plane:
+    """What to decode: the soft values of both bands, and of each alone, at unit length: float32 [3, 512]; positive
+    means 0. Rings are weighted by their own noise, which is the picture's and the codec's.
+    """
+    lower, upper = dealt.lower.read(spectrum), dealt.upper.read(spectrum)
+    rows = []
+    for values in (np.concatenate((lower, upper)), lower, upper):
+        sum_ = (1 / (values.std(axis=1) + 1e-9)) @ values
+        rows.append(sum_ / (np.linalg.norm(sum_) + 1e-9))
+    return np.asarray(rows, np.float32)
+
+
+def recall(soft: Plane, register: Sequence[Payload]) -> tuple[Payload, float] | None:
+    """The registered payload whose code word fits one row of ``soft`` [n, 512] beyond chance, and their cosine.
+
+    With random signs of the carriers, the cosine of unmarked material with a given word exceeds c with a probability of
+    at most exp(-c^2 512 / 2) (Hoeffding, J. American Statistical Association 58, 1963); the threshold keeps the sum
+    over all words and rows below :data:`RECALL_FALSE_POSITIVE_RATE`.
+    """
+    if not register:
+        return None
+    highest = np.sqrt(2 * np.log(len(register) * len(soft) / RECALL_FALSE_POSITIVE_RATE) / CODE_BITS)
+    unit = soft / ((np.linalg.norm(soft, axis=1, keepdims=True) + 1e-9) * np.sqrt(CODE_BITS))
+    found: Payload | None = None
+    for start in range(0, len(register), _RECALL_CHUNK):
+        part = register[start : start + _RECALL_CHUNK]
+        words = encode_all(np.array([payload.to_bits() for payload in part], np.uint8))
+        cosines = ((1 - 2 * words.astype(np.float32)) @ unit.T).max(axis=1)
+        best = int(np.argmax(cosines))
+        if cosines[best] > highest:
+            found, highest = part[best], float(cosines[best])
+    return None if found is None else (found, float(highest))
+
+
+def known_bits(key: WatermarkKey) -> tuple[int, ...]:
+    """The leading payload bits that every mark of this key has: version and issuer."""
+    return Payload(issuer=key.issuer, serial=0, version=VERSION).to_bits()[:16]

@@ -1,0 +1,173 @@
+"""Write the mark: read the host's own projections, and raise the weakest code bits first.
+
+The embedder is informed (Malvar and Florencio, "Improved spread spectrum", IEEE Trans. Signal Processing 51(4), 2003;
+Miller, Doerr and Cox, IEEE Trans. Image Processing 13(6), 2004): all bits are lifted to one level that exhausts the
+distortion budget, so that the picture's own structure hardly interferes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from countermark.core.media.frames import Colour, Frames
+from provenance.watermark.carriers import Carriers, Sync, pattern
+from provenance.watermark.grid import GRID, Plane, resize
+from provenance.watermark.interface import check_frames
+from provenance.watermark.normalise import forward, frame_mean, normalise
+
+_FLAT_DEVIATION = 0.95  # luma codes of standard deviation where there is no detail: more shows on a clear sky
+_GROUP = 8  # frames that share one pattern: codecs keep what stands still
+_SYNC_SHARE = 0.2  # of the distortion budget
+_COMPENSATION = 0.5  # share of the host's interference that is worth its distortion once a codec adds noise
+_CLEAR = 0.9  # cosine between code word and soft values from which a choice of carriers is worth taking
+_PASSES = 2  # the limiter is not linear: the second pass corrects by what the first achieved
+
+# A codec keeps best what it meets in the first frames of a scene: the rest of the scene is predicted from them. And
+# there the eye sees least: it needs up to .78 s after a cut to see detail again (Seyler and Budrikis, "Detail
+# perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
+_ONSET = np.array([2.0, 1.8, 1.6, 1.4, 1.2, 1.1])  # factors of the first frames of a scene, where there is detail
+_HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
+_CUT = 20.0  # mean absolute change of luma, in codes, from which a new scene is assumed
+
+
+class _Strength:
+    """The factor of each frame: more at the start of a scene, and so much less in the frames after it."""
+
+    def __init__(self, length: int | None) -> None:
+        horizon = min(length or _HORIZON, _HORIZON)
+        factors = np.ones(max(horizon, len(_ONSET)))
+        factors[: len(_ONSET)] += (_ONSET - 1) * horizon / _HORIZON
+        factors = factors[:horizon]
+        self._factors = (factors / np.sqrt(np.mean(factors**2))).astype(np.float32)
+        self._frame = 0
+
+    def cut(self) -> None:
+        """A scene starts. While the last start is not paid for, it gets no more than other frames."""
+        if self._frame >= len(self._factors):
+            self._frame = 0
+
+    def take(self, count: int) -> npt.NDArray[np.float32]:
+        """Factors of the next ``count`` frames, float32 [count]."""
+        index = np.arange(self._frame, self._frame + count)
+        self._frame += count
+        inside = index < len(self._factors)
+        return np.where(inside, self._factors[np.minimum(index, len(self._factors) - 1)], np.float32(1))
+
+
+class SpreadSpectrumEmbedder:
+    """Marks one clip, each group of frames by itself: memory does not grow, and excerpts read."""
+
+    def __init__(
+        self,
+        choices: Sequence[Carriers],
+        sync: Sync,
+        code_word: npt.NDArray[np.uint8],
+        psnr: float,
+        size: tuple[int, int],
+        length: int | None,
+    ) -> None:
+        self._choices, self._sync, self._psnr, self._size = choices, sync, psnr, size
+        self._sign = 1 - 2 * code_word.astype(np.float32)
+        self._strength = _Strength(length)
+        self._last: Plane | None = None
+
+    def process(self, frames: Frames) -> Frames:
+        """Mark a chunk. Luma only; chroma, times and colour are passed through."""
+        check_frames(frames, self._size)
+        luma = np.empty_like(frames.luma)
+        limit = _luma_deviation(self._psnr, frames.colour)
+        for part in self._groups(frames.luma):
+            group = frames.luma[part]
+            mark, extra = self._pattern(frame_mean(group), limit)
+            low, high = min(int(group.min()), 16), max(int(group.max()), 235)  # never beyond what the clip already uses
+            for index, factor in enumerate(self._strength.take(len(group)), start=part.start):
+                step = mark + (factor - 1) * (extra if factor > 1 else mark)
+                luma[index] = np.clip(np.rint(frames.luma[index] + step), low, high)
+        return frames.with_luma(luma)
+
+    def _groups(self, luma: npt.NDArray[np.uint8]) -> Iterator[slice]:
+        """Groups of frames that do not reach across a cut."""
+        begin = 0
+        for index in range(len(luma)):
+            sample = luma[index, ::16, ::16].astype(np.float32)
+            cut = self._last is not None and float(np.mean(np.abs(sample - self._last))) > _CUT
+            self._last = sample
+            if index > begin and (cut or index - begin == _GROUP):
+                yield slice(begin, index)
+                begin = index
+            if cut:
+                self._strength.cut()
+        if len(luma) > begin:
+            yield slice(begin, len(luma))
+
+    def _pattern(self, host: Plane, limit: float) -> tuple[Plane, Plane]:
+        """What to add to each frame of a group whose mean is ``host``, deviation at most ``limit``; and the part of
+        it that lies on detail: both float32 [H, W].
+
+        Takes the first carriers on which this picture's own structure leaves the mark clear, else the last, which are
+        always the clearest. A clip never goes back to an earlier choice: soft values add up best within one.
+        """
+        normalised, mask = normalise(host)
+        spectrum = forward(normalised)
+        deviation = min(limit, _FLAT_DEVIATION * _rms(mask))
+        mark, clarity = self._shape(self._choices[0], host, spectrum, mask, deviation)
+        while clarity < _CLEAR and len(self._choices) > 1:
+            self._choices = self._choices[1:]
+            mark, clarity = self._shape(self._choices[0], host, spectrum, mask, deviation)
+        full = resize(mark, *self._size)
+        factor = deviation / (_rms(full) + 1e-9)
+        return full * factor, resize(mark * np.clip(mask - 1, 0, 1), *self._size) * factor
+
+    def _shape(
+        self, carriers: Carriers, host: Plane, spectrum: Plane, mask: Plane, deviation: float
+    ) -> tuple[Plane, float]:
+        """The mark on the grid, and the cosine between code word and soft values that a detector would see in it."""
+        # Parseval: the budget in pixels as a sum of squared amplitudes over the coefficients.
+        energy = deviation**2 * GRID**2 / float(np.mean(mask**2))
+        level = np.sqrt(energy * (1 - _SYNC_SHARE) / carriers.coefficient.size)
+        weight = 1 / (carriers.read(spectrum).std(axis=1) + level)
+        weight /= weight.sum()
+        before = interference = weight @ carriers.read(spectrum)
+        sync_interference = self._sync.read(spectrum)
+        sync_level = np.sqrt(energy * _SYNC_SHARE / len(sync_interference))
+        gain = 1.0
+        for _ in range(_PASSES):
+            share = np.float32(_COMPENSATION / gain)
+            lift = raise_weakest(self._sign * interference * share, energy * (1 - _SYNC_SHARE) / carriers.rings)
+            sync_lift = np.maximum(sync_level - share * sync_interference, 0)
+            sync_lift *= np.sqrt(energy * _SYNC_SHARE / (np.sum(sync_lift**2) + 1e-9))
+            mark = pattern(self._sign * lift, carriers, sync_lift, self._sync) * mask
+            scale = deviation / (_rms(mark) + 1e-9)
+            lift, sync_lift, mark = lift * scale, sync_lift * scale, mark * scale
+            achieved = forward(normalise(host + mark)[0])
+            after = weight @ carriers.read(achieved)
+            gain = max(float(self._sign @ (after - before)) / float(lift.sum()), 0.1)
+            interference = after - gain * self._sign * lift
+            sync_interference = self._sync.read(achieved) - gain * sync_lift
+        return mark, float(self._sign @ after) / (float(np.linalg.norm(after)) * len(after) ** 0.5 + 1e-9)
+
+
+def raise_weakest(values: Plane, budget: float) -> Plane:
+    """Increments >= 0 of sum of squares ``budget`` that lift the lowest ``values`` [n] to the highest common level."""
+    order = np.sort(values.astype(np.float64))
+    count = np.arange(1, len(order) + 1)
+    mean = np.cumsum(order) / count
+    cost = np.maximum(np.cumsum(order**2) - count * mean**2, 0)  # of levelling the first `count` at their mean
+    level = mean + np.sqrt(np.maximum(budget - cost, 0) / count)
+    fits = (cost <= budget) & (level <= np.append(order[1:], np.inf))
+    return np.asarray(np.maximum(level[np.argmax(fits)] - values, 0), np.float32)
+
+
+def _luma_deviation(psnr: float, colour: Colour) -> float:
+    """Standard deviation of a luma change, in codes, that costs ``psnr`` dB between 8-bit R'G'B' pictures."""
+    codes = 255 if colour.full_range else 219
+    # Rounding adds 1/12 to the mean square: once to the luma, and once to each of the two pictures compared.
+    variance = (codes / 10 ** (psnr / 20)) ** 2 - (1 + 2 * (codes / 255) ** 2) / 12
+    return float(np.sqrt(max(variance, 0)))
+
+
+def _rms(plane: Plane) -> float:
+    return float(np.sqrt(np.mean(np.square(plane))))
