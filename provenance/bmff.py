@@ -23,7 +23,7 @@ from cryptography import x509
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _KNOWN_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"sidx", b"mfra"})
 _MAX_BOXES = 100_000
-_MAX_STORE = 256 * 1024**2
+MAX_STORE = 256 * 1024**2
 _MAX_JUMBF_DEPTH = 8
 _X5CHAIN = 33
 # What indexing into hostile CBOR can raise.
@@ -116,7 +116,7 @@ def manifest_store(path: Path) -> bytes | None:
     """
     with path.open("rb") as file:
         for box in top_level_boxes(file):
-            payload = uuid_payload(file, box, C2PA_UUID, _MAX_STORE)
+            payload = uuid_payload(file, box, C2PA_UUID, MAX_STORE)
             # FullBox version and flags, then the purpose, zero-terminated; a "merkle" box is not the store.
             if payload is None or not payload[4:].startswith(b"manifest\0"):
                 continue

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import (
@@ -37,6 +37,7 @@ from sqlalchemy.schema import CreateTable
 
 from countermark.core.errors import ConfigurationError, RegistryError
 from countermark.core.settings import Settings
+from provenance.origin import Kind
 
 BUSY_MILLISECONDS = 30_000
 """How long SQLite waits for another process to finish writing."""
@@ -101,7 +102,7 @@ class RegistryEntry(BaseModel):
     claim_sha256: str
     file_sha256: str
     file_bytes: int
-    kind: Literal["generated", "protected"]
+    kind: Kind
     generator: str
     generator_version: str
     title: str

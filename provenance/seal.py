@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import log10
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -25,11 +26,13 @@ from provenance.credentials import TRUST_NOTE, load_or_create_credentials
 from provenance.extract import extract
 from provenance.judgement import judge
 from provenance.labels import append_xmp, container_metadata
-from provenance.manifest import SoftBinding, definition, media_type, sign
+from provenance.manifest import Delivery, media_type, sidecar_of, sign
 from provenance.origin import Origin
+from provenance.parents import refuse_broken
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
-from provenance.staging import flush_and_hash, publish, sweep, workspace
+from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, workspace
+from provenance.statements import SoftBinding, Terms, definition
 from provenance.watermark import ALGORITHM_ID, Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
 OnStep = Callable[[str, str], None]
@@ -57,7 +60,10 @@ class Signer(BaseModel):
 
 
 class SealedVideo(BaseModel):
-    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds."""
+    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds.
+
+    ``sidecar`` is the file that holds the manifest where it is not inside, and ``remote`` its address.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,6 +79,8 @@ class SealedVideo(BaseModel):
     watermark: SealedWatermark
     signer: Signer
     registered_at: datetime
+    sidecar: Path | None = None
+    remote: str | None = None
 
 
 def seal(
@@ -85,9 +93,13 @@ def seal(
     audio_from: Path | None = None,
     metadata: dict[str, str] | None = None,
     overwrite: bool = False,
+    delivery: Delivery = "embedded",
     on_step: OnStep | None = None,
 ) -> SealedVideo:
     """Seal chunks of frames (of the size in ``spec``) into the new file ``output`` (.mp4, .m4v or .mov).
+
+    ``delivery`` puts the manifest into the file, into a sidecar beside it (then .mkv and .webm are possible too), or
+    only into the registry, under an address that the file names (``COUNTERMARK_MANIFEST_URL``).
 
     Frames are consumed once, chunk by chunk. ``audio_from`` names a file whose audio is copied, ``metadata`` container
     tags to carry over. ``on_step(name, detail)`` hears of each step. An existing ``output`` is replaced only with
@@ -99,7 +111,7 @@ def seal(
     settings = settings or get_settings()
     step = on_step or _silent
     output = Path(output)
-    _check_request(output, origin, overwrite)
+    _check_request(output, origin, overwrite, delivery, settings)
     credentials = load_or_create_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
     title = origin.title or output.stem
@@ -113,18 +125,41 @@ def seal(
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
             marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
             step("label", "writing the labels")
-            append_xmp(encoded, origin, title=title)
+            manifest_id, remote = f"urn:c2pa:{uuid4()}", None
+            if delivery == "remote":
+                remote = f"{str(settings.manifest_url).rstrip('/')}/manifests/{manifest_id}"
+            append_xmp(encoded, origin, title=title, manifest_url=remote)
             step("sign", f"signing as {credentials.name}")
             binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
-            manifest = definition(origin, binding, title=title, file_format=media_type(output), when=datetime.now(UTC))
-            store = sign(encoded, signed, manifest, credentials, origin=origin, thumbnail=marked.thumbnail)
+            manifest = {"label": manifest_id} | definition(
+                origin,
+                binding,
+                title=title,
+                file_format=media_type(output, delivery),
+                when=datetime.now(UTC),
+                terms=Terms.from_settings(settings),
+            )
+            store = sign(
+                encoded,
+                signed,
+                manifest,
+                credentials,
+                origin=origin,
+                thumbnail=marked.thumbnail,
+                delivery=delivery,
+            )
             encoded.unlink()
             step("read back", "checking watermark and signature in the finished file")
             limits = Limits.from_settings(settings)
-            report = _read_back(signed, watermark, limits, payload=payload, store=store, anchor=credentials.root_pem)
+            report = _read_back(
+                signed, watermark, limits, payload=payload, store=store, anchor=credentials.root_pem, delivery=delivery
+            )
             entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
             step("register", f"registering {payload.video_id}")
             registry.add(entry, store)
+            sidecar = sidecar_of(output) if delivery == "sidecar" else None
+            if sidecar is not None:
+                publish_sidecar(folder, store, sidecar)
             publish(signed, output, overwrite=overwrite)
     step("done", str(output))
     return SealedVideo(
@@ -140,6 +175,8 @@ def seal(
         watermark=SealedWatermark(algorithm=watermark.algorithm_id, psnr=marked.psnr),
         signer=Signer(name=credentials.name, trusted=False, note=TRUST_NOTE),
         registered_at=entry.created_at,
+        sidecar=sidecar,
+        remote=remote,
     )
 
 
@@ -178,31 +215,44 @@ class _Marked:
         return round(10 * log10(255**2 / max(error, 1e-6)), 2)
 
 
-def check_destination(output: Path, *, overwrite: bool) -> None:
+def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
     """Whether a sealed video may be written to ``output``: asked before any long work starts.
 
-    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a container
-    that cannot hold a manifest.
+    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a sidecar that
+    is there already, and `ManifestError` for a container that cannot hold a manifest.
     """
-    media_type(output)
+    media_type(output, delivery)
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+    if delivery == "sidecar":
+        for path in (sidecar_of(output), output):  # a pair of files cannot be replaced in one step
+            if path.exists():
+                raise UsageError(f"{path} exists already.", remedy="Choose another path; a pair is never replaced.")
 
 
-def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
-    check_destination(output, overwrite=overwrite)
+def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Delivery, settings: Settings) -> None:
+    check_destination(output, overwrite=overwrite, delivery=delivery)
+    if delivery == "remote" and not str(settings.manifest_url or "").startswith(("https://", "http://")):
+        raise UsageError(
+            "A remote manifest needs an address.",
+            remedy="Set COUNTERMARK_MANIFEST_URL to where this registry is served (https://...).",
+        )
     if origin.kind == "protected" and len(origin.ingredients) != 1:
         raise UsageError("A protected video has exactly one parent.", remedy="Pass the source file as the ingredient.")
+    if origin.kind == "edited" and not origin.ingredients:
+        raise UsageError("An edited video has a parent.", remedy="Pass the source file as the first ingredient.")
     for path in origin.ingredients:
         if not path.is_file():
             raise UsageError(f"The ingredient {path} is not a file.", remedy="Give the path of an existing file.")
         if path.resolve() == output.resolve():
             raise UsageError(f"{output} is also an input.", remedy="Choose another path for the sealed video.")
-    if origin.kind == "generated":
+    if origin.parent is not None:
+        refuse_broken(origin.parent, settings)
+    if origin.by_model:
         action = (origin.policy or {}).get("action")
         if action not in _RELEASABLE:
             raise PolicyRefusedError(
@@ -248,7 +298,7 @@ def _thumbnail(frames: Frames) -> bytes:
 
 
 def _read_back(
-    path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str
+    path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str, delivery: Delivery
 ) -> ManifestReport:
     """Check the finished file as a stranger would."""
     found = extract(path, watermark, limits, isolated=False)
@@ -258,7 +308,7 @@ def _read_back(
             remedy="Such a short, small or featureless video cannot carry it; use more frames or a lower CRF.",
         )
     try:
-        report = read_report(path, anchor)
+        report = read_report(path, anchor, store=None if delivery == "embedded" else store)
     except (UnreadableManifestError, OSError) as error:
         raise ManifestError(f"The signed file does not read back: {error}.", remedy="Try again.") from error
     if report is None or report.store != store:

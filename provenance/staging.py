@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from countermark.core.errors import MediaError, RegistryError, UsageError
+from provenance.manifest import SIDECAR
 from provenance.registry import Pending, Registry
 
 _SUFFIX = ".sealing"
@@ -78,6 +79,17 @@ def publish(source: Path, output: Path, *, overwrite: bool) -> None:
             os.close(descriptor)
 
 
+def publish_sidecar(folder: Path, store: bytes, sidecar: Path) -> None:
+    """Put a manifest beside the place of its video, before the video appears; `workspace` takes it away on failure.
+
+    Raises `UsageError` when the file has appeared meanwhile and `MediaError` when it cannot be written.
+    """
+    made = folder / sidecar.name
+    made.write_bytes(store)
+    flush_and_hash(made)
+    publish(made, sidecar, overwrite=False)
+
+
 def flush_and_hash(path: Path) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes of a finished file, which is flushed to the disk."""
     with path.open("rb") as file:
@@ -110,8 +122,13 @@ def _settle(registry: Registry, video_id: str, output: Path) -> None:
         return
     if in_place:
         registry.finish(video_id)
-    else:
-        registry.withdraw(video_id)
+        return
+    if expected is not None:
+        sidecar = output.with_suffix(SIDECAR)
+        with suppress(OSError):  # not there, as always when the manifest is inside the video
+            if sidecar.read_bytes() == registry.manifest(video_id):  # ours, and not one that somebody else put there
+                sidecar.unlink()
+    registry.withdraw(video_id)
 
 
 @contextmanager

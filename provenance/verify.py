@@ -13,14 +13,15 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import MediaError
+from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
-from provenance.bmff import is_cut_short
+from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.credentials import load_trust_anchor
 from provenance.extract import Extraction, extract
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, read_labels
+from provenance.manifest import sidecar_of
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
@@ -51,11 +52,15 @@ class Verification(BaseModel):
     recovered: RegistryEntry | None
 
 
-def verify(path: Path, *, settings: Settings | None = None) -> Verification:
+def verify(path: Path, *, manifest: Path | None = None, settings: Settings | None = None) -> Verification:
     """Examine one file. Nothing is fetched from the network.
 
-    Raises `MediaError` when the file cannot be read as video, `MediaLimitError` when it is over the limits, and
-    `CredentialError`, `ConfigurationError` or `RegistryError` when this machine's keys or registry are unusable.
+    ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
+    beside it is read, if there is one.
+
+    Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
+    `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
+    this machine's keys or registry are unusable.
     """
     settings = settings or get_settings()
     path = Path(path)
@@ -66,7 +71,7 @@ def verify(path: Path, *, settings: Settings | None = None) -> Verification:
             f"{path} is cut short.", remedy="Fetch the file again from where it came from; its end is missing."
         )
     anchor = load_trust_anchor(settings)
-    report, unreadable = _read(path, anchor)
+    report, unreadable = _read(path, anchor, manifest)
     with open_registry(settings) as registry:
         case = _Case(path, anchor, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
@@ -84,7 +89,7 @@ def verify(path: Path, *, settings: Settings | None = None) -> Verification:
         summary=summary_sentence(conclusion, findings, shown, recovery.entry),
         video_id=extraction.payload.video_id if extraction.payload else next(iter(bound), None),
         findings=findings,
-        manifest=summarise_manifest(shown, embedded=report is not None) if shown else None,
+        manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
         recovered=recovery.entry if conclusion == "recovered" else None,
     )
 
@@ -110,10 +115,13 @@ class _Recovery:
     report: ManifestReport | None = None
 
 
-def _read(path: Path, anchor: str | None) -> tuple[ManifestReport | None, Finding | None]:
-    """The embedded manifest, or a finding that says why there is none."""
+def _read(path: Path, anchor: str | None, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
+    """The file's manifest, embedded or beside it, or a finding that says why there is none."""
     try:
-        report = read_report(path, anchor)
+        report = None if manifest is not None else read_report(path, anchor)
+        store = _sidecar(path, manifest) if report is None else None
+        if store is not None:
+            report = read_report(path, anchor, store=store)
     except UnreadableManifestError as error:
         if error.remote:
             message = "The file only points to credentials elsewhere, which were not fetched."
@@ -125,6 +133,21 @@ def _read(path: Path, anchor: str | None) -> tuple[ManifestReport | None, Findin
         return report, None
     message = "The file carries no Content Credentials."
     return None, Finding(axis="integrity", status="not_applicable", code="claim.missing", message=message)
+
+
+def _sidecar(path: Path, manifest: Path | None) -> bytes | None:
+    """The manifest store in the file ``manifest`` or else beside the video."""
+    place = manifest or sidecar_of(path)
+    if manifest is None and not place.is_file():
+        return None
+    try:
+        if place.stat().st_size > MAX_STORE:
+            raise UsageError(f"{place} is too large for a manifest.", remedy="Give the .c2pa file of this video.")
+        return place.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The manifest {place} cannot be read: {error.strerror}.", remedy="Give the .c2pa file of this video."
+        ) from error
 
 
 def _judge_embedded(case: _Case) -> Judgement | None:

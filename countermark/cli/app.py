@@ -26,6 +26,8 @@ from countermark.core.errors import PolicyRefusedError, UsageError
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from provenance.manifest import Delivery
+
 YES, NEGATIVE, INTERRUPTED = 0, 1, 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
 
@@ -97,14 +99,20 @@ def generate(
 
 
 @app.command()
-def verify(path: Video, as_json: AsJson = False) -> Outcome:
+def verify(
+    path: Video,
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> Outcome:
     """Say where a video comes from.
 
     Exits with 0 when its credentials hold or are recovered through the watermark, with 1 when it was tampered with,
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path)
+        verification = countermark.verify(path, manifest=manifest)
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 
@@ -145,14 +153,35 @@ def check(prompt: Prompt, as_json: AsJson = False) -> Outcome:
 
 
 @app.command()
-def protect(path: Video, output: Output = None, overwrite: Overwrite = False, as_json: AsJson = False) -> Outcome:
+def protect(
+    path: Video,
+    *,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    sidecar: Annotated[bool, typer.Option("--sidecar", help="Put the manifest beside the video, not into it.")] = False,
+    remote: Annotated[bool, typer.Option("--remote", help="Keep the manifest in the registry; name its address.")] = (
+        False
+    ),
+    remux: Annotated[bool, typer.Option("--remux", help="Let Matroska, WebM and the like become MP4.")] = False,
+    as_json: AsJson = False,
+) -> Outcome:
     """Seal a copy of a video that was made elsewhere.
 
     Nothing is claimed about how it was made. Without -o the copy is NAME.sealed.mp4 beside the original, which is never
     changed.
     """
+    if sidecar and remote:
+        raise UsageError("A manifest is either beside the video or remote.", remedy="Choose one of them.")
+    delivery: Delivery = "sidecar" if sidecar else "remote" if remote else "embedded"
     with progress(f"protecting {path}") as listener:
-        video = countermark.protect(path, output, overwrite=overwrite, on_step=listener.on_step)
+        video = countermark.protect(
+            path,
+            output,
+            overwrite=overwrite,
+            delivery=delivery,
+            remux=remux,
+            on_step=listener.on_step,
+        )
     return Outcome(pages.sealed_page(video), result=video, as_json=as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
 from pydantic import Field, ValidationError
@@ -28,6 +29,15 @@ class Settings(BaseSettings):
     max_pixels: int = Field(default=4096 * 2304, gt=0, description="Largest frame accepted, in pixels.")
     max_seconds: float = Field(default=7200.0, gt=0, description="Longest video accepted, in seconds.")
     max_bytes: int = Field(default=8 * 1024**3, gt=0, description="Largest file accepted, in bytes.")
+
+    c2pa_spec: Literal["2.2", "2.4"] = Field(default="2.4", description="C2PA version that manifests follow.")
+    training: Literal["allowed", "notAllowed", "constrained"] = Field(
+        default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
+    )
+    training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
+    manifest_url: str | None = Field(
+        default=None, description="Address under which this registry serves manifests, for remote delivery."
+    )
 
     policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
     weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")

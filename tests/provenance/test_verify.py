@@ -33,10 +33,11 @@ from provenance import verify as verify_module
 from provenance.bmff import C2PA_UUID, manifest_store, top_level_boxes
 from provenance.credentials import load_or_create_credentials
 from provenance.judgement import Finding, judge
-from provenance.manifest import SoftBinding, definition, new_context, sign
+from provenance.manifest import new_context, sign
 from provenance.origin import Origin
 from provenance.reader import UnreadableManifestError, read_report
 from provenance.registry import RegistryEntry, open_registry
+from provenance.statements import SoftBinding, definition
 from provenance.verify import Verification, verify
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
 
