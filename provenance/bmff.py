@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cbor2
 from cryptography import x509
@@ -25,6 +25,7 @@ _KNOWN_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", 
 _MAX_BOXES = 100_000
 MAX_STORE = 256 * 1024**2
 _MAX_JUMBF_DEPTH = 8
+_MAX_CERTIFICATES = 16
 _X5CHAIN = 33
 # What indexing into hostile CBOR can raise.
 _PARSE_ERRORS = (
@@ -126,10 +127,19 @@ def manifest_store(path: Path) -> bytes | None:
 
 @dataclass(frozen=True)
 class SignedClaim:
-    """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate."""
+    """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate chain.
+
+    ``time_stamps`` are DER tokens or responses of RFC 3161, as the signature carries them.
+    """
 
     claim_sha256: str
-    leaf: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    time_stamps: tuple[bytes, ...] = ()
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The signer's own certificate."""
+        return self.chain[0]
 
 
 def signed_claim(store: bytes, urn: str) -> SignedClaim:
@@ -143,7 +153,7 @@ def signed_claim(store: bytes, urn: str) -> SignedClaim:
             signature = content
     if claim is None or signature is None:
         raise MalformedBoxError(f"manifest {urn} lacks a claim or a signature")
-    return SignedClaim(hashlib.sha256(claim).hexdigest(), _leaf_certificate(_cbor_content(signature)))
+    return SignedClaim(hashlib.sha256(claim).hexdigest(), *_credentials(_cbor_content(signature)))
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -188,8 +198,8 @@ def _cbor_content(content: bytes) -> bytes:
     raise MalformedBoxError("a signature box holds no CBOR")
 
 
-def _leaf_certificate(cose: bytes) -> x509.Certificate:
-    """First certificate of ``x5chain`` of a COSE_Sign1, from the protected header or (claims v1) the unprotected."""
+def _credentials(cose: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
+    """Certificates of ``x5chain`` of a COSE_Sign1, from the protected header or (claims v1) the other; time-stamps."""
     try:
         message = cbor2.loads(cose)
         parts = message.value if isinstance(message, cbor2.CBORTag) else message
@@ -197,15 +207,14 @@ def _leaf_certificate(cose: bytes) -> x509.Certificate:
         for header in headers:
             chain = header.get(_X5CHAIN, header.get("x5chain"))
             if chain is not None:
-                return x509.load_der_x509_certificate(chain if isinstance(chain, bytes) else chain[0])
-    except (
-        cbor2.CBORDecodeError,
-        ValueError,
-        TypeError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+                listed = [chain] if isinstance(chain, bytes) else chain[:_MAX_CERTIFICATES]
+                certificates = tuple(x509.load_der_x509_certificate(certificate) for certificate in listed)
+                return certificates, _time_stamps(parts[1])
+    except _PARSE_ERRORS as error:
         raise MalformedBoxError(f"the signature cannot be parsed: {error}") from error
     raise MalformedBoxError("the signature carries no certificate chain")
+
+
+def _time_stamps(header: Any) -> tuple[bytes, ...]:  # noqa: ANN401  # CBOR
+    containers = [header[label] for label in ("sigTst2", "sigTst") if label in header]
+    return tuple(bytes(token["val"]) for container in containers for token in container["tstTokens"])

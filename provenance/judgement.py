@@ -8,15 +8,15 @@ So its status codes are sorted here by what they speak about, and what the SDK i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from pydantic import BaseModel, ConfigDict
 
-from provenance.credentials import TRUST_NOTE, leaf_problem
+from provenance.credentials import leaf_problem
 from provenance.reader import Ingredient, ManifestReport, Status
+from provenance.timestamps import authority_chain
+from provenance.trust import Anchor, Anchors
 
 Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients"]
 Outcome = Literal["pass", "fail", "warn", "info", "not_applicable"]
@@ -84,10 +84,15 @@ class Judgement:
     findings: tuple[Finding, ...]
     intact: bool
     """Content, claim and signature are as they were when signed, and so are the parents."""
-    trusted: bool
-    """The signer's certificate chains to this machine's root and is fit for signing claims."""
+    vouching: Anchor | None
+    """The anchor that the signer's certificate leads to, if it is fit for signing claims."""
     timely: bool
     """The signature was made while the certificate was valid, as far as can be known."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this machine has reason to trust the signer."""
+        return self.vouching is not None
 
     @property
     def sound(self) -> bool:
@@ -98,22 +103,22 @@ class Judgement:
 def judge(
     report: ManifestReport,
     *,
-    anchor_pem: str | None,
+    anchors: Anchors,
     registered_at: datetime | None = None,
     detached: bool = False,
 ) -> Judgement:
-    """Judge ``report``, which was read with the anchor ``anchor_pem``.
+    """Judge ``report``, which was read with these ``anchors``.
 
     ``registered_at`` is when our registry recorded this very claim, if it did. ``detached`` is for a manifest recovered
     from the registry: its hard binding is to the original file and says nothing about this one.
     """
     failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
     integrity, intact = _integrity([f for f in failures if _axis(f.code) == "integrity"], detached=detached)
-    trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchor_pem)
-    time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at)
+    trust, vouching = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchors)
+    time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at, anchors)
     ingredients, sound_parents = _ingredients(report.ingredients)
     integrity += _vocabulary(report)
-    return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, trusted, timely)
+    return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, vouching, timely)
 
 
 def _axis(code: str) -> Axis:
@@ -161,10 +166,11 @@ def _integrity_message(failure: Status) -> str:
     return f"The manifest is not valid: {failure.explanation or failure.code}."
 
 
-def _trust(report: ManifestReport, failures: list[Status], anchor_pem: str | None) -> tuple[list[Finding], bool]:
+def _trust(report: ManifestReport, failures: list[Status], anchors: Anchors) -> tuple[list[Finding], Anchor | None]:
     signer = report.signer()
     anchored = any(status.code == "signingCredential.trusted" for status in report.success)
-    if any(f.code in _TIME_CODES for f in report.failures) and _issued_by(report, anchor_pem):
+    vouching = anchors.vouching_for(report.signed.chain, "signer") if report.signed else None
+    if vouching is not None and any(f.code in _TIME_CODES for f in report.failures):
         # The SDK calls an expired certificate untrusted as well; who issued it and when it was valid are two questions.
         failures = [f for f in failures if f.code != "signingCredential.untrusted"]
         anchored = True
@@ -180,26 +186,19 @@ def _trust(report: ManifestReport, failures: list[Status], anchor_pem: str | Non
     if problem is not None:
         message = f"The certificate of {signer} may not sign Content Credentials: {problem}."
         findings.append(Finding(axis="trust", status="fail", code="signingCredential.invalid", message=message))
-    if findings or not anchored:
-        if not findings:
-            message = f"Signed by {signer}; whether the certificate is to be trusted was not established."
-            findings.append(Finding(axis="trust", status="fail", code="signingCredential.untrusted", message=message))
-        return findings, False
-    message = f"Signed by {signer}, {TRUST_NOTE}: its certificate authority was made here and is not publicly known."
-    return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], True
+    if not findings and (vouching is None or not anchored):
+        message = f"Signed by {signer}, whose certificate leads to no authority that this machine trusts for signers."
+        findings.append(Finding(axis="trust", status="fail", code="signingCredential.untrusted", message=message))
+    if findings or vouching is None:
+        return findings, None
+    message = f"Signed by {signer}, {vouching.note}"
+    message += "." if vouching.source else ": its certificate authority was made here and is not publicly known."
+    return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], vouching
 
 
-def _issued_by(report: ManifestReport, anchor_pem: str | None) -> bool:
-    if report.signed is None or anchor_pem is None:
-        return False
-    try:
-        report.signed.leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(anchor_pem.encode()))
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
-
-
-def _time(report: ManifestReport, failures: list[Status], registered_at: datetime | None) -> tuple[list[Finding], bool]:
+def _time(
+    report: ManifestReport, failures: list[Status], registered_at: datetime | None, anchors: Anchors
+) -> tuple[list[Finding], bool]:
     findings = []
     leaf = report.signed.leaf if report.signed else None
     covered = (
@@ -207,6 +206,12 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
         and leaf is not None
         and leaf.not_valid_before_utc <= registered_at <= leaf.not_valid_after_utc
     )
+    stamped = {status.code for status in report.success} & {"timeStamp.trusted", "timeStamp.validated"}
+    stamping = _stamping(report, anchors) if "timeStamp.trusted" in stamped else None
+    expired = leaf is not None and leaf.not_valid_after_utc < datetime.now(UTC)
+    if expired and stamping is None and not any(f.code in _TIME_CODES for f in failures):
+        # To the SDK any anchor's time-stamp shows that the certificate was still valid.
+        failures = [*failures, Status("signingCredential.expired", "")]
     timely = True
     for failure in failures:
         if failure.code.startswith(_TIME_PREFIXES):
@@ -221,9 +226,9 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
             timely = False
             message = "The certificate is not valid today, and nothing shows that it was when the file was signed."
             findings.append(Finding(axis="time", status="fail", code=failure.code, message=message))
-    stamped = {status.code for status in report.success} & {"timeStamp.trusted", "timeStamp.validated"}
-    if "timeStamp.trusted" in stamped:
-        message = "A time-stamp authority that this machine trusts vouches for when the file was signed."
+    if stamping is not None:
+        when = str((report.active.get("signature_info") or {}).get("time", "an unknown time"))[:19]
+        message = f"A time-stamp authority, {stamping.note}, confirms that the signature existed on {when}."
         findings.append(Finding(axis="time", status="pass", code="timeStamp.trusted", message=message))
     elif stamped:
         message = "There is an intact time-stamp, from an authority that this machine does not know."
@@ -234,6 +239,15 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
             message += f" The registry recorded the manifest on {registered_at:%Y-%m-%d}."
         findings.append(Finding(axis="time", status="info", code="countermark.time.unstamped", message=message))
     return findings, timely
+
+
+def _stamping(report: ManifestReport, anchors: Anchors) -> Anchor | None:
+    """The anchor for time-stamps that one of the signature's time-stamps leads to."""
+    for token in report.signed.time_stamps if report.signed else ():
+        vouching = anchors.vouching_for(authority_chain(token), "tsa")
+        if vouching is not None:
+            return vouching
+    return None
 
 
 def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bool]:

@@ -89,11 +89,13 @@ def sign(
     origin: Origin,
     thumbnail: bytes | None = None,
     delivery: Delivery = "embedded",
+    time_stamp_url: str | None = None,
 ) -> bytes:
     """Sign ``source`` into the new file ``target`` (two different paths) and return the manifest store.
 
-    ``thumbnail`` is a JPEG. Where the manifest is not embedded, ``target`` is a copy of ``source``, byte for byte.
-    Raises `ManifestError`; a ``target`` left by a failure is not to be used.
+    ``thumbnail`` is a JPEG; ``time_stamp_url`` an RFC 3161 authority that is asked for a time-stamp (the SDK waits 30
+    seconds for it). Where the manifest is not embedded, ``target`` is a copy of ``source``, byte for byte. Raises
+    `ManifestError`; a ``target`` left by a failure is not to be used.
     """
     if source.resolve() == target.resolve():
         raise ManifestError("A file cannot be signed onto itself.", remedy="Give another path for the signed file.")
@@ -102,7 +104,7 @@ def sign(
     with ExitStack() as stack, sdk_errors("The file could not be signed"):
         context = stack.enter_context(new_context(credentials.root_pem))
         info = c2pa.C2paSignerInfo(
-            c2pa.C2paSigningAlg.ES256, credentials.chain_pem.encode(), credentials.key_pem.encode(), None
+            c2pa.C2paSigningAlg.ES256, credentials.chain_pem.encode(), credentials.key_pem.encode(), time_stamp_url
         )
         signer = stack.enter_context(c2pa.Signer.from_info(info))
         builder = stack.enter_context(c2pa.Builder(manifest, context))

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from countermark.core.errors import ManifestError
 from countermark.core.settings import Settings
-from provenance.credentials import load_trust_anchor
 from provenance.judgement import judge
 from provenance.reader import UnreadableManifestError, read_report
+from provenance.trust import load_anchors
 
 
 def refuse_broken(path: Path, settings: Settings) -> None:
@@ -16,15 +16,15 @@ def refuse_broken(path: Path, settings: Settings) -> None:
 
     No credentials, those of a stranger, and those that are kept elsewhere are no obstacle.
     """
-    anchor = load_trust_anchor(settings)
+    anchors = load_anchors(settings)
     try:
-        report = read_report(path, anchor)
+        report = read_report(path, anchors.pem)
     except UnreadableManifestError as error:
         if error.remote:
             return
         problem = f"they cannot be read ({error})"
     else:
-        if report is None or judge(report, anchor_pem=anchor).intact:
+        if report is None or judge(report, anchors=anchors).intact:
             return
         problem = "the file or one of its parents was changed after it was signed"
     raise ManifestError(

@@ -7,22 +7,20 @@ neither a file nor an entry.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from math import log10
+from functools import partial
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
-import numpy as np
-from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import ManifestError, MediaError, PolicyRefusedError, UsageError, WatermarkError
-from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
+from countermark.core.errors import ManifestError, PolicyRefusedError, TimeStampError, UsageError, WatermarkError
+from countermark.core.media import Frames, Limits, VideoSpec
 from countermark.core.settings import Settings, get_settings
 from provenance.credentials import TRUST_NOTE, load_or_create_credentials
+from provenance.encoding import encode_marked
 from provenance.extract import extract
 from provenance.judgement import judge
 from provenance.labels import append_xmp, container_metadata
@@ -33,10 +31,11 @@ from provenance.reader import ManifestReport, UnreadableManifestError, read_repo
 from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, workspace
 from provenance.statements import SoftBinding, Terms, definition
-from provenance.watermark import ALGORITHM_ID, Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
+from provenance.trust import Anchors
+from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
+TimeStamp = Literal["none", "made", "failed"]
 OnStep = Callable[[str, str], None]
-_THUMBNAIL_EDGE = 320
 _RELEASABLE = ("allow", "rewrite")
 
 
@@ -62,7 +61,8 @@ class Signer(BaseModel):
 class SealedVideo(BaseModel):
     """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds.
 
-    ``sidecar`` is the file that holds the manifest where it is not inside, and ``remote`` its address.
+    ``sidecar`` is the file that holds the manifest where it is not inside, and ``remote`` its address. ``time_stamp``
+    is "failed" when the authority did not answer and the settings allow to go on without.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -81,6 +81,7 @@ class SealedVideo(BaseModel):
     registered_at: datetime
     sidecar: Path | None = None
     remote: str | None = None
+    time_stamp: TimeStamp = "none"
 
 
 def seal(
@@ -114,6 +115,7 @@ def seal(
     _check_request(output, origin, overwrite, delivery, settings)
     credentials = load_or_create_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+    anchors = Anchors.local(credentials.root_pem)
     title = origin.title or output.stem
     with open_registry(settings) as registry:
         sweep(registry)
@@ -123,7 +125,7 @@ def seal(
             step("watermark", f"embedding {payload.video_id} and encoding")
             embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
-            marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
+            marked = encode_marked(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
             step("label", "writing the labels")
             manifest_id, remote = f"urn:c2pa:{uuid4()}", None
             if delivery == "remote":
@@ -139,7 +141,8 @@ def seal(
                 when=datetime.now(UTC),
                 terms=Terms.from_settings(settings),
             )
-            store = sign(
+            run = partial(
+                sign,
                 encoded,
                 signed,
                 manifest,
@@ -148,12 +151,15 @@ def seal(
                 thumbnail=marked.thumbnail,
                 delivery=delivery,
             )
+            store, stamp = _sign_in_time(run, signed, settings)
             encoded.unlink()
             step("read back", "checking watermark and signature in the finished file")
             limits = Limits.from_settings(settings)
+            embedded = delivery == "embedded"
             report = _read_back(
-                signed, watermark, limits, payload=payload, store=store, anchor=credentials.root_pem, delivery=delivery
+                signed, watermark, limits, payload=payload, store=store, anchors=anchors, embedded=embedded
             )
+            _check_time_stamp(report, stamp)
             entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
             step("register", f"registering {payload.video_id}")
             registry.add(entry, store)
@@ -176,43 +182,33 @@ def seal(
         signer=Signer(name=credentials.name, trusted=False, note=TRUST_NOTE),
         registered_at=entry.created_at,
         sidecar=sidecar,
+        time_stamp=stamp,
         remote=remote,
     )
 
 
-@dataclass
-class _Marked:
-    """Running account of what has been watermarked and encoded."""
+def _sign_in_time(run: Callable[..., bytes], signed: Path, settings: Settings) -> tuple[bytes, TimeStamp]:
+    """Sign with a time-stamp where one is configured; without it only if the settings allow that."""
+    url = settings.time_stamp_url
+    if url is None:
+        return run(), "none"
+    try:
+        return run(time_stamp_url=url), "made"
+    except ManifestError as error:
+        if settings.time_stamp == "required":
+            raise TimeStampError(
+                f"No video was sealed, because the time-stamp authority {url} failed: {error.cause}",
+                remedy="Try again later, or allow sealing without a time-stamp (COUNTERMARK_TIME_STAMP=preferred).",
+            ) from error
+        signed.unlink(missing_ok=True)
+        return run(), "failed"
 
-    spec: VideoSpec
-    frames: int = 0
-    first_pts: int | None = None
-    last_pts: int = 0
-    squared_error: float = 0.0
-    samples: int = 0
-    thumbnail: bytes | None = field(default=None, repr=False)
 
-    def add(self, before: Frames, after: Frames) -> None:
-        self.frames += len(after)
-        self.samples += after.luma.size
-        for old, new in zip(before.luma, after.luma, strict=True):  # frame by frame, to keep the difference small
-            difference = new.astype(np.float32) - old
-            self.squared_error += float(np.square(difference).sum())
-        self.first_pts = int(after.pts[0]) if self.first_pts is None else self.first_pts
-        self.last_pts = int(after.pts[-1])
-        self.thumbnail = self.thumbnail or _thumbnail(after)
-
-    @property
-    def duration(self) -> float:
-        """Seconds, the last frame counted with its nominal length."""
-        return float((self.last_pts - (self.first_pts or 0)) * self.spec.time_base + 1 / self.spec.fps)
-
-    @property
-    def psnr(self) -> float:
-        """Of R'G'B', in dB: only luma was changed, so each of R', G', B' moved by the scaled luma difference."""
-        scale = 1.0 if self.spec.colour.full_range else 255 / 219
-        error = self.squared_error / self.samples * scale**2
-        return round(10 * log10(255**2 / max(error, 1e-6)), 2)
+def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
+    if stamp == "made" and not any(status.code.startswith("timeStamp.") for status in report.success):
+        raise TimeStampError(
+            "The time-stamp that the authority gave is not valid.", remedy="Use another authority, or check the clock."
+        )
 
 
 def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
@@ -268,37 +264,15 @@ def _unused_payload(registry: Registry, watermark: Watermark, issuer: int) -> Pa
             return payload
 
 
-def _encode(
-    frames: Iterable[Frames],
-    spec: VideoSpec,
-    path: Path,
-    embedder: Embedder,
-    *,
-    audio_from: Path | None,
-    tags: dict[str, str],
-) -> _Marked:
-    marked = _Marked(spec)
-    with VideoWriter(path, spec, audio_from=audio_from, metadata=tags) as writer:
-        for chunk in frames:
-            after = embedder.process(chunk)
-            writer.write(after)
-            marked.add(chunk, after)
-        if marked.frames == 0:
-            raise MediaError("There are no frames to seal.", remedy="Give at least one frame.")
-    return marked
-
-
-def _thumbnail(frames: Frames) -> bytes:
-    first = Frames(frames.luma[:1], frames.chroma[:1], frames.pts[:1], frames.colour)
-    image = Image.fromarray(first.to_rgb()[0])
-    image.thumbnail((_THUMBNAIL_EDGE, _THUMBNAIL_EDGE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
 def _read_back(
-    path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str, delivery: Delivery
+    path: Path,
+    watermark: Watermark,
+    limits: Limits,
+    *,
+    payload: Payload,
+    store: bytes,
+    anchors: Anchors,
+    embedded: bool,
 ) -> ManifestReport:
     """Check the finished file as a stranger would."""
     found = extract(path, watermark, limits, isolated=False)
@@ -308,12 +282,12 @@ def _read_back(
             remedy="Such a short, small or featureless video cannot carry it; use more frames or a lower CRF.",
         )
     try:
-        report = read_report(path, anchor, store=None if delivery == "embedded" else store)
+        report = read_report(path, anchors.pem, store=None if embedded else store)
     except (UnreadableManifestError, OSError) as error:
         raise ManifestError(f"The signed file does not read back: {error}.", remedy="Try again.") from error
     if report is None or report.store != store:
         raise ManifestError("The signed file does not hold the manifest that was written.", remedy="Try again.")
-    judgement = judge(report, anchor_pem=anchor)
+    judgement = judge(report, anchors=anchors)
     if not judgement.sound:
         problems = "; ".join(f"{f.code}: {f.message}" for f in judgement.findings if f.status == "fail")
         raise ManifestError(f"The signed file does not validate: {problems}", remedy="Check the clock and the keys.")

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from provenance.credentials import TRUST_NOTE
 from provenance.judgement import Finding
 from provenance.reader import ManifestReport
 from provenance.registry import RegistryEntry
 from provenance.statements import COMPOSITE_WITH_TRAINED, TRAINED_ALGORITHMIC_MEDIA
+from provenance.trust import Anchor
 
 Conclusion = Literal["verified", "recovered", "tampered", "untrusted", "no_credentials"]
 _UNDATED = "nothing shows that their certificate was valid when they were signed"
@@ -59,19 +59,28 @@ def summarise_manifest(report: ManifestReport, *, embedded: bool) -> ManifestSum
 
 
 def summary_sentence(
-    conclusion: Conclusion, findings: Sequence[Finding], report: ManifestReport | None, entry: RegistryEntry | None
+    conclusion: Conclusion,
+    findings: Sequence[Finding],
+    report: ManifestReport | None,
+    entry: RegistryEntry | None,
+    vouching: Anchor | None,
 ) -> str:
-    """One sentence. ``report`` is the manifest shown, ``entry`` the registry's where the watermark led to it."""
+    """One sentence.
+
+    ``report`` is the manifest shown, ``entry`` the registry's where the watermark led to it, ``vouching`` the anchor
+    behind the signer.
+    """
+    note = f" ({vouching.note})" if vouching else ""
     if conclusion == "tampered":
         first = next(finding.message for finding in findings if finding.status == "fail" and finding.axis != "trust")
         return f"The credentials of this file cannot be relied on: {first[0].lower()}{first[1:]}"
     if conclusion == "recovered" and entry is not None and report is not None:
         return (
-            f"The file's own credentials are missing, but its watermark led to those registered by {entry.signer} "
-            f"({TRUST_NOTE}) on {entry.created_at:%Y-%m-%d}; {_statement(report)}."
+            f"The file's own credentials are missing, but its watermark led to those registered by {entry.signer}"
+            f"{note} on {entry.created_at:%Y-%m-%d}; {_statement(report)}."
         )
     if conclusion == "verified" and report is not None:
-        return f"The credentials are intact and signed by {report.signer()} ({TRUST_NOTE}); {_statement(report)}."
+        return f"The credentials are intact and signed by {report.signer()}{note}; {_statement(report)}."
     if conclusion == "untrusted" and report is not None:
         strange = any(finding.axis == "trust" and finding.status == "fail" for finding in findings)
         why = f"{report.signer()} is a signer this machine has no reason to trust"

@@ -17,14 +17,15 @@ from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
 from provenance.bmff import MAX_STORE, is_cut_short
-from provenance.credentials import load_trust_anchor
 from provenance.extract import Extraction, extract
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, read_labels
 from provenance.manifest import sidecar_of
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
+from provenance.selftest import check_validator
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
+from provenance.trust import Anchor, Anchors, load_anchors
 from provenance.watermark import SpreadSpectrum, load_or_create_key
 
 
@@ -64,16 +65,17 @@ def verify(path: Path, *, manifest: Path | None = None, settings: Settings | Non
     """
     settings = settings or get_settings()
     path = Path(path)
+    check_validator()
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
     extraction = extract(path, watermark, Limits.from_settings(settings))
     if is_cut_short(path):
         raise MediaError(
             f"{path} is cut short.", remedy="Fetch the file again from where it came from; its end is missing."
         )
-    anchor = load_trust_anchor(settings)
-    report, unreadable = _read(path, anchor, manifest)
+    anchors = load_anchors(settings)
+    report, unreadable = _read(path, anchors, manifest)
     with open_registry(settings) as registry:
-        case = _Case(path, anchor, registry, watermark.algorithm_id, extraction, report)
+        case = _Case(path, anchors, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
         judgement = _judge_embedded(case)
     comparison = _compare_watermark(case)
@@ -82,11 +84,12 @@ def verify(path: Path, *, manifest: Path | None = None, settings: Settings | Non
     findings = [*about_manifest, comparison, recovery.finding, *labels]
     conclusion = _conclude(judgement, recovery, unreadable, comparison)
     shown = report or recovery.report
+    vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []
     return Verification(
         path=path,
         conclusion=conclusion,
-        summary=summary_sentence(conclusion, findings, shown, recovery.entry),
+        summary=summary_sentence(conclusion, findings, shown, recovery.entry, vouching),
         video_id=extraction.payload.video_id if extraction.payload else next(iter(bound), None),
         findings=findings,
         manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
@@ -99,7 +102,7 @@ class _Case:
     """What is known of a file before it is judged."""
 
     path: Path
-    anchor: str | None
+    anchors: Anchors
     registry: Registry
     algorithm: str
     extraction: Extraction
@@ -113,15 +116,16 @@ class _Recovery:
     finding: Finding
     entry: RegistryEntry | None = None
     report: ManifestReport | None = None
+    vouching: Anchor | None = None
 
 
-def _read(path: Path, anchor: str | None, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
+def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
     """The file's manifest, embedded or beside it, or a finding that says why there is none."""
     try:
-        report = None if manifest is not None else read_report(path, anchor)
+        report = None if manifest is not None else read_report(path, anchors.pem)
         store = _sidecar(path, manifest) if report is None else None
         if store is not None:
-            report = read_report(path, anchor, store=store)
+            report = read_report(path, anchors.pem, store=store)
     except UnreadableManifestError as error:
         if error.remote:
             message = "The file only points to credentials elsewhere, which were not fetched."
@@ -157,7 +161,7 @@ def _judge_embedded(case: _Case) -> Judgement | None:
     signed = case.report.signed
     registered = entry is not None and signed is not None and entry.claim_sha256 == signed.claim_sha256
     registered_at = entry.created_at if entry and registered else None
-    return judge(case.report, anchor_pem=case.anchor, registered_at=registered_at)
+    return judge(case.report, anchors=case.anchors, registered_at=registered_at)
 
 
 def _recover(case: _Case) -> _Recovery:
@@ -176,11 +180,11 @@ def _recover(case: _Case) -> _Recovery:
         return _Recovery(_recovery_finding("pass", "registered", message))
     problem: str | None
     try:
-        report = read_report(case.path, case.anchor, store=case.registry.manifest(entry.video_id))
+        report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
     except UnreadableManifestError as error:
-        report, problem = None, str(error)
+        report, problem, vouching = None, str(error), None
     else:
-        problem = _registered_problem(report, entry, case.anchor)
+        problem, vouching = _registered_problem(report, entry, case.anchors)
     if report is None or problem is not None:
         message = f"The registry holds this video, but its stored manifest is not usable: {problem}."
         return _Recovery(_recovery_finding("fail", "invalid", message))
@@ -188,21 +192,24 @@ def _recover(case: _Case) -> _Recovery:
         f"The watermark led to the manifest that was registered on {entry.created_at:%Y-%m-%d}; "
         "algorithm and value both match."
     )
-    return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report)
+    return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report, vouching)
 
 
-def _registered_problem(report: ManifestReport | None, entry: RegistryEntry, anchor: str | None) -> str | None:
-    """Why a stored manifest may not be shown as this video's, or None."""
+def _registered_problem(
+    report: ManifestReport | None, entry: RegistryEntry, anchors: Anchors
+) -> tuple[str | None, Anchor | None]:
+    """Why a stored manifest may not be shown as this video's, if so; and who vouches for its signer."""
     if report is None or report.manifest_id != entry.manifest_id:
-        return "it is another manifest"
+        return "it is another manifest", None
     if report.signed is None or report.signed.claim_sha256 != entry.claim_sha256:
-        return "its claim differs from the registered one"
-    if not judge(report, anchor_pem=anchor, registered_at=entry.created_at, detached=True).sound:
-        return "its signature does not hold"
+        return "its claim differs from the registered one", None
+    judgement = judge(report, anchors=anchors, registered_at=entry.created_at, detached=True)
+    if not judgement.sound:
+        return "its signature does not hold", None
     # C2PA 2.4 section 9.3: every soft binding must match, in algorithm and in value.
     if set(report.soft_bindings(entry.algorithm)) != {entry.video_id}:
-        return "it is bound to another watermark"
-    return None
+        return "it is bound to another watermark", None
+    return None, judgement.vouching
 
 
 def _compare_watermark(case: _Case) -> Finding:

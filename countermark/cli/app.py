@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,29 +16,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import countermark
-from countermark.cli import pages
+from countermark.cli import pages, trust
 from countermark.cli.failures import DEBUG, failure_from, show_failure
+from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
-
     from provenance.manifest import Delivery
 
-YES, NEGATIVE, INTERRUPTED = 0, 1, 130
+INTERRUPTED = 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: the model for ``--json`` or the page for people, and the exit code."""
-
-    page: Page
-    exit_code: int = YES
-    result: BaseModel | None = None
-    as_json: bool = False
 
 
 class _StoppedError(BaseException):
@@ -59,12 +47,12 @@ app = typer.Typer(
 )
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.add_typer(trust.app, name="trust")
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
 
 
 @app.command()

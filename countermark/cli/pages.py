@@ -76,6 +76,9 @@ def sealed_page(video: SealedVideo) -> Page:
     ]
     if video.sidecar is not None:
         rows.append(Row("sidecar", str(video.sidecar)))
+    if video.time_stamp != "none":
+        made = video.time_stamp == "made"
+        rows.append(Row("time-stamp", "made" if made else "none: the authority failed, and it is not required"))
     if video.remote is not None:
         rows.append(Row("remote", video.remote))
     return Page(str(video.path), size, tuple(rows), _GOOD)

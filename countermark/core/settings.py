@@ -35,6 +35,10 @@ class Settings(BaseSettings):
         default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
     )
     training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
+    time_stamp_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority; default is none.")
+    time_stamp: Literal["required", "preferred"] = Field(
+        default="required", description="Whether nothing is sealed when the time-stamp authority fails."
+    )
     manifest_url: str | None = Field(
         default=None, description="Address under which this registry serves manifests, for remote delivery."
     )
@@ -46,6 +50,11 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         """Folder of private keys and certificates."""
         return self.home / "keys"
+
+    @property
+    def trust_dir(self) -> Path:
+        """Folder of trust lists."""
+        return self.home / "trust"
 
     @property
     def registry_url(self) -> str:

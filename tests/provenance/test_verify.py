@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,12 @@ from typing import Any
 import c2pa
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from drawn_clip import ORIGIN, SIDE, SPEC, Case, draw, make_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from issued import issue
 
 from countermark.core.errors import CountermarkError, MediaError, RegistryError
 from countermark.core.media import VideoWriter, transcode
@@ -38,6 +36,7 @@ from provenance.origin import Origin
 from provenance.reader import UnreadableManifestError, read_report
 from provenance.registry import RegistryEntry, open_registry
 from provenance.statements import SoftBinding, definition
+from provenance.trust import Anchors
 from provenance.verify import Verification, verify
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
 
@@ -187,7 +186,7 @@ def test_any_flipped_bit_of_media_or_index_is_noticed(case: Case, data: st.DataO
     except UnreadableManifestError:
         return
     assert report is not None
-    assert not judge(report, anchor_pem=anchor).intact
+    assert not judge(report, anchors=Anchors.local(anchor)).intact
 
 
 def test_changed_label_is_tampered(case: Case) -> None:
@@ -300,44 +299,6 @@ def test_invented_source_type_is_a_warning(make: Maker, settings: Settings) -> N
 
     result = verify(make(edit=edit), settings=settings)
     assert [f.status for f in result.findings if f.code == "countermark.digitalSourceType.unknown"] == ["warn"]
-
-
-def issue(
-    settings: Settings,
-    *,
-    usages: list[x509.ObjectIdentifier],
-    seconds: float = 3600,
-    algorithm: hashes.HashAlgorithm | None = None,
-) -> credentials_module.Credentials:
-    """Credentials with a leaf of our own making under this machine's root."""
-    good = load_or_create_credentials(settings)
-    root_pem = (settings.keys_dir / "authority.pem").read_bytes()
-    root_key = serialization.load_pem_private_key(root_pem, None)
-    root = x509.load_pem_x509_certificate(good.root_pem.encode())
-    assert isinstance(root_key, ec.EllipticCurvePrivateKey)
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    others += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    usage = dict.fromkeys(others, False)
-    leaf = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test Studio")]))
-        .issuer_name(root.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(seconds=seconds))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, algorithm or hashes.SHA256())
-    )
-    pem = leaf.public_bytes(serialization.Encoding.PEM).decode() + good.root_pem
-    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return replace(good, chain_pem=pem, key_pem=key.private_bytes(*encoding).decode())
 
 
 def test_certificate_for_time_stamps_is_not_trusted_to_sign(make: Maker, settings: Settings) -> None:
@@ -579,7 +540,7 @@ def test_manifests_of_older_versions_are_judged(shared_data: Path, name: str) ->
         pytest.skip("the fixture is absent")
     report = read_report(path, None)
     assert report is not None
-    judgement = judge(report, anchor_pem=None)
+    judgement = judge(report, anchors=Anchors())
     assert judgement.intact
     assert not judgement.trusted
     assert {f.status for f in judgement.findings if f.axis == "ingredients"} == {"warn"}
