@@ -137,17 +137,25 @@ def protect(
     )
 
 
-def verify(path: Path | str, *, manifest: Path | str | None = None, settings: Settings | None = None) -> Verification:
+def verify(
+    path: Path | str,
+    *,
+    manifest: Path | str | None = None,
+    crosscheck: bool = False,
+    settings: Settings | None = None,
+) -> Verification:
     """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
 
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
+    ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``).
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.
     """
     from provenance.verify import verify
 
-    return verify(Path(path), manifest=None if manifest is None else Path(manifest), settings=settings)
+    apart = None if manifest is None else Path(manifest)
+    return verify(Path(path), manifest=apart, crosscheck=crosscheck, settings=settings)
 
 
 def screen(

@@ -18,7 +18,7 @@ from provenance.reader import Ingredient, ManifestReport, Status
 from provenance.timestamps import authority_chain
 from provenance.trust import Anchor, Anchors
 
-Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients"]
+Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients", "validators"]
 Outcome = Literal["pass", "fail", "warn", "info", "not_applicable"]
 
 # C2PA 2.4 section 15.2, table of failure codes. Whatever is not about trust or time is about integrity.
@@ -113,15 +113,16 @@ def judge(
     from the registry: its hard binding is to the original file and says nothing about this one.
     """
     failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
-    integrity, intact = _integrity([f for f in failures if _axis(f.code) == "integrity"], detached=detached)
-    trust, vouching = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchors)
-    time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at, anchors)
+    integrity, intact = _integrity([f for f in failures if axis_of(f.code) == "integrity"], detached=detached)
+    trust, vouching = _trust(report, [f for f in failures if axis_of(f.code) == "trust"], anchors)
+    time, timely = _time(report, [f for f in failures if axis_of(f.code) == "time"], registered_at, anchors)
     ingredients, sound_parents = _ingredients(report.ingredients)
     integrity += _vocabulary(report)
     return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, vouching, timely)
 
 
-def _axis(code: str) -> Axis:
+def axis_of(code: str) -> Axis:
+    """What a status code of the specification speaks about."""
     if code in _TIME_CODES or code.startswith(_TIME_PREFIXES):
         return "time"
     return "trust" if code.startswith(_TRUST_PREFIXES) else "integrity"
@@ -266,7 +267,7 @@ def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bo
             message = f"The ingredient {name} has valid credentials of its own."
             findings.append(_ingredient("pass", "ingredient.manifest.validated", message))
         for failure in dict.fromkeys(ingredient.failures):
-            if _axis(failure.code) != "integrity":
+            if axis_of(failure.code) != "integrity":
                 message = f"The signer of the ingredient {name} is not trusted, or its certificate was not valid."
                 findings.append(_ingredient("warn", failure.code, message))
                 continue

@@ -17,6 +17,7 @@ from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
 from provenance.bmff import MAX_STORE, is_cut_short
+from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, read_labels
@@ -53,11 +54,13 @@ class Verification(BaseModel):
     recovered: RegistryEntry | None
 
 
-def verify(path: Path, *, manifest: Path | None = None, settings: Settings | None = None) -> Verification:
+def verify(
+    path: Path, *, manifest: Path | None = None, crosscheck: bool = False, settings: Settings | None = None
+) -> Verification:
     """Examine one file. Nothing is fetched from the network.
 
     ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
-    beside it is read, if there is one.
+    beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
 
     Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
     `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
@@ -82,6 +85,8 @@ def verify(path: Path, *, manifest: Path | None = None, settings: Settings | Non
     labels = _label_findings(read_labels(path, extraction.info.metadata), signed=report is not None)
     about_manifest = judgement.findings if judgement else [unreadable] if unreadable else []
     findings = [*about_manifest, comparison, recovery.finding, *labels]
+    if crosscheck and report is not None and judgement is not None:
+        findings.append(second_opinion(path, report, judgement, anchors))
     conclusion = _conclude(judgement, recovery, unreadable, comparison)
     shown = report or recovery.report
     vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching

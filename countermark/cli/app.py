@@ -92,6 +92,7 @@ def verify(
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
     ] = None,
+    crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
     as_json: AsJson = False,
 ) -> Outcome:
     """Say where a video comes from.
@@ -100,7 +101,7 @@ def verify(
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path, manifest=manifest)
+        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck)
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 
