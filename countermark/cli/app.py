@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import countermark
-from countermark.cli import pages, trust
+from countermark.cli import pages, registry, trust
 from countermark.cli.failures import DEBUG, failure_from, show_failure
 from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
@@ -48,6 +48,7 @@ app = typer.Typer(
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 app.add_typer(trust.app, name="trust")
+app.add_typer(registry.app, name="registry")
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
