@@ -39,15 +39,17 @@ _AIGC_FORBIDDEN = re.compile(r"[^\x21\x23-\x5b\x5d-\x7e]")
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _XMP_CONTAINERS = frozenset({".mp4", ".m4v", ".mov"})
 _MAX_XMP = 4 * 1024**2
+_MAX_INDEX = 256 * 1024**2
 _MAX_AIGC = 64 * 1024
 _SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>\s*([^<]{1,300}?)\s*<)")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a file's container says of itself. ``aigc`` is the parsed record; ``aigc_problem`` says why it is unfit."""
+    """What a file's container says of itself. ``aigc`` is the parsed record, ``aigc_problem`` says why it is unfit."""
 
     aigc: Mapping[str, str] | None = None
+    aigc_records: int = 0
     aigc_problem: str | None = None
     digital_source_type: str | None = None
 
@@ -89,7 +91,8 @@ def append_xmp(path: Path, origin: Origin, *, title: str, manifest_url: str | No
 def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
     """The labels of a file; ``metadata`` are its container tags (`MediaInfo.metadata`). Raises OSError."""
     aigc, problem = _parse_aigc(metadata.get(AIGC_KEY))
-    return Labels(aigc, problem, _digital_source_type(path))
+    records = _count_aigc(path) if AIGC_KEY in metadata else 0
+    return Labels(aigc, records, problem, _digital_source_type(path))
 
 
 def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
@@ -107,6 +110,19 @@ def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
         return record, "its Label is not 1, 2 or 3"
     missing = [name for name in _AIGC_FIELDS if name not in record]
     return record, f"it lacks {', '.join(missing)}" if missing else None
+
+
+def _count_aigc(path: Path) -> int:
+    """How many ``AIGC`` keys an MP4 or MOV file has in its index; 1 for other containers, whose reader found one."""
+    with path.open("rb") as file:
+        try:
+            for box in top_level_boxes(file):
+                if box.kind == b"moov":
+                    file.seek(box.offset + box.header)
+                    return file.read(min(box.size - box.header, _MAX_INDEX)).count(b"mdta" + AIGC_KEY.encode())
+        except MalformedBoxError:
+            pass
+    return 1
 
 
 def _digital_source_type(path: Path) -> str | None:

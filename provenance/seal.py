@@ -8,6 +8,7 @@ neither a file nor an entry.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, workspace
 from provenance.statements import SoftBinding, Terms, definition
 from provenance.trust import Anchors
+from provenance.visible import VisibleLabel, labelled
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
 TimeStamp = Literal["none", "made", "failed"]
@@ -116,6 +118,10 @@ def seal(
     credentials = load_or_create_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
     anchors = Anchors.local(credentials.root_pem)
+    label = VisibleLabel.from_settings(settings) if origin.by_model else None
+    terms = replace(
+        Terms.from_settings(settings), visible_label=(label.text, label.seconds) if label is not None else None
+    )
     title = origin.title or output.stem
     with open_registry(settings) as registry:
         sweep(registry)
@@ -125,6 +131,8 @@ def seal(
             step("watermark", f"embedding {payload.video_id} and encoding")
             embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
+            if label is not None:
+                frames = labelled(frames, spec, label)
             marked = encode_marked(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
             step("label", "writing the labels")
             manifest_id, remote = f"urn:c2pa:{uuid4()}", None
@@ -139,7 +147,7 @@ def seal(
                 title=title,
                 file_format=media_type(output, delivery),
                 when=datetime.now(UTC),
-                terms=Terms.from_settings(settings),
+                terms=terms,
             )
             run = partial(
                 sign,

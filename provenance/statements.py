@@ -45,6 +45,8 @@ class Terms:
     training: Literal["allowed", "notAllowed", "constrained"] = "notAllowed"
     training_terms: str | None = None
     provider: str | None = None
+    visible_label: tuple[str, float] | None = None
+    """Words drawn into the picture, and for how many seconds."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Terms:
@@ -147,9 +149,9 @@ def _training(terms: Terms) -> dict[str, dict[str, str]]:
     return {name: dict(entry) for name in _TRAINING_MINING}
 
 
-def _disclosure(origin: Origin, terms: Terms, video_id: str, stamp: str) -> dict[str, str]:
-    """The five things that California's SB 942, section 22757.3(b), wants in a latent disclosure."""
-    return {
+def _disclosure(origin: Origin, terms: Terms, video_id: str, stamp: str) -> dict[str, Any]:
+    """The five things that California's SB 942, section 22757.3(b), wants in a latent disclosure; the visible label."""
+    disclosure = {
         "provider": terms.provider or "unnamed",
         "system": origin.generator,
         "systemVersion": origin.version,
@@ -157,3 +159,7 @@ def _disclosure(origin: Origin, terms: Terms, video_id: str, stamp: str) -> dict
         "identifier": video_id,
         "content": "created" if origin.kind == "generated" else "altered",
     }
+    if terms.visible_label is None:
+        return disclosure
+    text, seconds = terms.visible_label
+    return disclosure | {"visibleLabel": {"text": text, "seconds": seconds}}

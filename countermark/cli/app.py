@@ -17,6 +17,7 @@ import typer
 
 import countermark
 from countermark.cli import pages, registry, trust
+from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
 from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
@@ -49,6 +50,7 @@ weights = typer.Typer(help="Model weights that are not part of the installation.
 app.add_typer(weights, name="weights")
 app.add_typer(trust.app, name="trust")
 app.add_typer(registry.app, name="registry")
+app.command()(compliance)
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]

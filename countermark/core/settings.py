@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         default=None, description="Address under which this registry serves manifests, for remote delivery."
     )
 
+    visible_label: str | None = Field(
+        default=None, description="Words drawn into generated video at the start, such as 'AI生成'; default is none."
+    )
+    visible_label_seconds: float = Field(default=3.0, ge=2.0, description="How long the visible label stays.")
+    visible_label_font: Path | None = Field(default=None, description="Font file for the visible label.")
+
     policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
     weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
 
