@@ -156,6 +156,14 @@ def signed_claim(store: bytes, urn: str) -> SignedClaim:
     return SignedClaim(hashlib.sha256(claim).hexdigest(), *_credentials(_cbor_content(signature)))
 
 
+def active_manifest_id(store: bytes) -> str:
+    """The URN of the active manifest, which is the last of a store; raises `MalformedBoxError`."""
+    labels = [label for label, _ in _superboxes(_descend(store, ["c2pa"]))]
+    if not labels or not labels[-1]:
+        raise MalformedBoxError("the manifest store holds no manifest")
+    return labels[-1]
+
+
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     offset = 0
     while offset < len(data):

@@ -64,6 +64,28 @@ class LogRow(Base):
     root: Mapped[str] = mapped_column(String(64))
 
 
+class StoredManifestRow(Base):
+    """A manifest store that somebody else keeps here; ``sequence`` is its event in the log."""
+
+    __tablename__ = "stored_manifests"
+
+    manifest_id: Mapped[str] = mapped_column(String(200), primary_key=True)
+    store: Mapped[bytes] = mapped_column(LargeBinary)
+    sequence: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class BindingRow(Base):
+    """A soft binding's value (its hash, since values may be long) and the manifest it leads to."""
+
+    __tablename__ = "bindings"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    value_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    algorithm: Mapped[str | None] = mapped_column(String(100))
+    manifest_id: Mapped[str] = mapped_column(String(200), index=True)
+
+
 class HeadRow(Base):
     """The one row that says how far the log goes; writing it first makes writers wait for each other."""
 

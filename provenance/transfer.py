@@ -150,7 +150,9 @@ def _add(session: Session, row: SealRow, reading: _Reading) -> None:
 
 def _follow(records: dict[str, dict[str, Any]], record: Mapping[str, Any]) -> None:
     """Keep what the log says of each video that is still there."""
-    video_id = record["video_id"]
+    video_id = record.get("video_id")
+    if video_id is None:  # about a manifest that somebody else keeps; these are not carried
+        return
     if record["event"] == "withdraw":
         records.pop(video_id, None)
     elif record["event"] == "erase":

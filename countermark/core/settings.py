@@ -43,6 +43,9 @@ class Settings(BaseSettings):
         default=None, description="Address under which this registry serves manifests, for remote delivery."
     )
 
+    resolution_fetch: bool = Field(
+        default=False, description="Whether the resolution API fetches assets that others name (byReference)."
+    )
     visible_label: str | None = Field(
         default=None, description="Words drawn into generated video at the start, such as 'AI生成'; default is none."
     )
