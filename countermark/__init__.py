@@ -142,12 +142,14 @@ def verify(
     *,
     manifest: Path | str | None = None,
     crosscheck: bool = False,
+    similar: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
 
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
-    ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``).
+    ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
+    the picture, approximately, where credentials and watermark are gone.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.
@@ -155,7 +157,7 @@ def verify(
     from provenance.verify import verify
 
     apart = None if manifest is None else Path(manifest)
-    return verify(Path(path), manifest=apart, crosscheck=crosscheck, settings=settings)
+    return verify(Path(path), manifest=apart, crosscheck=crosscheck, similar=similar, settings=settings)
 
 
 def screen(

@@ -21,7 +21,7 @@ from countermark.core.settings import Settings
 
 BUSY_MILLISECONDS = 30_000
 """How long SQLite waits for another process to finish writing."""
-REVISION = "0003"
+REVISION = "0004"
 """The schema that this version works with; a test holds it against the newest migration."""
 
 _FIRST = "0001"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from countermark.core.errors import MediaError
 from countermark.core.media import Frames, VideoSpec, VideoWriter
+from provenance.fingerprint import Sampler
 from provenance.watermark import Embedder
 
 _THUMBNAIL_EDGE = 320
@@ -29,6 +30,10 @@ class Marked:
     squared_error: float = 0.0
     samples: int = 0
     thumbnail: bytes | None = field(default=None, repr=False)
+    sampler: Sampler = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.sampler = Sampler(self.spec.time_base)
 
     def add(self, before: Frames, after: Frames) -> None:
         """Count a chunk in, as it was given and as it was marked."""
@@ -39,6 +44,7 @@ class Marked:
             self.squared_error += float(np.square(difference).sum())
         self.first_pts = int(after.pts[0]) if self.first_pts is None else self.first_pts
         self.last_pts = int(after.pts[-1])
+        self.sampler.add(after)
         self.thumbnail = self.thumbnail or _thumbnail(after)
 
     @property

@@ -8,7 +8,7 @@ away, and are events too: withdrawing an entry whose file never appeared, and er
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ from provenance.database import database_error, open_database
 from provenance.log import Audit, TreeHead, append, audit
 from provenance.merkle import Tree
 from provenance.origin import Kind
-from provenance.tables import HeadRow, PendingRow, SealRow
+from provenance.tables import FingerprintRow, HeadRow, PendingRow, SealRow
 
 
 class Pending(BaseModel):
@@ -85,12 +85,13 @@ class Registry:
             rows = session.scalars(select(PendingRow).where(PendingRow.host == host))
             return [Pending.model_validate(row) for row in rows]
 
-    def add(self, entry: RegistryEntry, manifest: bytes) -> None:
+    def add(self, entry: RegistryEntry, manifest: bytes, fingerprint: Sequence[bytes] = ()) -> None:
         """Add one entry and commit; raises `RegistryError` when its video or manifest id is taken."""
         row = SealRow(**entry.model_dump(), manifest=manifest, salt=os.urandom(16))
         with self.session("written") as session:
             append(session, "seal", row)
             session.add(row)
+            session.add_all(FingerprintRow(video_id=entry.video_id, digest=digest) for digest in fingerprint)
             session.commit()
 
     def withdraw(self, video_id: str) -> None:
@@ -100,6 +101,7 @@ class Registry:
             if row is not None:
                 append(session, "withdraw", row)
                 session.delete(row)
+                session.execute(delete(FingerprintRow).where(FingerprintRow.video_id == video_id))
             session.execute(delete(PendingRow).where(PendingRow.video_id == video_id))
             session.commit()
 
@@ -110,6 +112,21 @@ class Registry:
     def find_manifest(self, manifest_id: str) -> RegistryEntry | None:
         """The entry of a manifest, by its URN."""
         return self._one(SealRow.manifest_id == manifest_id)
+
+    def find_video(self, video_id: str) -> RegistryEntry | None:
+        """The entry of a video, by its id alone."""
+        return self._one(SealRow.video_id == video_id)
+
+    def fingerprint(self, video_id: str) -> tuple[bytes, ...]:
+        """The hashes of a video's fingerprint, in order; empty when it has none."""
+        hashes = select(FingerprintRow.digest).where(FingerprintRow.video_id == video_id)
+        with self.session("read") as session:
+            return tuple(session.scalars(hashes.order_by(FingerprintRow.id)))
+
+    @property
+    def place(self) -> str:
+        """Where the database is, to tell one from another."""
+        return self._engine.url.render_as_string(hide_password=True)
 
     def manifest(self, video_id: str) -> bytes:
         """The stored manifest bytes of a registered video; raises `RegistryError` when it is unknown."""
@@ -146,6 +163,7 @@ class Registry:
             row.erased_at = datetime.now(UTC)
             if manifest:
                 row.manifest = b""
+                session.execute(delete(FingerprintRow).where(FingerprintRow.video_id == video_id))
             session.commit()
 
     def head(self) -> TreeHead:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -20,7 +20,9 @@ from sqlalchemy.orm import Session
 
 from countermark.core.errors import UsageError
 from provenance.bmff import MalformedBoxError, active_manifest_id
+from provenance.fingerprint import FINGERPRINT_ID, from_value
 from provenance.log import TreeHead, append_event
+from provenance.lookalikes import find_lookalikes
 from provenance.registry import Registry
 from provenance.tables import BindingRow, LogRow, SealRow, StoredManifestRow
 from provenance.watermark import ALGORITHM_ID
@@ -101,8 +103,8 @@ class Repository:
         Without ``algorithm`` the value counts for every algorithm but our own. Raises `UnknownManifestError` for an
         unknown manifest or value, `UsageError` for our own algorithm.
         """
-        if algorithm == ALGORITHM_ID:
-            raise UsageError(f"Bindings of {ALGORITHM_ID} are made by sealing only.", remedy="Name another algorithm.")
+        if algorithm in (ALGORITHM_ID, FINGERPRINT_ID):
+            raise UsageError(f"Bindings of {algorithm} are made by sealing only.", remedy="Name another algorithm.")
         digest = _digest(value)
         with self._registry.session("written") as session:
             _required(_manifest(session, manifest_id), manifest_id)
@@ -120,6 +122,8 @@ class Repository:
         if algorithm == ALGORITHM_ID:
             match = self.find_video(_video_id(value))
             return [match] if match is not None else []
+        if algorithm == FINGERPRINT_ID:
+            return self.find_similar(_hashes(value), limit)
         matching = (BindingRow.algorithm == algorithm) | BindingRow.algorithm.is_(None)
         found = select(BindingRow.manifest_id).where(BindingRow.value_sha256 == _digest(value), matching)
         with self._registry.session("read") as session:
@@ -130,6 +134,11 @@ class Repository:
         """The manifest of the video that carries our watermark with this payload (hex)."""
         entry = self._registry.find(ALGORITHM_ID, video_id)
         return None if entry is None else Match(manifest_id=entry.manifest_id)
+
+    def find_similar(self, hashes: Sequence[bytes], limit: int) -> list[Match]:
+        """Manifests of sealed videos that look like the one with this fingerprint, most alike first."""
+        alike = find_lookalikes(self._registry, hashes, limit)
+        return [Match(manifest_id=found.entry.manifest_id, score=found.similarity) for found in alike]
 
     def head(self) -> TreeHead:
         """The head of the registry's log."""
@@ -185,6 +194,18 @@ def _required(found: Found | None, manifest_id: str) -> Found:
 
 def _digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _hashes(value: str) -> tuple[bytes, ...]:
+    """A fingerprint: its hashes in base64 as the API wants it, or the hex digits that manifests state."""
+    try:
+        return from_value(value)
+    except ValueError:
+        pass
+    try:
+        return from_value(base64.b64decode(value, validate=True))
+    except ValueError as error:
+        raise UsageError(f"The value is no fingerprint: {error}.", remedy="Send its hashes, 32 bytes each.") from error
 
 
 def _video_id(value: str) -> str:

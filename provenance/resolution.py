@@ -26,6 +26,7 @@ from countermark.core.media import Limits
 from countermark.core.settings import Settings
 from provenance.extract import extract
 from provenance.fetching import fetch
+from provenance.fingerprint import FINGERPRINT_ID, fingerprint
 from provenance.registry import open_registry
 from provenance.repository import Match, Repository
 from provenance.watermark import ALGORITHM_ID, SpreadSpectrum, load_or_create_key
@@ -124,8 +125,8 @@ def resolution_router(settings: Settings, *, authorize: Authorize | None = None)
         return _matches(using(lambda repository: repository.find(algorithm, value, min(limit, _MAX_RESULTS))))
 
     def by_video(path: Path, algorithm: str | None, hint: tuple[str | None, str | None], limit: int) -> dict[str, Any]:
-        """Matches of a video: through its watermark, or else through the caller's hint."""
-        if algorithm not in (None, ALGORITHM_ID):
+        """Matches of a video: through its watermark, else its fingerprint, else the caller's hint."""
+        if algorithm not in (None, ALGORITHM_ID, FINGERPRINT_ID):
             raise UsageError(f"{algorithm} is not supported here.", remedy="See /services/supportedAlgorithms.")
         watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
         try:
@@ -136,6 +137,10 @@ def resolution_router(settings: Settings, *, authorize: Authorize | None = None)
             entry = using(lambda repository: repository.find_video(payload.video_id))
             if entry is not None:
                 return _matches([entry])
+        query = fingerprint(path, Limits.from_settings(settings))
+        alike = using(lambda repository: repository.find_similar(query, limit))
+        if alike:
+            return _matches(alike)
         return by_value(hint[0], hint[1], limit) if hint[0] and hint[1] else _matches([])
 
     @router.get("/matches/byBinding")
@@ -221,7 +226,7 @@ def resolution_router(settings: Settings, *, authorize: Authorize | None = None)
 
     @router.get("/services/supportedAlgorithms")
     def supported_algorithms() -> dict[str, Any]:
-        return {"watermarks": [{"alg": ALGORITHM_ID}], "fingerprints": []}
+        return {"watermarks": [{"alg": ALGORITHM_ID}], "fingerprints": [{"alg": FINGERPRINT_ID}]}
 
     @router.get("/services/capabilities")
     def capabilities() -> dict[str, Any]:

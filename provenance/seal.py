@@ -23,6 +23,7 @@ from countermark.core.settings import Settings, get_settings
 from provenance.credentials import TRUST_NOTE, load_or_create_credentials
 from provenance.encoding import encode_marked
 from provenance.extract import extract
+from provenance.fingerprint import FINGERPRINT_ID, to_value
 from provenance.judgement import judge
 from provenance.labels import append_xmp, container_metadata
 from provenance.manifest import Delivery, media_type, sidecar_of, sign
@@ -140,7 +141,8 @@ def seal(
                 remote = f"{str(settings.manifest_url).rstrip('/')}/manifests/{manifest_id}"
             append_xmp(encoded, origin, title=title, manifest_url=remote)
             step("sign", f"signing as {credentials.name}")
-            binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
+            milliseconds, hashes = round(marked.duration * 1000), marked.sampler.hashes
+            binding = SoftBinding(watermark.algorithm_id, payload.video_id, milliseconds)
             manifest = {"label": manifest_id} | definition(
                 origin,
                 binding,
@@ -148,6 +150,7 @@ def seal(
                 file_format=media_type(output, delivery),
                 when=datetime.now(UTC),
                 terms=terms,
+                fingerprint=SoftBinding(FINGERPRINT_ID, to_value(hashes), milliseconds) if hashes else None,
             )
             run = partial(
                 sign,
@@ -170,7 +173,7 @@ def seal(
             _check_time_stamp(report, stamp)
             entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
             step("register", f"registering {payload.video_id}")
-            registry.add(entry, store)
+            registry.add(entry, store, hashes)
             sidecar = sidecar_of(output) if delivery == "sidecar" else None
             if sidecar is not None:
                 publish_sidecar(folder, store, sidecar)

@@ -27,7 +27,7 @@ _TRAINING_MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai
 
 @dataclass(frozen=True)
 class SoftBinding:
-    """A watermark's algorithm identifier and value (16 hex digits), over ``milliseconds`` of video."""
+    """Algorithm identifier and value (hex) of a watermark or fingerprint, over ``milliseconds`` of video."""
 
     algorithm: str
     value: str
@@ -67,6 +67,7 @@ def definition(
     file_format: str,
     when: datetime,
     terms: Terms | None = None,
+    fingerprint: SoftBinding | None = None,
 ) -> dict[str, Any]:
     """The manifest definition (JSON of the SDK) for one sealed video.
 
@@ -76,12 +77,13 @@ def definition(
     terms = terms or Terms()
     stamp = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     tool = {"name": "countermark", "version": version("countermark")}
-    block = {"scope": {"timespan": {"start": 0, "end": binding.milliseconds}}, "value": binding.value}
     actions = list(_actions(origin, terms, stamp, tool))
     assertions: list[dict[str, Any]] = [
         {"label": "c2pa.actions.v2", "created": True, "data": {"allActionsIncluded": True, "actions": actions}},
-        {"label": "c2pa.soft-binding", "created": True, "data": {"alg": binding.algorithm, "blocks": [block]}},
+        _soft_binding(binding),
     ]
+    if fingerprint is not None:
+        assertions.append(_soft_binding(fingerprint))
     if origin.by_model:
         if terms.spec == "2.4":
             assertions.append({"label": "c2pa.ai-disclosure", "created": True, "data": _ai_disclosure(origin)})
@@ -131,6 +133,11 @@ def _actions(origin: Origin, terms: Terms, stamp: str, tool: dict[str, str]) -> 
         yield action("c2pa.transcoded", tool, made_of[:0])
     # The plain name is deprecated since 2.3, which put ".bound" (to a soft binding) and ".unbound" in its place.
     yield action("c2pa.watermarked.bound" if terms.spec == "2.4" else "c2pa.watermarked", tool, made_of[:0])
+
+
+def _soft_binding(binding: SoftBinding) -> dict[str, Any]:
+    block = {"scope": {"timespan": {"start": 0, "end": binding.milliseconds}}, "value": binding.value}
+    return {"label": "c2pa.soft-binding", "created": True, "data": {"alg": binding.algorithm, "blocks": [block]}}
 
 
 def _ai_disclosure(origin: Origin) -> dict[str, Any]:

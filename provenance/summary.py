@@ -75,9 +75,15 @@ def summary_sentence(
         first = next(finding.message for finding in findings if finding.status == "fail" and finding.axis != "trust")
         return f"The credentials of this file cannot be relied on: {first[0].lower()}{first[1:]}"
     if conclusion == "recovered" and entry is not None and report is not None:
+        similar = any(finding.code == "countermark.recovery.similar" for finding in findings)
+        how = (
+            "its picture resembles that of a video whose credentials were"
+            if similar
+            else ("its watermark led to those")
+        )
         return (
-            f"The file's own credentials are missing, but its watermark led to those registered by {entry.signer}"
-            f"{note} on {entry.created_at:%Y-%m-%d}; {_statement(report)}."
+            f"The file's own credentials are missing, but {how} registered by {entry.signer}{note} on "
+            f"{entry.created_at:%Y-%m-%d}; {_statement(report)}."
         )
     if conclusion == "verified" and report is not None:
         return f"The credentials are intact and signed by {report.signer()}{note}; {_statement(report)}."

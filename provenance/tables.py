@@ -86,6 +86,16 @@ class BindingRow(Base):
     manifest_id: Mapped[str] = mapped_column(String(200), index=True)
 
 
+class FingerprintRow(Base):
+    """One hash of a sealed video's fingerprint."""
+
+    __tablename__ = "fingerprints"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    video_id: Mapped[str] = mapped_column(String(16), index=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class HeadRow(Base):
     """The one row that says how far the log goes; writing it first makes writers wait for each other."""
 

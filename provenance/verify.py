@@ -13,14 +13,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import MediaError, UsageError
+from countermark.core.errors import MediaError, RegistryError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
 from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract
+from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, read_labels
+from provenance.lookalikes import find_lookalikes
 from provenance.manifest import sidecar_of
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
@@ -40,7 +42,8 @@ class Verification(BaseModel):
     * ``untrusted``: credentials are intact, but from a signer this machine has no reason to trust.
     * ``no_credentials``: nothing is known of the origin. This says nothing about the content.
 
-    ``video_id`` is the watermark's payload in hex, or else what the manifest says it is.
+    ``video_id`` is the watermark's payload in hex, or else what the manifest says it is. ``similarity`` is set when
+    credentials were recovered by the looks of the video: the percentage of sampled frames that match.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,15 +55,23 @@ class Verification(BaseModel):
     findings: list[Finding]
     manifest: ManifestSummary | None
     recovered: RegistryEntry | None
+    similarity: int | None = None
 
 
 def verify(
-    path: Path, *, manifest: Path | None = None, crosscheck: bool = False, settings: Settings | None = None
+    path: Path,
+    *,
+    manifest: Path | None = None,
+    crosscheck: bool = False,
+    similar: bool = False,
+    settings: Settings | None = None,
 ) -> Verification:
     """Examine one file. Nothing is fetched from the network.
 
     ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
+    ``similar`` looks by the picture for sealed videos where credentials and watermark are gone; that is approximate,
+    with a score.
 
     Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
     `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
@@ -80,6 +91,8 @@ def verify(
     with open_registry(settings) as registry:
         case = _Case(path, anchors, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
+        if similar and report is None and extraction.payload is None:
+            recovery = _recover_by_looks(case, Limits.from_settings(settings)) or recovery
         judgement = _judge_embedded(case)
     comparison = _compare_watermark(case)
     labels = _label_findings(read_labels(path, extraction.info.metadata), signed=report is not None)
@@ -99,6 +112,7 @@ def verify(
         findings=findings,
         manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
         recovered=recovery.entry if conclusion == "recovered" else None,
+        similarity=recovery.similarity,
     )
 
 
@@ -122,6 +136,7 @@ class _Recovery:
     entry: RegistryEntry | None = None
     report: ManifestReport | None = None
     vouching: Anchor | None = None
+    similarity: int | None = None
 
 
 def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
@@ -198,6 +213,27 @@ def _recover(case: _Case) -> _Recovery:
         "algorithm and value both match."
     )
     return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report, vouching)
+
+
+def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
+    """The most alike of the sealed videos whose manifest holds and states the fingerprint that was found."""
+    for alike in find_lookalikes(case.registry, fingerprint(case.path, limits)):
+        entry = alike.entry
+        try:
+            report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
+        except (UnreadableManifestError, RegistryError):
+            continue
+        problem, vouching = _registered_problem(report, entry, case.anchors)
+        stated = to_value(case.registry.fingerprint(entry.video_id))
+        if report is None or problem is not None or report.soft_bindings(FINGERPRINT_ID) != [stated]:
+            continue
+        message = (
+            f"The picture resembles the video that was registered on {entry.created_at:%Y-%m-%d}: {alike.similarity} % "
+            "of the sampled frames match. A resemblance is no proof; the two may differ in details."
+        )
+        finding = _recovery_finding("warn", "similar", message)
+        return _Recovery(finding, entry, report, vouching, alike.similarity)
+    return None
 
 
 def _registered_problem(

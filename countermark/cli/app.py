@@ -96,6 +96,9 @@ def verify(
         Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
     ] = None,
     crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
+    similar: Annotated[bool, typer.Option("--similar", help="Look by the picture too; approximate, with a score.")] = (
+        False
+    ),
     as_json: AsJson = False,
 ) -> Outcome:
     """Say where a video comes from.
@@ -104,7 +107,7 @@ def verify(
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck)
+        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck, similar=similar)
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 
