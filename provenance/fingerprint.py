@@ -118,9 +118,9 @@ class Index:
             starts, rows = self._starts[chunk], self._rows[chunk]
             for neighbour in (int(key), *(int(key) ^ 1 << bit for bit in range(16))):
                 found.append(rows[starts[neighbour] : starts[neighbour + 1]])
-        candidates = np.unique(np.concatenate(found))
+        candidates = np.concatenate(found)
         distances = np.bitwise_count(self._words[candidates] ^ np.frombuffer(query, np.uint64)).sum(axis=-1)
-        near: npt.NDArray[np.intp] = candidates[distances <= MAX_DISTANCE].astype(np.intp)
+        near: npt.NDArray[np.intp] = np.unique(candidates[distances <= MAX_DISTANCE]).astype(np.intp)
         return near
 
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import c2pa
 
-from countermark.core.errors import ManifestError
+from countermark.core.errors import CredentialError, ManifestError
 from provenance.credentials import C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION, Credentials
 from provenance.origin import Origin
 from provenance.statements import ingredient_id, relationship
@@ -103,10 +103,7 @@ def sign(
         manifest = {**manifest, "thumbnail": {"format": "image/jpeg", "identifier": _THUMBNAIL}}
     with ExitStack() as stack, sdk_errors("The file could not be signed"):
         context = stack.enter_context(new_context(credentials.root_pem))
-        info = c2pa.C2paSignerInfo(
-            c2pa.C2paSigningAlg.ES256, credentials.chain_pem.encode(), credentials.key_pem.encode(), time_stamp_url
-        )
-        signer = stack.enter_context(c2pa.Signer.from_info(info))
+        signer = stack.enter_context(_signer(credentials, time_stamp_url))
         builder = stack.enter_context(c2pa.Builder(manifest, context))
         if thumbnail is not None:
             builder.add_resource(_THUMBNAIL, io.BytesIO(thumbnail))
@@ -127,6 +124,33 @@ def sign(
     if not store:
         raise ManifestError("The signer returned no manifest.", remedy="Try again; report it if it stays.")
     return store
+
+
+@contextmanager
+def _signer(credentials: Credentials, time_stamp_url: str | None) -> Iterator[c2pa.Signer]:
+    """The SDK's signer. What goes wrong where the key is kept elsewhere is raised as it was, not as the SDK puts it."""
+    algorithm, chain = c2pa.C2paSigningAlg[credentials.algorithm.upper()], credentials.chain_pem
+    if credentials.sign is None:
+        info = c2pa.C2paSignerInfo(algorithm, chain.encode(), credentials.key_pem.encode(), time_stamp_url)
+        with c2pa.Signer.from_info(info) as signer:
+            yield signer
+        return
+    external, failures = credentials.sign, list[CredentialError]()
+
+    def sign(data: bytes) -> bytes:
+        try:
+            return external(data)
+        except CredentialError as error:
+            failures.append(error)
+            return b""  # no signature, at which the SDK fails
+
+    try:
+        with c2pa.Signer.from_callback(sign, algorithm, chain, time_stamp_url) as signer:
+            yield signer
+    except (c2pa.C2paError, ManifestError):
+        if failures:
+            raise failures[0] from None
+        raise
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Literal
 from uuid import uuid4
 
+from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import ManifestError, PolicyRefusedError, TimeStampError, UsageError, WatermarkError
 from countermark.core.media import Frames, Limits, VideoSpec
 from countermark.core.settings import Settings, get_settings
-from provenance.credentials import TRUST_NOTE, load_or_create_credentials
+from provenance.credentials import TRUST_NOTE, Credentials
 from provenance.encoding import encode_marked
 from provenance.extract import extract
 from provenance.fingerprint import FINGERPRINT_ID, to_value
@@ -31,9 +32,10 @@ from provenance.origin import Origin
 from provenance.parents import refuse_broken
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
+from provenance.signers import load_credentials
 from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, workspace
 from provenance.statements import SoftBinding, Terms, definition
-from provenance.trust import Anchors
+from provenance.trust import Anchors, load_anchors
 from provenance.visible import VisibleLabel, labelled
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
@@ -116,7 +118,7 @@ def seal(
     step = on_step or _silent
     output = Path(output)
     _check_request(output, origin, overwrite, delivery, settings)
-    credentials = load_or_create_credentials(settings)
+    credentials = load_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
     anchors = Anchors.local(credentials.root_pem)
     label = VisibleLabel.from_settings(settings) if origin.by_model else None
@@ -190,12 +192,22 @@ def seal(
         frames=marked.frames,
         duration=marked.duration,
         watermark=SealedWatermark(algorithm=watermark.algorithm_id, psnr=marked.psnr),
-        signer=Signer(name=credentials.name, trusted=False, note=TRUST_NOTE),
+        signer=_signer(credentials, settings),
         registered_at=entry.created_at,
         sidecar=sidecar,
         time_stamp=stamp,
         remote=remote,
     )
+
+
+def _signer(credentials: Credentials, settings: Settings) -> Signer:
+    """Whether others have reason to trust the signer: if an authority on a list in place vouches for it."""
+    if credentials.local:
+        return Signer(name=credentials.name, trusted=False, note=TRUST_NOTE)
+    chain = x509.load_pem_x509_certificates(credentials.chain_pem.encode())
+    vouching = load_anchors(settings).vouching_for(chain, "signer")
+    note = "no trust list in place vouches for it" if vouching is None else vouching.note
+    return Signer(name=credentials.name, trusted=vouching is not None, note=note)
 
 
 def _sign_in_time(run: Callable[..., bytes], signed: Path, settings: Settings) -> tuple[bytes, TimeStamp]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -35,6 +35,18 @@ class Settings(BaseSettings):
         default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
     )
     training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
+    signer: Literal["local", "files", "pkcs11", "kms"] = Field(
+        default="local", description="Whose credentials sign: a local authority for trial, or real ones."
+    )
+    signer_chain: Path | None = Field(default=None, description="PEM file of certificates, the signer's first.")
+    signer_key: Path | None = Field(default=None, description="PEM file of the private key (signer 'files').")
+    signer_key_password: SecretStr | None = Field(default=None, description="Password of an encrypted key file.")
+    pkcs11_module: Path | None = Field(default=None, description="Shared library of the token's maker.")
+    pkcs11_token: str | None = Field(default=None, description="Label of the token.")
+    pkcs11_key: str | None = Field(default=None, description="Label of the private key.")
+    pkcs11_pin: SecretStr | None = Field(default=None, description="The token's user PIN.")
+    kms_key: str | None = Field(default=None, description="Key id or ARN in AWS KMS.")
+
     time_stamp_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority; default is none.")
     time_stamp: Literal["required", "preferred"] = Field(
         default="required", description="Whether nothing is sealed when the time-stamp authority fails."

@@ -34,6 +34,7 @@ from countermark.core.settings import Settings
 from provenance import seal as seal_module
 from provenance import staging
 from provenance.bmff import manifest_store
+from provenance.credentials import load_or_create_credentials
 from provenance.registry import Pending, Registry, open_registry
 from provenance.seal import seal
 
@@ -121,7 +122,7 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "credentials": ("provenance.seal.load_or_create_credentials", fail_with(DeliberateError())),
+    "credentials": ("provenance.seal.load_credentials", fail_with(DeliberateError())),
     "key": ("provenance.seal.load_or_create_key", fail_with(DeliberateError())),
     "registry cannot be opened": ("provenance.seal.open_registry", fail_with(RegistryError("x", remedy="y"))),
     "registry cannot begin": ("provenance.registry.Registry.begin", fail_with(RegistryError("x", remedy="y"))),
@@ -223,12 +224,12 @@ def test_generated_video_needs_an_allowing_policy(
 
 def test_expired_clock_leaves_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that are not valid now: the SDK refuses, and so do we."""
-    real = seal_module.load_or_create_credentials
+    real = load_or_create_credentials
 
     def stale(settings: Settings) -> Any:
         return real(settings, now=datetime.now(UTC) + timedelta(days=400))
 
-    monkeypatch.setattr(seal_module, "load_or_create_credentials", stale)
+    monkeypatch.setattr(seal_module, "load_credentials", stale)
     with pytest.raises(ManifestError):
         seal(draw(), SPEC, tmp_path / "o.mp4", origin=ORIGIN, settings=settings)
     monkeypatch.undo()
