@@ -102,6 +102,18 @@ def load_or_create_credentials(settings: Settings, *, now: datetime | None = Non
     )
 
 
+def load_authority(settings: Settings) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Key and certificate of this machine's authority; raises `CredentialError` when there is none."""
+    path = settings.keys_dir / "authority.pem"
+    try:
+        key, certificates = _load(path)
+    except OSError as error:
+        raise CredentialError(
+            f"The authority {path} cannot be read: {error.strerror}.", remedy="Seal a video once, and it is made."
+        ) from error
+    return key, certificates[0]
+
+
 def load_trust_anchor(settings: Settings) -> str | None:
     """PEM of this machine's root certificate, None when no authority was made here yet. Creates nothing."""
     path = settings.keys_dir / "root.pem"

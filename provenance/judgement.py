@@ -115,6 +115,9 @@ def judge(
     failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
     integrity, intact = _integrity([f for f in failures if axis_of(f.code) == "integrity"], detached=detached)
     trust, vouching = _trust(report, [f for f in failures if axis_of(f.code) == "trust"], anchors)
+    if vouching is not None:
+        revoked, good = _revocation(report, anchors, registered_at)
+        trust, vouching = [*trust, *revoked] if good else revoked, vouching if good else None
     time, timely = _time(report, [f for f in failures if axis_of(f.code) == "time"], registered_at, anchors)
     ingredients, sound_parents = _ingredients(report.ingredients)
     integrity += _vocabulary(report)
@@ -195,6 +198,21 @@ def _trust(report: ManifestReport, failures: list[Status], anchors: Anchors) -> 
     message = f"Signed by {signer}, {vouching.note}"
     message += "." if vouching.source else ": its certificate authority was made here and is not publicly known."
     return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], vouching
+
+
+def _revocation(report: ManifestReport, anchors: Anchors, registered_at: datetime | None) -> tuple[list[Finding], bool]:
+    """Findings about a revoked certificate, and whether the signature is good in spite of it."""
+    revoked = anchors.revocation_of(report.signed.chain) if report.signed else None
+    if revoked is None:
+        return [], True
+    stamped = (report.active.get("signature_info") or {}).get("time") if _stamping(report, anchors) else None
+    moments = [registered_at, datetime.fromisoformat(stamped) if stamped else None]
+    earlier = any(moment is not None and moment < revoked.when for moment in moments)
+    good = earlier and revoked.reason != "key_compromise"
+    message = f"The certificate of {report.signer()} was revoked on {revoked.when:%Y-%m-%d}"
+    message += ", after the file was signed." if good else f" ({revoked.reason.replace('_', ' ')})."
+    status: Outcome = "warn" if good else "fail"
+    return [Finding(axis="trust", status=status, code="countermark.trust.revoked", message=message)], good
 
 
 def _time(

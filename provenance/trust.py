@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict
 from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
 from provenance.credentials import TRUST_NOTE, load_trust_anchor
+from provenance.revocation import Revocation, RevocationLists, load_revocations
 
 Kind = Literal["signer", "tsa"]
 OFFICIAL: dict[str, Kind] = {"C2PA-TRUST-LIST": "signer", "C2PA-TSA-TRUST-LIST": "tsa"}
@@ -66,6 +67,7 @@ class Anchors:
     """All that this machine trusts."""
 
     anchors: tuple[Anchor, ...] = ()
+    revocations: RevocationLists = field(default_factory=RevocationLists)
 
     @classmethod
     def local(cls, pem: str | None) -> Anchors:
@@ -78,6 +80,11 @@ class Anchors:
         """Every anchor, for the SDK, which has one set for signatures and time-stamps; None when there is none."""
         unique = {anchor.certificate.fingerprint(hashes.SHA256()): anchor.certificate for anchor in self.anchors}
         return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in unique.values()) or None
+
+    def revocation_of(self, chain: Sequence[x509.Certificate]) -> Revocation | None:
+        """Whether a certificate of the chain was revoked, on a list that its issuer signed."""
+        issuers = [*chain[1:], *(anchor.certificate for anchor in self.anchors)]
+        return self.revocations.find(chain, issuers)
 
     def vouching_for(self, chain: Sequence[x509.Certificate], kind: Kind) -> Anchor | None:
         """The anchor of this kind that a chain (its end entity first) leads to, if any.
@@ -100,7 +107,7 @@ def load_anchors(settings: Settings) -> Anchors:
     anchors = list(Anchors.local(load_trust_anchor(settings)).anchors)
     for kind, path in _files(settings):
         anchors += [Anchor(certificate, kind, path.stem) for certificate in _read(path, ConfigurationError)]
-    return Anchors(tuple(anchors))
+    return Anchors(tuple(anchors), load_revocations(settings))
 
 
 def trust_lists(settings: Settings) -> list[TrustList]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import countermark
-from countermark.cli import pages, registry, trust
+from countermark.cli import pages, registry, signer, trust
 from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
 from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
@@ -50,6 +50,7 @@ weights = typer.Typer(help="Model weights that are not part of the installation.
 app.add_typer(weights, name="weights")
 app.add_typer(trust.app, name="trust")
 app.add_typer(registry.app, name="registry")
+app.add_typer(signer.app, name="signer")
 app.command()(compliance)
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
