@@ -46,8 +46,11 @@ def workspace(output: Path, registry: Registry, video_id: str) -> Iterator[Path]
         try:
             yield folder
         except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
             _settle(registry, video_id, place)
             raise
+        # Before the row: a process that dies in between leaves a row to sweep, and not a folder that nobody knows.
+        shutil.rmtree(folder, ignore_errors=True)
         with suppress(RegistryError):  # the seal is complete; if need be, the next sweep forgets the row
             registry.finish(video_id)
     finally:
@@ -108,9 +111,9 @@ def sweep(registry: Registry) -> None:
         with _abandoned(folder) as abandoned:
             if not abandoned:
                 continue
-            _settle(registry, pending.video_id, output)
             if folder.name.endswith(_SUFFIX):
                 shutil.rmtree(folder, ignore_errors=True)
+            _settle(registry, pending.video_id, output)
 
 
 def _settle(registry: Registry, video_id: str, output: Path) -> None:
