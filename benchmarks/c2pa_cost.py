@@ -40,7 +40,7 @@ from provenance.statements import TRAINED_ALGORITHMIC_MEDIA, SoftBinding, defini
 from provenance.trust import load_anchors
 
 ORIGIN = Origin("generated", "benchmark", "1", policy={"action": "allow"})
-RESULTS = Path(__file__).parent / "results" / "c2pa_cost.txt"
+RESULTS = Path(__file__).parent / "results" / "c2pa_cost.md"
 BARE = {
     "claim_generator_info": [{"name": "bare"}],
     "format": "video/mp4",
@@ -169,7 +169,7 @@ def main() -> None:
             spent = min(measure("ours flush", folder)[0] for _ in range(options.repeat))
             lines.append(f"{megabytes:4} MB flush to disk and hash for the registry: {spent * 1000:.1f} ms")
             print(lines[-1], flush=True)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("# Signing and verifying beside bare c2pa-python\n\n```\n" + "\n".join(lines) + "\n```\n")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from provenance.fingerprint import Index, fingerprint, similarity
 from provenance.lookalikes import MIN_SIMILARITY
 
 LIMITS = Limits.from_settings(Settings())
-RESULTS = Path(__file__).parent / "results" / "fingerprint.txt"
+RESULTS = Path(__file__).parent / "results" / "fingerprint.md"
 
 
 def cropped(source: Path, target: Path, share: float, *, skip: float = 0.0) -> None:
@@ -127,7 +127,7 @@ def main() -> None:
     for line in recall(clips):
         print(line, flush=True)
         lines.append(line)
-    RESULTS.write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("# The fingerprint\n\n```\n" + "\n".join(lines) + "\n```\n")
 
 
 if __name__ == "__main__":

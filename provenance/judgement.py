@@ -7,6 +7,7 @@ So its status codes are sorted here by what they speak about, and what the SDK i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,6 +22,8 @@ from provenance.trust import Anchor, Anchors
 Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients", "validators"]
 Outcome = Literal["pass", "fail", "warn", "info", "not_applicable"]
 
+# C2PA 2.4 section 18.11 and the soft binding algorithm list: reverse domain names, such as com.example.mark.1.
+_ALGORITHM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 # C2PA 2.4 section 15.2, table of failure codes. Whatever is not about trust or time is about integrity.
 _TIME_CODES = frozenset(
     {"signingCredential.expired", "claimSignature.outsideValidity", "signingCredential.ocsp.skipped"}
@@ -120,7 +123,7 @@ def judge(
         trust, vouching = [*trust, *revoked] if good else revoked, vouching if good else None
     time, timely = _time(report, [f for f in failures if axis_of(f.code) == "time"], registered_at, anchors)
     ingredients, sound_parents = _ingredients(report.ingredients)
-    integrity += _vocabulary(report)
+    integrity += _vocabulary(report) + _soft_bindings(report)
     return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, vouching, timely)
 
 
@@ -157,6 +160,20 @@ def _vocabulary(report: ManifestReport) -> list[Finding]:
             message=f"The manifest names a digital source type that does not exist: '{name[:200]}'.",
         )
         for name in sorted(unknown)
+    ]
+
+
+def _soft_bindings(report: ManifestReport) -> list[Finding]:
+    """A warning for each soft binding whose algorithm nobody could look up: the SDK lets any of them pass."""
+    return [
+        Finding(
+            axis="integrity",
+            status="warn",
+            code="countermark.softBinding.algorithm",
+            message="A soft binding of the manifest names no algorithm, or none of the form that is asked for.",
+        )
+        for data in report.assertions("c2pa.soft-binding")
+        if not isinstance(data.get("alg"), str) or not _ALGORITHM.fullmatch(data["alg"])
     ]
 
 

@@ -302,6 +302,17 @@ def test_invented_source_type_is_a_warning(make: Maker, settings: Settings) -> N
     assert [f.status for f in result.findings if f.code == "countermark.digitalSourceType.unknown"] == ["warn"]
 
 
+@pytest.mark.parametrize("algorithm", [None, "", "nodot"])
+def test_soft_binding_without_a_proper_algorithm_is_a_warning(
+    make: Maker, settings: Settings, algorithm: object
+) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["assertions"][1]["data"]["alg"] = algorithm
+
+    result = verify(make(bound="0" * 16, edit=edit), settings=settings)
+    assert [f.status for f in result.findings if f.code == "countermark.softBinding.algorithm"] == ["warn"]
+
+
 def test_certificate_for_time_stamps_is_not_trusted_to_sign(make: Maker, settings: Settings) -> None:
     """The SDK calls this file trusted."""
     path = make(credentials=lambda: issue(settings, usages=[ExtendedKeyUsageOID.TIME_STAMPING]))
