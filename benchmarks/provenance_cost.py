@@ -21,10 +21,11 @@ import numpy as np
 from countermark.core.media import Frames, VideoSpec, transcode
 from countermark.core.settings import Settings
 from provenance.credentials import load_or_create_credentials
-from provenance.manifest import SoftBinding, definition, sign
+from provenance.manifest import sign
 from provenance.origin import Origin
 from provenance.reader import read_report
 from provenance.seal import seal
+from provenance.statements import SoftBinding, definition
 from provenance.verify import verify
 
 ORIGIN = Origin("generated", "benchmark", "1", policy={"action": "allow"})

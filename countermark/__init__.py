@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from detector import Verdict
     from generator import GeneratedVideo
     from policy import Decision
+    from provenance.manifest import Delivery
     from provenance.seal import SealedVideo
     from provenance.verify import Verification
 
@@ -110,29 +111,53 @@ def protect(
     output: Path | str | None = None,
     *,
     overwrite: bool = False,
+    delivery: Delivery = "embedded",
+    remux: bool = False,
     settings: Settings | None = None,
     on_step: Callable[[str, str], None] | None = None,
 ) -> SealedVideo:
     """Seal a copy of a video that was made elsewhere, by default as ``NAME.sealed.mp4`` beside it.
 
-    Nothing is claimed about how it was made, and ``path`` is never changed. Raises `MediaError` for what cannot be read
+    Nothing is claimed about how it was made, and ``path`` is never changed. ``delivery`` puts the manifest into the
+    file ("embedded"), beside it ("sidecar") or only into the registry ("remote"); with ``remux`` containers that cannot
+    hold a manifest become MP4. Raises `MediaError` for what cannot be read
     or kept, `ManifestError` when the file's own credentials are broken, and what sealing raises. Then there is no file.
     """
     from provenance.protect import protect
 
     target = None if output is None else Path(output)
-    return protect(Path(path), target, settings=settings, overwrite=overwrite, on_step=on_step)
+    return protect(
+        Path(path),
+        target,
+        settings=settings,
+        overwrite=overwrite,
+        delivery=delivery,
+        remux=remux,
+        on_step=on_step,
+    )
 
 
-def verify(path: Path | str, *, settings: Settings | None = None) -> Verification:
+def verify(
+    path: Path | str,
+    *,
+    manifest: Path | str | None = None,
+    crosscheck: bool = False,
+    similar: bool = False,
+    settings: Settings | None = None,
+) -> Verification:
     """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
+
+    ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
+    ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
+    the picture, approximately, where credentials and watermark are gone.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.
     """
     from provenance.verify import verify
 
-    return verify(Path(path), settings=settings)
+    apart = None if manifest is None else Path(manifest)
+    return verify(Path(path), manifest=apart, crosscheck=crosscheck, similar=similar, settings=settings)
 
 
 def screen(

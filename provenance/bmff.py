@@ -15,7 +15,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import cbor2
 from cryptography import x509
@@ -23,8 +23,9 @@ from cryptography import x509
 C2PA_UUID = bytes.fromhex("d8fec3d61b0e483c92975828877ec481")
 _KNOWN_BOXES = frozenset({b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"uuid", b"moof", b"sidx", b"mfra"})
 _MAX_BOXES = 100_000
-_MAX_STORE = 256 * 1024**2
+MAX_STORE = 256 * 1024**2
 _MAX_JUMBF_DEPTH = 8
+_MAX_CERTIFICATES = 16
 _X5CHAIN = 33
 # What indexing into hostile CBOR can raise.
 _PARSE_ERRORS = (
@@ -116,7 +117,7 @@ def manifest_store(path: Path) -> bytes | None:
     """
     with path.open("rb") as file:
         for box in top_level_boxes(file):
-            payload = uuid_payload(file, box, C2PA_UUID, _MAX_STORE)
+            payload = uuid_payload(file, box, C2PA_UUID, MAX_STORE)
             # FullBox version and flags, then the purpose, zero-terminated; a "merkle" box is not the store.
             if payload is None or not payload[4:].startswith(b"manifest\0"):
                 continue
@@ -126,10 +127,19 @@ def manifest_store(path: Path) -> bytes | None:
 
 @dataclass(frozen=True)
 class SignedClaim:
-    """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate."""
+    """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate chain.
+
+    ``time_stamps`` are DER tokens or responses of RFC 3161, as the signature carries them.
+    """
 
     claim_sha256: str
-    leaf: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    time_stamps: tuple[bytes, ...] = ()
+
+    @property
+    def leaf(self) -> x509.Certificate:
+        """The signer's own certificate."""
+        return self.chain[0]
 
 
 def signed_claim(store: bytes, urn: str) -> SignedClaim:
@@ -143,7 +153,15 @@ def signed_claim(store: bytes, urn: str) -> SignedClaim:
             signature = content
     if claim is None or signature is None:
         raise MalformedBoxError(f"manifest {urn} lacks a claim or a signature")
-    return SignedClaim(hashlib.sha256(claim).hexdigest(), _leaf_certificate(_cbor_content(signature)))
+    return SignedClaim(hashlib.sha256(claim).hexdigest(), *_credentials(_cbor_content(signature)))
+
+
+def active_manifest_id(store: bytes) -> str:
+    """The URN of the active manifest, which is the last of a store; raises `MalformedBoxError`."""
+    labels = [label for label, _ in _superboxes(_descend(store, ["c2pa"]))]
+    if not labels or not labels[-1]:
+        raise MalformedBoxError("the manifest store holds no manifest")
+    return labels[-1]
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -188,8 +206,8 @@ def _cbor_content(content: bytes) -> bytes:
     raise MalformedBoxError("a signature box holds no CBOR")
 
 
-def _leaf_certificate(cose: bytes) -> x509.Certificate:
-    """First certificate of ``x5chain`` of a COSE_Sign1, from the protected header or (claims v1) the unprotected."""
+def _credentials(cose: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
+    """Certificates of ``x5chain`` of a COSE_Sign1, from the protected header or (claims v1) the other; time-stamps."""
     try:
         message = cbor2.loads(cose)
         parts = message.value if isinstance(message, cbor2.CBORTag) else message
@@ -197,15 +215,14 @@ def _leaf_certificate(cose: bytes) -> x509.Certificate:
         for header in headers:
             chain = header.get(_X5CHAIN, header.get("x5chain"))
             if chain is not None:
-                return x509.load_der_x509_certificate(chain if isinstance(chain, bytes) else chain[0])
-    except (
-        cbor2.CBORDecodeError,
-        ValueError,
-        TypeError,
-        IndexError,
-        KeyError,
-        AttributeError,
-        RecursionError,
-    ) as error:
+                listed = [chain] if isinstance(chain, bytes) else chain[:_MAX_CERTIFICATES]
+                certificates = tuple(x509.load_der_x509_certificate(certificate) for certificate in listed)
+                return certificates, _time_stamps(parts[1])
+    except _PARSE_ERRORS as error:
         raise MalformedBoxError(f"the signature cannot be parsed: {error}") from error
     raise MalformedBoxError("the signature carries no certificate chain")
+
+
+def _time_stamps(header: Any) -> tuple[bytes, ...]:  # noqa: ANN401  # CBOR
+    containers = [header[label] for label in ("sigTst2", "sigTst") if label in header]
+    return tuple(bytes(token["val"]) for container in containers for token in container["tstTokens"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,7 +45,8 @@ _LEAF_NAME = "Countermark local signer (not publicly trusted)"
 class Credentials:
     """A signing key with its certificate chain. ``chain_pem`` holds the leaf first; ``key_pem`` is PKCS#8.
 
-    ``name`` is the organisation that the certificate states, and that nobody but this machine has vouched for.
+    ``name`` is the organisation that the certificate states; if it is ``local``, nobody but this machine has vouched
+    for it. ``sign`` signs where the key is kept elsewhere, ``key_pem`` is then empty.
     """
 
     chain_pem: str
@@ -54,6 +55,9 @@ class Credentials:
     not_before: datetime
     not_after: datetime
     key_pem: str = field(repr=False)
+    algorithm: str = "es256"
+    sign: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    local: bool = True
 
 
 def load_or_create_credentials(settings: Settings, *, now: datetime | None = None) -> Credentials:
@@ -96,6 +100,18 @@ def load_or_create_credentials(settings: Settings, *, now: datetime | None = Non
         not_after=chain[0].not_valid_after_utc,
         key_pem=_pem_key(key),
     )
+
+
+def load_authority(settings: Settings) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Key and certificate of this machine's authority; raises `CredentialError` when there is none."""
+    path = settings.keys_dir / "authority.pem"
+    try:
+        key, certificates = _load(path)
+    except OSError as error:
+        raise CredentialError(
+            f"The authority {path} cannot be read: {error.strerror}.", remedy="Seal a video once, and it is made."
+        ) from error
+    return key, certificates[0]
 
 
 def load_trust_anchor(settings: Settings) -> str | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
+from provenance.registry import Registry
 from provenance.watermark import Payload, SpreadSpectrum
 
 _FIRST_LOOK = 48
@@ -40,14 +41,14 @@ def extract(
     watermark: SpreadSpectrum,
     limits: Limits,
     *,
-    register: Iterable[Payload] = (),
+    registry: Registry | None = None,
     search: bool = True,
     isolated: bool = True,
 ) -> Extraction:
     """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
 
     At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
-    picture that was cropped, turned or distorted, and the payloads of a ``register`` are tried one by one (see
+    picture that was cropped, turned or distorted, and the entries of a ``registry`` are tried one by one (see
     `SpreadSpectrumDetector.result`). ``isolated=False`` decodes in this process, for files that this process has
     written itself.
     """
@@ -71,7 +72,8 @@ def extract(
                     break
         if result is None or result.payload is None:
             attempts += 1
-            result = detector.result(search=search, register=register)
+            ids = registry.video_ids(watermark.algorithm_id) if registry is not None else []
+            result = detector.result(search=search, register=map(Payload.from_video_id, ids))
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
 
 

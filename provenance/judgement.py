@@ -7,20 +7,23 @@ So its status codes are sorted here by what they speak about, and what the SDK i
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from pydantic import BaseModel, ConfigDict
 
-from provenance.credentials import TRUST_NOTE, leaf_problem
+from provenance.credentials import leaf_problem
 from provenance.reader import Ingredient, ManifestReport, Status
+from provenance.timestamps import authority_chain
+from provenance.trust import Anchor, Anchors
 
-Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients"]
+Axis = Literal["integrity", "trust", "time", "watermark", "recovery", "labels", "ingredients", "validators"]
 Outcome = Literal["pass", "fail", "warn", "info", "not_applicable"]
 
+# C2PA 2.4 section 18.11 and the soft binding algorithm list: reverse domain names, such as com.example.mark.1.
+_ALGORITHM = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 # C2PA 2.4 section 15.2, table of failure codes. Whatever is not about trust or time is about integrity.
 _TIME_CODES = frozenset(
     {"signingCredential.expired", "claimSignature.outsideValidity", "signingCredential.ocsp.skipped"}
@@ -84,10 +87,15 @@ class Judgement:
     findings: tuple[Finding, ...]
     intact: bool
     """Content, claim and signature are as they were when signed, and so are the parents."""
-    trusted: bool
-    """The signer's certificate chains to this machine's root and is fit for signing claims."""
+    vouching: Anchor | None
+    """The anchor that the signer's certificate leads to, if it is fit for signing claims."""
     timely: bool
     """The signature was made while the certificate was valid, as far as can be known."""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this machine has reason to trust the signer."""
+        return self.vouching is not None
 
     @property
     def sound(self) -> bool:
@@ -98,25 +106,29 @@ class Judgement:
 def judge(
     report: ManifestReport,
     *,
-    anchor_pem: str | None,
+    anchors: Anchors,
     registered_at: datetime | None = None,
     detached: bool = False,
 ) -> Judgement:
-    """Judge ``report``, which was read with the anchor ``anchor_pem``.
+    """Judge ``report``, which was read with these ``anchors``.
 
     ``registered_at`` is when our registry recorded this very claim, if it did. ``detached`` is for a manifest recovered
     from the registry: its hard binding is to the original file and says nothing about this one.
     """
     failures = [f for f in report.failures if not (detached and f.code in _HARD_BINDING_MISMATCHES)]
-    integrity, intact = _integrity([f for f in failures if _axis(f.code) == "integrity"], detached=detached)
-    trust, trusted = _trust(report, [f for f in failures if _axis(f.code) == "trust"], anchor_pem)
-    time, timely = _time(report, [f for f in failures if _axis(f.code) == "time"], registered_at)
+    integrity, intact = _integrity([f for f in failures if axis_of(f.code) == "integrity"], detached=detached)
+    trust, vouching = _trust(report, [f for f in failures if axis_of(f.code) == "trust"], anchors)
+    if vouching is not None:
+        revoked, good = _revocation(report, anchors, registered_at)
+        trust, vouching = [*trust, *revoked] if good else revoked, vouching if good else None
+    time, timely = _time(report, [f for f in failures if axis_of(f.code) == "time"], registered_at, anchors)
     ingredients, sound_parents = _ingredients(report.ingredients)
-    integrity += _vocabulary(report)
-    return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, trusted, timely)
+    integrity += _vocabulary(report) + _soft_bindings(report)
+    return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, vouching, timely)
 
 
-def _axis(code: str) -> Axis:
+def axis_of(code: str) -> Axis:
+    """What a status code of the specification speaks about."""
     if code in _TIME_CODES or code.startswith(_TIME_PREFIXES):
         return "time"
     return "trust" if code.startswith(_TRUST_PREFIXES) else "integrity"
@@ -151,6 +163,20 @@ def _vocabulary(report: ManifestReport) -> list[Finding]:
     ]
 
 
+def _soft_bindings(report: ManifestReport) -> list[Finding]:
+    """A warning for each soft binding whose algorithm nobody could look up: the SDK lets any of them pass."""
+    return [
+        Finding(
+            axis="integrity",
+            status="warn",
+            code="countermark.softBinding.algorithm",
+            message="A soft binding of the manifest names no algorithm, or none of the form that is asked for.",
+        )
+        for data in report.assertions("c2pa.soft-binding")
+        if not isinstance(data.get("alg"), str) or not _ALGORITHM.fullmatch(data["alg"])
+    ]
+
+
 def _integrity_message(failure: Status) -> str:
     if failure.code in _HARD_BINDING_MISMATCHES:
         return "The file's content was changed after it was signed."
@@ -161,10 +187,11 @@ def _integrity_message(failure: Status) -> str:
     return f"The manifest is not valid: {failure.explanation or failure.code}."
 
 
-def _trust(report: ManifestReport, failures: list[Status], anchor_pem: str | None) -> tuple[list[Finding], bool]:
+def _trust(report: ManifestReport, failures: list[Status], anchors: Anchors) -> tuple[list[Finding], Anchor | None]:
     signer = report.signer()
     anchored = any(status.code == "signingCredential.trusted" for status in report.success)
-    if any(f.code in _TIME_CODES for f in report.failures) and _issued_by(report, anchor_pem):
+    vouching = anchors.vouching_for(report.signed.chain, "signer") if report.signed else None
+    if vouching is not None and any(f.code in _TIME_CODES for f in report.failures):
         # The SDK calls an expired certificate untrusted as well; who issued it and when it was valid are two questions.
         failures = [f for f in failures if f.code != "signingCredential.untrusted"]
         anchored = True
@@ -180,26 +207,34 @@ def _trust(report: ManifestReport, failures: list[Status], anchor_pem: str | Non
     if problem is not None:
         message = f"The certificate of {signer} may not sign Content Credentials: {problem}."
         findings.append(Finding(axis="trust", status="fail", code="signingCredential.invalid", message=message))
-    if findings or not anchored:
-        if not findings:
-            message = f"Signed by {signer}; whether the certificate is to be trusted was not established."
-            findings.append(Finding(axis="trust", status="fail", code="signingCredential.untrusted", message=message))
-        return findings, False
-    message = f"Signed by {signer}, {TRUST_NOTE}: its certificate authority was made here and is not publicly known."
-    return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], True
+    if not findings and (vouching is None or not anchored):
+        message = f"Signed by {signer}, whose certificate leads to no authority that this machine trusts for signers."
+        findings.append(Finding(axis="trust", status="fail", code="signingCredential.untrusted", message=message))
+    if findings or vouching is None:
+        return findings, None
+    message = f"Signed by {signer}, {vouching.note}"
+    message += "." if vouching.source else ": its certificate authority was made here and is not publicly known."
+    return [Finding(axis="trust", status="pass", code="signingCredential.trusted", message=message)], vouching
 
 
-def _issued_by(report: ManifestReport, anchor_pem: str | None) -> bool:
-    if report.signed is None or anchor_pem is None:
-        return False
-    try:
-        report.signed.leaf.verify_directly_issued_by(x509.load_pem_x509_certificate(anchor_pem.encode()))
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
+def _revocation(report: ManifestReport, anchors: Anchors, registered_at: datetime | None) -> tuple[list[Finding], bool]:
+    """Findings about a revoked certificate, and whether the signature is good in spite of it."""
+    revoked = anchors.revocation_of(report.signed.chain) if report.signed else None
+    if revoked is None:
+        return [], True
+    stamped = (report.active.get("signature_info") or {}).get("time") if _stamping(report, anchors) else None
+    moments = [registered_at, datetime.fromisoformat(stamped) if stamped else None]
+    earlier = any(moment is not None and moment < revoked.when for moment in moments)
+    good = earlier and revoked.reason != "key_compromise"
+    message = f"The certificate of {report.signer()} was revoked on {revoked.when:%Y-%m-%d}"
+    message += ", after the file was signed." if good else f" ({revoked.reason.replace('_', ' ')})."
+    status: Outcome = "warn" if good else "fail"
+    return [Finding(axis="trust", status=status, code="countermark.trust.revoked", message=message)], good
 
 
-def _time(report: ManifestReport, failures: list[Status], registered_at: datetime | None) -> tuple[list[Finding], bool]:
+def _time(
+    report: ManifestReport, failures: list[Status], registered_at: datetime | None, anchors: Anchors
+) -> tuple[list[Finding], bool]:
     findings = []
     leaf = report.signed.leaf if report.signed else None
     covered = (
@@ -207,6 +242,12 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
         and leaf is not None
         and leaf.not_valid_before_utc <= registered_at <= leaf.not_valid_after_utc
     )
+    stamped = {status.code for status in report.success} & {"timeStamp.trusted", "timeStamp.validated"}
+    stamping = _stamping(report, anchors) if "timeStamp.trusted" in stamped else None
+    expired = leaf is not None and leaf.not_valid_after_utc < datetime.now(UTC)
+    if expired and stamping is None and not any(f.code in _TIME_CODES for f in failures):
+        # To the SDK any anchor's time-stamp shows that the certificate was still valid.
+        failures = [*failures, Status("signingCredential.expired", "")]
     timely = True
     for failure in failures:
         if failure.code.startswith(_TIME_PREFIXES):
@@ -221,9 +262,9 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
             timely = False
             message = "The certificate is not valid today, and nothing shows that it was when the file was signed."
             findings.append(Finding(axis="time", status="fail", code=failure.code, message=message))
-    stamped = {status.code for status in report.success} & {"timeStamp.trusted", "timeStamp.validated"}
-    if "timeStamp.trusted" in stamped:
-        message = "A time-stamp authority that this machine trusts vouches for when the file was signed."
+    if stamping is not None:
+        when = str((report.active.get("signature_info") or {}).get("time", "an unknown time"))[:19]
+        message = f"A time-stamp authority, {stamping.note}, confirms that the signature existed on {when}."
         findings.append(Finding(axis="time", status="pass", code="timeStamp.trusted", message=message))
     elif stamped:
         message = "There is an intact time-stamp, from an authority that this machine does not know."
@@ -234,6 +275,15 @@ def _time(report: ManifestReport, failures: list[Status], registered_at: datetim
             message += f" The registry recorded the manifest on {registered_at:%Y-%m-%d}."
         findings.append(Finding(axis="time", status="info", code="countermark.time.unstamped", message=message))
     return findings, timely
+
+
+def _stamping(report: ManifestReport, anchors: Anchors) -> Anchor | None:
+    """The anchor for time-stamps that one of the signature's time-stamps leads to."""
+    for token in report.signed.time_stamps if report.signed else ():
+        vouching = anchors.vouching_for(authority_chain(token), "tsa")
+        if vouching is not None:
+            return vouching
+    return None
 
 
 def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bool]:
@@ -252,7 +302,7 @@ def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bo
             message = f"The ingredient {name} has valid credentials of its own."
             findings.append(_ingredient("pass", "ingredient.manifest.validated", message))
         for failure in dict.fromkeys(ingredient.failures):
-            if _axis(failure.code) != "integrity":
+            if axis_of(failure.code) != "integrity":
                 message = f"The signer of the ingredient {name} is not trusted, or its certificate was not valid."
                 findings.append(_ingredient("warn", failure.code, message))
                 continue

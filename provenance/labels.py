@@ -18,11 +18,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, quoteattr
 
 from provenance.bmff import MalformedBoxError, top_level_boxes, uuid_payload
-from provenance.manifest import TRAINED_ALGORITHMIC_MEDIA
 from provenance.origin import Origin
+from provenance.statements import source_type
 
 AIGC_KEY = "AIGC"
 _AIGC_FIELDS = (
@@ -37,23 +37,26 @@ _AIGC_FIELDS = (
 # TC260-PG-20257A: characters 0x21, 0x23-0x5B and 0x5D-0x7E; no space, quotation mark or backslash.
 _AIGC_FORBIDDEN = re.compile(r"[^\x21\x23-\x5b\x5d-\x7e]")
 _XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
+_XMP_CONTAINERS = frozenset({".mp4", ".m4v", ".mov"})
 _MAX_XMP = 4 * 1024**2
+_MAX_INDEX = 256 * 1024**2
 _MAX_AIGC = 64 * 1024
 _SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>\s*([^<]{1,300}?)\s*<)")
 
 
 @dataclass(frozen=True)
 class Labels:
-    """What a file's container says of itself. ``aigc`` is the parsed record; ``aigc_problem`` says why it is unfit."""
+    """What a file's container says of itself. ``aigc`` is the parsed record, ``aigc_problem`` says why it is unfit."""
 
     aigc: Mapping[str, str] | None = None
+    aigc_records: int = 0
     aigc_problem: str | None = None
     digital_source_type: str | None = None
 
 
 def container_metadata(origin: Origin, *, video_id: str, producer: str) -> dict[str, str]:
     """Container tags to write with the encoded video; empty for video made elsewhere, of which nothing is claimed."""
-    if origin.kind != "generated":
+    if not origin.by_model:
         return {}
     record = dict.fromkeys(_AIGC_FIELDS, "")
     record |= {
@@ -64,11 +67,21 @@ def container_metadata(origin: Origin, *, video_id: str, producer: str) -> dict[
     return {AIGC_KEY: json.dumps(record, separators=(",", ":"))}
 
 
-def append_xmp(path: Path, origin: Origin, *, title: str) -> None:
-    """Append an XMP packet with the digital source type to an MP4 or MOV file; nothing for video made elsewhere."""
-    if origin.kind != "generated":
+def append_xmp(path: Path, origin: Origin, *, title: str, manifest_url: str | None = None) -> None:
+    """Append an XMP packet with the digital source type to an MP4 or MOV file; other containers have no place for it.
+
+    ``manifest_url`` is where the manifest is to be had when it is not in the file (C2PA 2.4 section 11.5). Of video
+    made elsewhere nothing but this is stated.
+    """
+    kind = source_type(origin)
+    if (kind is None and manifest_url is None) or path.suffix.lower() not in _XMP_CONTAINERS:
         return
-    content = _XMP_UUID + _xmp_packet(title, f"{origin.generator} {origin.version}").encode()
+    properties: dict[str, str] = {}
+    if kind is not None:
+        properties |= {"Iptc4xmpExt:DigitalSourceType": kind, "xmp:CreatorTool": f"{origin.generator} {origin.version}"}
+    if manifest_url is not None:
+        properties["dcterms:provenance"] = manifest_url
+    content = _XMP_UUID + _xmp_packet(title, properties).encode()
     with path.open("ab") as file:
         file.write(struct.pack(">I4s", 8 + len(content), b"uuid") + content)
         file.flush()
@@ -78,7 +91,8 @@ def append_xmp(path: Path, origin: Origin, *, title: str) -> None:
 def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
     """The labels of a file; ``metadata`` are its container tags (`MediaInfo.metadata`). Raises OSError."""
     aigc, problem = _parse_aigc(metadata.get(AIGC_KEY))
-    return Labels(aigc, problem, _digital_source_type(path))
+    records = _count_aigc(path) if AIGC_KEY in metadata else 0
+    return Labels(aigc, records, problem, _digital_source_type(path))
 
 
 def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
@@ -98,6 +112,19 @@ def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
     return record, f"it lacks {', '.join(missing)}" if missing else None
 
 
+def _count_aigc(path: Path) -> int:
+    """How many ``AIGC`` keys an MP4 or MOV file has in its index; 1 for other containers, whose reader found one."""
+    with path.open("rb") as file:
+        try:
+            for box in top_level_boxes(file):
+                if box.kind == b"moov":
+                    file.seek(box.offset + box.header)
+                    return file.read(min(box.size - box.header, _MAX_INDEX)).count(b"mdta" + AIGC_KEY.encode())
+        except MalformedBoxError:
+            pass
+    return 1
+
+
 def _digital_source_type(path: Path) -> str | None:
     with path.open("rb") as file:
         try:
@@ -112,16 +139,17 @@ def _digital_source_type(path: Path) -> str | None:
     return None
 
 
-def _xmp_packet(title: str, tool: str) -> str:
+def _xmp_packet(title: str, properties: Mapping[str, str]) -> str:
+    # Attributes, because the C2PA reader looks for the address of a remote manifest only there.
+    attributes = "".join(f"\n    {name}={quoteattr(value)}" for name, value in properties.items())
     return f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
   <rdf:Description rdf:about=""
     xmlns:dc="http://purl.org/dc/elements/1.1/"
+    xmlns:dcterms="http://purl.org/dc/terms/"
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
-    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/">
-   <Iptc4xmpExt:DigitalSourceType>{TRAINED_ALGORITHMIC_MEDIA}</Iptc4xmpExt:DigitalSourceType>
-   <xmp:CreatorTool>{escape(tool)}</xmp:CreatorTool>
+    xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"{attributes}>
    <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(title)}</rdf:li></rdf:Alt></dc:title>
   </rdf:Description>
  </rdf:RDF>

@@ -1,54 +1,54 @@
-"""Write C2PA manifests: what is asserted, and signing a file with it.
-
-The definition follows C2PA 2.4 and satisfies the conformance programme's asset rubric ``conformance0.2-spec2.4``.
-Several of its fields are silently optional in the SDK and cost conformance when left out: ``created: true``
-(otherwise the assertion is only "gathered"), ``specVersion`` and ``allActionsIncluded``.
-"""
+"""Sign a file with a C2PA manifest: in the file, beside it, or at an address that the file names."""
 
 from __future__ import annotations
 
 import io
 import mimetypes
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import c2pa
 
-from countermark.core.errors import ManifestError
+from countermark.core.errors import CredentialError, ManifestError
 from provenance.credentials import C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION, Credentials
 from provenance.origin import Origin
+from provenance.statements import ingredient_id, relationship
 
-SPEC_VERSION = "2.4.0"
-TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-POLICY_LABEL = "org.countermark.policy"
-_MEDIA_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+Delivery = Literal["embedded", "sidecar", "remote"]
+"""Where the manifest goes: into the file, into ``NAME.c2pa`` beside it, or to an address that the file's XMP names."""
+
+SIDECAR = ".c2pa"
+_EMBEDDABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+_SIDECAR_ONLY = {".mkv": "video/x-matroska", ".webm": "video/webm"}
 _THUMBNAIL = "thumbnail.jpg"
-_TRAINING_MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai_training", "cawg.data_mining")
+_COPY_BYTES = 1024**2
 _ACCEPTED_EKUS = (C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION)
 
 
-@dataclass(frozen=True)
-class SoftBinding:
-    """A watermark's algorithm identifier and value (16 hex digits), over ``milliseconds`` of video."""
+def media_type(path: Path, delivery: Delivery = "embedded") -> str:
+    """The media type under which the SDK signs this container; raises `ManifestError` where it cannot.
 
-    algorithm: str
-    value: str
-    milliseconds: int
-
-
-def media_type(path: Path) -> str:
-    """The media type under which the SDK embeds into this container; raises `ManifestError` for other containers."""
+    Nothing can be embedded into Matroska and WebM, nor their XMP name an address: a sidecar is all they can have.
+    """
+    suffix = path.suffix.lower()
+    if delivery == "sidecar" and suffix in _SIDECAR_ONLY:
+        return _SIDECAR_ONLY[suffix]
     try:
-        return _MEDIA_TYPES[path.suffix.lower()]
+        return _EMBEDDABLE[suffix]
     except KeyError:
+        other = f", or put them into a sidecar ({path.stem}{SIDECAR})" if suffix in _SIDECAR_ONLY else ""
         raise ManifestError(
-            f"Content Credentials cannot be embedded in a '{path.suffix}' file.", remedy="Use .mp4, .m4v or .mov."
+            f"Content Credentials cannot be embedded in a '{path.suffix}' file.",
+            remedy=f"Use .mp4, .m4v or .mov{other}.",
         ) from None
+
+
+def sidecar_of(path: Path) -> Path:
+    """Where the manifest of a video is when it is not inside: the same name, ending in ``.c2pa``."""
+    return path.with_suffix(SIDECAR)
 
 
 def new_context(anchor_pem: str | None) -> c2pa.Context:
@@ -80,64 +80,6 @@ def new_context(anchor_pem: str | None) -> c2pa.Context:
     )
 
 
-def definition(
-    origin: Origin,
-    binding: SoftBinding,
-    *,
-    title: str,
-    file_format: str,
-    when: datetime,
-) -> dict[str, Any]:
-    """The manifest definition (JSON of the SDK) for one sealed video.
-
-    ``when`` is written in UTC. A generated video says so (IPTC digital source type, AI
-    disclosure). A protected one states only what was done to it: opened, transcoded, watermarked.
-    """
-    stamp = when.strftime("%Y-%m-%dT%H:%M:%SZ")
-    tool = {"name": "countermark", "version": version("countermark")}
-    agent = {"name": origin.generator, "version": origin.version}
-    watermarked = {"action": "c2pa.watermarked.bound", "when": stamp, "softwareAgent": tool}
-    if origin.kind == "generated":
-        created: dict[str, Any] = {
-            "action": "c2pa.created",
-            "when": stamp,
-            "softwareAgent": agent,
-            "digitalSourceType": TRAINED_ALGORITHMIC_MEDIA,
-        }
-        if origin.ingredients:
-            created["parameters"] = {"ingredientIds": [_ingredient_id(i) for i in range(len(origin.ingredients))]}
-        actions = [created, watermarked]
-    else:
-        opened = {
-            "action": "c2pa.opened",
-            "when": stamp,
-            "softwareAgent": tool,
-            "parameters": {"ingredientIds": [_ingredient_id(0)]},
-        }
-        actions = [opened, {"action": "c2pa.transcoded", "when": stamp, "softwareAgent": tool}, watermarked]
-    block = {"scope": {"timespan": {"start": 0, "end": binding.milliseconds}}, "value": binding.value}
-    assertions: list[dict[str, Any]] = [
-        {"label": "c2pa.actions.v2", "created": True, "data": {"allActionsIncluded": True, "actions": actions}},
-        {"label": "c2pa.soft-binding", "created": True, "data": {"alg": binding.algorithm, "blocks": [block]}},
-    ]
-    if origin.kind == "generated":
-        assertions.append({"label": "c2pa.ai-disclosure", "created": True, "data": _ai_disclosure(origin)})
-        # The choice is the generator's to make; about a stranger's video nothing is said.
-        entries = {name: {"use": "notAllowed"} for name in _TRAINING_MINING}
-        assertions.append({"label": "cawg.training-mining", "data": {"entries": entries}})
-    record = origin.policy_record()
-    if origin.prompt_sha256 is not None:
-        record["prompt_sha256"] = origin.prompt_sha256
-    if record:
-        assertions.append({"label": POLICY_LABEL, "created": True, "data": record})
-    return {
-        "claim_generator_info": [{**tool, "specVersion": SPEC_VERSION}],
-        "title": title,
-        "format": file_format,
-        "assertions": assertions,
-    }
-
-
 def sign(
     source: Path,
     target: Path,
@@ -146,10 +88,14 @@ def sign(
     *,
     origin: Origin,
     thumbnail: bytes | None = None,
+    delivery: Delivery = "embedded",
+    time_stamp_url: str | None = None,
 ) -> bytes:
     """Sign ``source`` into the new file ``target`` (two different paths) and return the manifest store.
 
-    ``thumbnail`` is a JPEG. Raises `ManifestError`; a ``target`` left by a failure is not to be used.
+    ``thumbnail`` is a JPEG; ``time_stamp_url`` an RFC 3161 authority that is asked for a time-stamp (the SDK waits 30
+    seconds for it). Where the manifest is not embedded, ``target`` is a copy of ``source``, byte for byte. Raises
+    `ManifestError`; a ``target`` left by a failure is not to be used.
     """
     if source.resolve() == target.resolve():
         raise ManifestError("A file cannot be signed onto itself.", remedy="Give another path for the signed file.")
@@ -157,26 +103,62 @@ def sign(
         manifest = {**manifest, "thumbnail": {"format": "image/jpeg", "identifier": _THUMBNAIL}}
     with ExitStack() as stack, sdk_errors("The file could not be signed"):
         context = stack.enter_context(new_context(credentials.root_pem))
-        info = c2pa.C2paSignerInfo(
-            c2pa.C2paSigningAlg.ES256, credentials.chain_pem.encode(), credentials.key_pem.encode(), None
-        )
-        signer = stack.enter_context(c2pa.Signer.from_info(info))
+        signer = stack.enter_context(_signer(credentials, time_stamp_url))
         builder = stack.enter_context(c2pa.Builder(manifest, context))
         if thumbnail is not None:
             builder.add_resource(_THUMBNAIL, io.BytesIO(thumbnail))
         for index, path in enumerate(origin.ingredients):
             ingredient = {
                 "title": path.name,
-                "relationship": "parentOf" if origin.kind == "protected" else "inputTo",
-                "label": _ingredient_id(index),
+                "relationship": relationship(origin, index),
+                "label": ingredient_id(index),
             }
             builder.add_ingredient(ingredient, _ingredient_type(path), stack.enter_context(path.open("rb")))
+        if delivery != "embedded":
+            builder.set_no_embed()
         source_file = stack.enter_context(source.open("rb"))
         target_file = stack.enter_context(target.open("x+b"))
-        store = bytes(builder.sign(signer, media_type(source), source_file, target_file))
+        store = bytes(builder.sign(signer, media_type(target, delivery), source_file, target_file))
+        if delivery != "embedded":
+            _copy(source_file, target_file)
     if not store:
         raise ManifestError("The signer returned no manifest.", remedy="Try again; report it if it stays.")
     return store
+
+
+@contextmanager
+def _signer(credentials: Credentials, time_stamp_url: str | None) -> Iterator[c2pa.Signer]:
+    """The SDK's signer. What goes wrong where the key is kept elsewhere is raised as it was, not as the SDK puts it."""
+    algorithm, chain = c2pa.C2paSigningAlg[credentials.algorithm.upper()], credentials.chain_pem
+    if credentials.sign is None:
+        info = c2pa.C2paSignerInfo(algorithm, chain.encode(), credentials.key_pem.encode(), time_stamp_url)
+        with c2pa.Signer.from_info(info) as signer:
+            yield signer
+        return
+    external, failures = credentials.sign, list[CredentialError]()
+
+    def sign(data: bytes) -> bytes:
+        try:
+            return external(data)
+        except CredentialError as error:
+            failures.append(error)
+            return b""  # no signature, at which the SDK fails
+
+    try:
+        with c2pa.Signer.from_callback(sign, algorithm, chain, time_stamp_url) as signer:
+            yield signer
+    except (c2pa.C2paError, ManifestError):
+        if failures:
+            raise failures[0] from None
+        raise
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> None:
+    """Whatever the SDK has or has not written, a file without an embedded manifest stays as it was."""
+    source.seek(0)
+    target.seek(0)
+    target.truncate()
+    shutil.copyfileobj(source, target, _COPY_BYTES)
 
 
 @contextmanager
@@ -194,18 +176,6 @@ def sdk_errors(what: str) -> Iterator[None]:
         ) from error
 
 
-def _ai_disclosure(origin: Origin) -> dict[str, Any]:
-    return {
-        "modelType": "c2pa.types.model",
-        "modelName": origin.generator,
-        "modelIdentifier": f"{origin.generator} {origin.version}",
-        "contentProfile": {"humanOversightLevel": "prompt_guided"},
-    }
-
-
-def _ingredient_id(index: int) -> str:
-    return f"ingredient-{index}"
-
-
 def _ingredient_type(path: Path) -> str:
-    return _MEDIA_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    known = (_EMBEDDABLE | _SIDECAR_ONLY).get(path.suffix.lower())
+    return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"

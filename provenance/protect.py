@@ -5,18 +5,18 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from countermark.core.errors import ManifestError, MediaError, UsageError
+from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits, MediaInfo, VideoReader, VideoSpec
 from countermark.core.settings import Settings, get_settings
-from provenance.credentials import load_trust_anchor
-from provenance.judgement import judge
+from provenance.manifest import Delivery
 from provenance.origin import Origin
-from provenance.reader import UnreadableManifestError, read_report
 from provenance.seal import OnStep, SealedVideo, seal
 
 # x264 at this rate factor is visually lossless: differences are below what people see at normal viewing distance.
 _CRF = 14
 _CONTAINERS = (".mp4", ".m4v", ".mov")
+# Those that credentials cannot be embedded into; they become MP4 if asked.
+_OTHERS = (".mkv", ".webm", ".ts", ".m2ts", ".mts", ".mpg", ".avi", ".flv", ".3gp", ".ogv", ".wmv")
 # Tags that describe the old file's bytes and would be wrong in the new one.
 _STALE_TAGS = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder"})
 
@@ -27,9 +27,13 @@ def protect(
     *,
     settings: Settings | None = None,
     overwrite: bool = False,
+    delivery: Delivery = "embedded",
+    remux: bool = False,
     on_step: OnStep | None = None,
 ) -> SealedVideo:
     """Seal a copy of the MP4 or MOV file at ``path``, by default as ``NAME.sealed.mp4`` beside it.
+
+    With ``remux`` a Matroska, WebM, MPEG-TS or similar file is taken too and becomes MP4. ``delivery`` is `seal`'s.
 
     The picture is encoded once, visually lossless; timing, rotation, colour, audio (bit for bit) and container tags
     are kept. Credentials that the file carries stay in the new manifest, as those of its parent. Nothing is claimed
@@ -41,11 +45,7 @@ def protect(
     settings = settings or get_settings()
     path = Path(path)
     output = Path(output) if output is not None else path.with_name(f"{path.stem}.sealed{_suffix(path)}")
-    if path.suffix.lower() not in _CONTAINERS:
-        raise UsageError(
-            f"A '{path.suffix}' file cannot be protected.",
-            remedy="Convert it to MP4 first; .mp4, .m4v and .mov are known.",
-        )
+    _check_container(path, remux=remux)
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} is the input itself.", remedy="Choose another path for the sealed video.")
     if on_step is not None:
@@ -53,7 +53,6 @@ def protect(
     with VideoReader(path, Limits.from_settings(settings)) as reader:
         info = reader.info
         _check_media(info)
-        _check_credentials(path, settings)
         origin = Origin(
             kind="protected",
             generator="countermark",
@@ -67,15 +66,28 @@ def protect(
             output,
             origin=origin,
             settings=settings,
+            length=info.frame_count,
             audio_from=path if info.audio is not None else None,
             metadata={key: value for key, value in info.metadata.items() if key not in _STALE_TAGS},
             overwrite=overwrite,
+            delivery=delivery,
             on_step=on_step,
         )
 
 
 def _suffix(path: Path) -> str:
     return path.suffix if path.suffix.lower() in _CONTAINERS else ".mp4"
+
+
+def _check_container(path: Path, *, remux: bool) -> None:
+    suffix = path.suffix.lower()
+    if suffix in _CONTAINERS or (remux and suffix in _OTHERS):
+        return
+    if suffix in _OTHERS:
+        remedy = "Allow it to become MP4 (--remux), or convert it yourself."
+    else:
+        remedy = "Convert it to MP4 first; .mp4, .m4v and .mov are known."
+    raise UsageError(f"A '{path.suffix}' file cannot be protected.", remedy=remedy)
 
 
 def _check_media(info: MediaInfo) -> None:
@@ -85,21 +97,3 @@ def _check_media(info: MediaInfo) -> None:
         )
     if info.interlaced:
         raise MediaError(f"{info.path} is interlaced.", remedy="Deinterlace it first.")
-
-
-def _check_credentials(path: Path, settings: Settings) -> None:
-    anchor = load_trust_anchor(settings)
-    try:
-        report = read_report(path, anchor)
-    except UnreadableManifestError as error:
-        if error.remote:
-            return
-        problem = f"they cannot be read ({error})"
-    else:
-        if report is None or judge(report, anchor_pem=anchor).intact:
-            return
-        problem = "the file or one of its parents was changed after it was signed"
-    raise ManifestError(
-        f"The Content Credentials of {path} are broken: {problem}.",
-        remedy="Find the original; or remove the credentials, and the video is sealed as one of unknown origin.",
-    )

@@ -41,8 +41,8 @@ class Ingredient:
 class ManifestReport:
     """The active manifest as the SDK reports it.
 
-    ``store`` holds the raw JUMBF bytes and ``signed`` the claim hash and leaf certificate where the container is
-    understood; ``signed_problem`` says why it is not.
+    ``embedded`` is False for one from a sidecar or the registry. ``store`` holds the raw JUMBF bytes and ``signed`` the
+    claim hash and leaf certificate where the container is understood; ``signed_problem`` says why it is not.
     """
 
     manifest_id: str
@@ -51,6 +51,7 @@ class ManifestReport:
     informational: tuple[Status, ...]
     failures: tuple[Status, ...]
     ingredients: tuple[Ingredient, ...]
+    embedded: bool
     store: bytes | None
     signed: SignedClaim | None
     signed_problem: str | None
@@ -106,18 +107,13 @@ class UnreadableManifestError(ValueError):
 
 
 def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = None) -> ManifestReport | None:
-    """Validate the manifest store of a file, or ``store`` (from the registry) against the file.
+    """Validate the manifest store of a file, or ``store`` (a sidecar, or from the registry) against the file.
 
     Returns None when there is none or the container cannot carry one. Raises `UnreadableManifestError` when it is
     there but broken, and OSError.
     """
     try:
-        with (
-            path.open("rb") as file,
-            new_context(anchor_pem) as context,
-            c2pa.Reader(None, file, store, context) as reader,
-        ):
-            document = json.loads(reader.json())
+        document = _document(path, anchor_pem, store)
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
         return None
     except c2pa.C2paError as error:
@@ -134,6 +130,7 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
     if active is None:
         raise UnreadableManifestError("the manifest was not validated")
     signed, problem = None, None
+    embedded = store is None
     try:
         store = store or manifest_store(path)
         if store is None:
@@ -149,10 +146,26 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
         informational=_statuses(active.get("informational")),
         failures=_statuses(active.get("failure")),
         ingredients=tuple(_ingredients(manifests, results)),
+        embedded=embedded,
         store=store,
         signed=signed,
         signed_problem=problem,
     )
+
+
+def _document(path: Path, anchor_pem: str | None, store: bytes | None) -> Any:  # noqa: ANN401  # JSON
+    # A manifest held apart can belong to a container that the SDK does not know, then as bytes without structure.
+    kinds = (None,) if store is None else (None, "application/octet-stream")
+    with path.open("rb") as file, new_context(anchor_pem) as context:
+        for kind in kinds:
+            file.seek(0)
+            try:
+                with c2pa.Reader(kind, file, store, context) as reader:
+                    return json.loads(reader.json())
+            except c2pa.C2paError.NotSupported:
+                if kind is kinds[-1]:
+                    raise
+    raise AssertionError("the last kind returns or raises")
 
 
 def _hex(value: object) -> str:

@@ -7,33 +7,40 @@ neither a file nor an entry.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime
-from math import log10
+from functools import partial
 from pathlib import Path
+from typing import Literal
+from uuid import uuid4
 
-import numpy as np
-from PIL import Image
+from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import ManifestError, MediaError, PolicyRefusedError, UsageError, WatermarkError
-from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
+from countermark.core.errors import ManifestError, PolicyRefusedError, TimeStampError, UsageError, WatermarkError
+from countermark.core.media import Frames, Limits, VideoSpec
 from countermark.core.settings import Settings, get_settings
-from provenance.credentials import TRUST_NOTE, load_or_create_credentials
+from provenance.credentials import TRUST_NOTE, Credentials
+from provenance.encoding import encode_marked
 from provenance.extract import extract
+from provenance.fingerprint import FINGERPRINT_ID, to_value
 from provenance.judgement import judge
 from provenance.labels import append_xmp, container_metadata
-from provenance.manifest import SoftBinding, definition, media_type, sign
+from provenance.manifest import Delivery, media_type, sidecar_of, sign
 from provenance.origin import Origin
+from provenance.parents import refuse_broken
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
-from provenance.staging import flush_and_hash, publish, sweep, workspace
-from provenance.watermark import ALGORITHM_ID, Embedder, Payload, SpreadSpectrum, Watermark, load_or_create_key
+from provenance.signers import load_credentials
+from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, workspace
+from provenance.statements import SoftBinding, Terms, definition
+from provenance.trust import Anchors, load_anchors
+from provenance.visible import VisibleLabel, labelled
+from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark, load_or_create_key
 
+TimeStamp = Literal["none", "made", "failed"]
 OnStep = Callable[[str, str], None]
-_THUMBNAIL_EDGE = 320
 _RELEASABLE = ("allow", "rewrite")
 
 
@@ -57,7 +64,11 @@ class Signer(BaseModel):
 
 
 class SealedVideo(BaseModel):
-    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds."""
+    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds.
+
+    ``sidecar`` is the file that holds the manifest where it is not inside, and ``remote`` its address. ``time_stamp``
+    is "failed" when the authority did not answer and the settings allow to go on without.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,6 +84,9 @@ class SealedVideo(BaseModel):
     watermark: SealedWatermark
     signer: Signer
     registered_at: datetime
+    sidecar: Path | None = None
+    remote: str | None = None
+    time_stamp: TimeStamp = "none"
 
 
 def seal(
@@ -84,13 +98,19 @@ def seal(
     settings: Settings | None = None,
     audio_from: Path | None = None,
     metadata: dict[str, str] | None = None,
+    length: int | None = None,
     overwrite: bool = False,
+    delivery: Delivery = "embedded",
     on_step: OnStep | None = None,
 ) -> SealedVideo:
     """Seal chunks of frames (of the size in ``spec``) into the new file ``output`` (.mp4, .m4v or .mov).
 
+    ``delivery`` puts the manifest into the file, into a sidecar beside it (then .mkv and .webm are possible too), or
+    only into the registry, under an address that the file names (``COUNTERMARK_MANIFEST_URL``).
+
     Frames are consumed once, chunk by chunk. ``audio_from`` names a file whose audio is copied, ``metadata`` container
-    tags to carry over. ``on_step(name, detail)`` hears of each step. An existing ``output`` is replaced only with
+    tags to carry over. ``length`` is the number of frames to come, if known: the watermark of a short clip is then
+    spread better. ``on_step(name, detail)`` hears of each step. An existing ``output`` is replaced only with
     ``overwrite``, and then in one step.
 
     Raises `UsageError`, `PolicyRefusedError`, `MediaError`, `WatermarkError`, `CredentialError`, `ManifestError` or
@@ -99,9 +119,14 @@ def seal(
     settings = settings or get_settings()
     step = on_step or _silent
     output = Path(output)
-    _check_request(output, origin, overwrite)
-    credentials = load_or_create_credentials(settings)
+    _check_request(output, origin, overwrite, delivery, settings)
+    credentials = load_credentials(settings)
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+    anchors = Anchors.local(credentials.root_pem)
+    label = VisibleLabel.from_settings(settings) if origin.by_model else None
+    terms = replace(
+        Terms.from_settings(settings), visible_label=(label.text, label.seconds) if label is not None else None
+    )
     title = origin.title or output.stem
     with open_registry(settings) as registry:
         sweep(registry)
@@ -109,22 +134,53 @@ def seal(
         with workspace(output, registry, payload.video_id) as folder:
             encoded, signed = folder / f"encoded{output.suffix}", folder / f"signed{output.suffix}"
             step("watermark", f"embedding {payload.video_id} and encoding")
-            embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height)
+            embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height, length=length)
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
-            marked = _encode(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
+            if label is not None:
+                frames = labelled(frames, spec, label)
+            marked = encode_marked(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
             step("label", "writing the labels")
-            append_xmp(encoded, origin, title=title)
+            manifest_id, remote = f"urn:c2pa:{uuid4()}", None
+            if delivery == "remote":
+                remote = f"{str(settings.manifest_url).rstrip('/')}/manifests/{manifest_id}"
+            append_xmp(encoded, origin, title=title, manifest_url=remote)
             step("sign", f"signing as {credentials.name}")
-            binding = SoftBinding(watermark.algorithm_id, payload.video_id, round(marked.duration * 1000))
-            manifest = definition(origin, binding, title=title, file_format=media_type(output), when=datetime.now(UTC))
-            store = sign(encoded, signed, manifest, credentials, origin=origin, thumbnail=marked.thumbnail)
+            milliseconds, hashes = round(marked.duration * 1000), marked.sampler.hashes
+            binding = SoftBinding(watermark.algorithm_id, payload.video_id, milliseconds)
+            manifest = {"label": manifest_id} | definition(
+                origin,
+                binding,
+                title=title,
+                file_format=media_type(output, delivery),
+                when=datetime.now(UTC),
+                terms=terms,
+                fingerprint=SoftBinding(FINGERPRINT_ID, to_value(hashes), milliseconds) if hashes else None,
+            )
+            run = partial(
+                sign,
+                encoded,
+                signed,
+                manifest,
+                credentials,
+                origin=origin,
+                thumbnail=marked.thumbnail,
+                delivery=delivery,
+            )
+            store, stamp = _sign_in_time(run, signed, settings)
             encoded.unlink()
             step("read back", "checking watermark and signature in the finished file")
             limits = Limits.from_settings(settings)
-            report = _read_back(signed, watermark, limits, payload=payload, store=store, anchor=credentials.root_pem)
+            embedded = delivery == "embedded"
+            report = _read_back(
+                signed, watermark, limits, payload=payload, store=store, anchors=anchors, embedded=embedded
+            )
+            _check_time_stamp(report, stamp)
             entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
             step("register", f"registering {payload.video_id}")
-            registry.add(entry, store)
+            registry.add(entry, store, hashes)
+            sidecar = sidecar_of(output) if delivery == "sidecar" else None
+            if sidecar is not None:
+                publish_sidecar(folder, store, sidecar)
             publish(signed, output, overwrite=overwrite)
     step("done", str(output))
     return SealedVideo(
@@ -138,71 +194,86 @@ def seal(
         frames=marked.frames,
         duration=marked.duration,
         watermark=SealedWatermark(algorithm=watermark.algorithm_id, psnr=marked.psnr),
-        signer=Signer(name=credentials.name, trusted=False, note=TRUST_NOTE),
+        signer=_signer(credentials, settings),
         registered_at=entry.created_at,
+        sidecar=sidecar,
+        time_stamp=stamp,
+        remote=remote,
     )
 
 
-@dataclass
-class _Marked:
-    """Running account of what has been watermarked and encoded."""
-
-    spec: VideoSpec
-    frames: int = 0
-    first_pts: int | None = None
-    last_pts: int = 0
-    squared_error: float = 0.0
-    samples: int = 0
-    thumbnail: bytes | None = field(default=None, repr=False)
-
-    def add(self, before: Frames, after: Frames) -> None:
-        self.frames += len(after)
-        self.samples += after.luma.size
-        for old, new in zip(before.luma, after.luma, strict=True):  # frame by frame, to keep the difference small
-            difference = new.astype(np.float32) - old
-            self.squared_error += float(np.square(difference).sum())
-        self.first_pts = int(after.pts[0]) if self.first_pts is None else self.first_pts
-        self.last_pts = int(after.pts[-1])
-        self.thumbnail = self.thumbnail or _thumbnail(after)
-
-    @property
-    def duration(self) -> float:
-        """Seconds, the last frame counted with its nominal length."""
-        return float((self.last_pts - (self.first_pts or 0)) * self.spec.time_base + 1 / self.spec.fps)
-
-    @property
-    def psnr(self) -> float:
-        """Of R'G'B', in dB: only luma was changed, so each of R', G', B' moved by the scaled luma difference."""
-        scale = 1.0 if self.spec.colour.full_range else 255 / 219
-        error = self.squared_error / self.samples * scale**2
-        return round(10 * log10(255**2 / max(error, 1e-6)), 2)
+def _signer(credentials: Credentials, settings: Settings) -> Signer:
+    """Whether others have reason to trust the signer: if an authority on a list in place vouches for it."""
+    if credentials.local:
+        return Signer(name=credentials.name, trusted=False, note=TRUST_NOTE)
+    chain = x509.load_pem_x509_certificates(credentials.chain_pem.encode())
+    vouching = load_anchors(settings).vouching_for(chain, "signer")
+    note = "no trust list in place vouches for it" if vouching is None else vouching.note
+    return Signer(name=credentials.name, trusted=vouching is not None, note=note)
 
 
-def check_destination(output: Path, *, overwrite: bool) -> None:
+def _sign_in_time(run: Callable[..., bytes], signed: Path, settings: Settings) -> tuple[bytes, TimeStamp]:
+    """Sign with a time-stamp where one is configured; without it only if the settings allow that."""
+    url = settings.time_stamp_url
+    if url is None:
+        return run(), "none"
+    try:
+        return run(time_stamp_url=url), "made"
+    except ManifestError as error:
+        if settings.time_stamp == "required":
+            raise TimeStampError(
+                f"No video was sealed, because the time-stamp authority {url} failed: {error.cause}",
+                remedy="Try again later, or allow sealing without a time-stamp (COUNTERMARK_TIME_STAMP=preferred).",
+            ) from error
+        signed.unlink(missing_ok=True)
+        return run(), "failed"
+
+
+def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
+    if stamp == "made" and not any(status.code.startswith("timeStamp.") for status in report.success):
+        raise TimeStampError(
+            "The time-stamp that the authority gave is not valid.", remedy="Use another authority, or check the clock."
+        )
+
+
+def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
     """Whether a sealed video may be written to ``output``: asked before any long work starts.
 
-    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a container
-    that cannot hold a manifest.
+    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a sidecar that
+    is there already, and `ManifestError` for a container that cannot hold a manifest.
     """
-    media_type(output)
+    media_type(output, delivery)
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
     if output.exists() and not overwrite:
         raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+    if delivery == "sidecar":
+        for path in (sidecar_of(output), output):  # a pair of files cannot be replaced in one step
+            if path.exists():
+                raise UsageError(f"{path} exists already.", remedy="Choose another path; a pair is never replaced.")
 
 
-def _check_request(output: Path, origin: Origin, overwrite: bool) -> None:
-    check_destination(output, overwrite=overwrite)
+def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Delivery, settings: Settings) -> None:
+    check_destination(output, overwrite=overwrite, delivery=delivery)
+    if delivery == "remote" and not str(settings.manifest_url or "").startswith(("https://", "http://")):
+        raise UsageError(
+            "A remote manifest needs an address.",
+            remedy="Set COUNTERMARK_MANIFEST_URL to where this registry is served (https://...).",
+        )
     if origin.kind == "protected" and len(origin.ingredients) != 1:
         raise UsageError("A protected video has exactly one parent.", remedy="Pass the source file as the ingredient.")
+    if origin.kind == "edited" and not origin.ingredients:
+        raise UsageError("An edited video has a parent.", remedy="Pass the source file as the first ingredient.")
     for path in origin.ingredients:
         if not path.is_file():
             raise UsageError(f"The ingredient {path} is not a file.", remedy="Give the path of an existing file.")
         if path.resolve() == output.resolve():
             raise UsageError(f"{output} is also an input.", remedy="Choose another path for the sealed video.")
-    if origin.kind == "generated":
+    if origin.parent is not None:
+        refuse_broken(origin.parent, settings)
+    if origin.by_model:
         action = (origin.policy or {}).get("action")
         if action not in _RELEASABLE:
             raise PolicyRefusedError(
@@ -218,52 +289,30 @@ def _unused_payload(registry: Registry, watermark: Watermark, issuer: int) -> Pa
             return payload
 
 
-def _encode(
-    frames: Iterable[Frames],
-    spec: VideoSpec,
-    path: Path,
-    embedder: Embedder,
-    *,
-    audio_from: Path | None,
-    tags: dict[str, str],
-) -> _Marked:
-    marked = _Marked(spec)
-    with VideoWriter(path, spec, audio_from=audio_from, metadata=tags) as writer:
-        for chunk in frames:
-            after = embedder.process(chunk)
-            writer.write(after)
-            marked.add(chunk, after)
-        if marked.frames == 0:
-            raise MediaError("There are no frames to seal.", remedy="Give at least one frame.")
-    return marked
-
-
-def _thumbnail(frames: Frames) -> bytes:
-    first = Frames(frames.luma[:1], frames.chroma[:1], frames.pts[:1], frames.colour)
-    image = Image.fromarray(first.to_rgb()[0])
-    image.thumbnail((_THUMBNAIL_EDGE, _THUMBNAIL_EDGE))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80)
-    return buffer.getvalue()
-
-
 def _read_back(
-    path: Path, watermark: Watermark, limits: Limits, *, payload: Payload, store: bytes, anchor: str
+    path: Path,
+    watermark: SpreadSpectrum,
+    limits: Limits,
+    *,
+    payload: Payload,
+    store: bytes,
+    anchors: Anchors,
+    embedded: bool,
 ) -> ManifestReport:
     """Check the finished file as a stranger would."""
-    found = extract(path, watermark, limits, isolated=False)
+    found = extract(path, watermark, limits, search=False, isolated=False)
     if found.payload != payload:
         raise WatermarkError(
             "The watermark does not read back from the encoded video.",
             remedy="Such a short, small or featureless video cannot carry it; use more frames or a lower CRF.",
         )
     try:
-        report = read_report(path, anchor)
+        report = read_report(path, anchors.pem, store=None if embedded else store)
     except (UnreadableManifestError, OSError) as error:
         raise ManifestError(f"The signed file does not read back: {error}.", remedy="Try again.") from error
     if report is None or report.store != store:
         raise ManifestError("The signed file does not hold the manifest that was written.", remedy="Try again.")
-    judgement = judge(report, anchor_pem=anchor)
+    judgement = judge(report, anchors=anchors)
     if not judgement.sound:
         problems = "; ".join(f"{f.code}: {f.message}" for f in judgement.findings if f.status == "fail")
         raise ManifestError(f"The signed file does not validate: {problems}", remedy="Check the clock and the keys.")

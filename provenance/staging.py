@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from countermark.core.errors import MediaError, RegistryError, UsageError
+from provenance.manifest import SIDECAR
 from provenance.registry import Pending, Registry
 
 _SUFFIX = ".sealing"
@@ -45,8 +46,11 @@ def workspace(output: Path, registry: Registry, video_id: str) -> Iterator[Path]
         try:
             yield folder
         except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
             _settle(registry, video_id, place)
             raise
+        # Before the row: a process that dies in between leaves a row to sweep, and not a folder that nobody knows.
+        shutil.rmtree(folder, ignore_errors=True)
         with suppress(RegistryError):  # the seal is complete; if need be, the next sweep forgets the row
             registry.finish(video_id)
     finally:
@@ -78,6 +82,17 @@ def publish(source: Path, output: Path, *, overwrite: bool) -> None:
             os.close(descriptor)
 
 
+def publish_sidecar(folder: Path, store: bytes, sidecar: Path) -> None:
+    """Put a manifest beside the place of its video, before the video appears; `workspace` takes it away on failure.
+
+    Raises `UsageError` when the file has appeared meanwhile and `MediaError` when it cannot be written.
+    """
+    made = folder / sidecar.name
+    made.write_bytes(store)
+    flush_and_hash(made)
+    publish(made, sidecar, overwrite=False)
+
+
 def flush_and_hash(path: Path) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes of a finished file, which is flushed to the disk."""
     with path.open("rb") as file:
@@ -96,9 +111,9 @@ def sweep(registry: Registry) -> None:
         with _abandoned(folder) as abandoned:
             if not abandoned:
                 continue
-            _settle(registry, pending.video_id, output)
             if folder.name.endswith(_SUFFIX):
                 shutil.rmtree(folder, ignore_errors=True)
+            _settle(registry, pending.video_id, output)
 
 
 def _settle(registry: Registry, video_id: str, output: Path) -> None:
@@ -110,8 +125,13 @@ def _settle(registry: Registry, video_id: str, output: Path) -> None:
         return
     if in_place:
         registry.finish(video_id)
-    else:
-        registry.withdraw(video_id)
+        return
+    if expected is not None:
+        sidecar = output.with_suffix(SIDECAR)
+        with suppress(OSError):  # not there, as always when the manifest is inside the video
+            if sidecar.read_bytes() == registry.manifest(video_id):  # ours, and not one that somebody else put there
+                sidecar.unlink()
+    registry.withdraw(video_id)
 
 
 @contextmanager

@@ -13,17 +13,22 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import MediaError
+from countermark.core.errors import MediaError, RegistryError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
-from provenance.bmff import is_cut_short
-from provenance.credentials import load_trust_anchor
+from provenance.bmff import MAX_STORE, is_cut_short
+from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract
+from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, read_labels
+from provenance.lookalikes import find_lookalikes
+from provenance.manifest import sidecar_of
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
+from provenance.selftest import check_validator
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
+from provenance.trust import Anchor, Anchors, load_anchors
 from provenance.watermark import SpreadSpectrum, load_or_create_key
 
 
@@ -37,7 +42,8 @@ class Verification(BaseModel):
     * ``untrusted``: credentials are intact, but from a signer this machine has no reason to trust.
     * ``no_credentials``: nothing is known of the origin. This says nothing about the content.
 
-    ``video_id`` is the watermark's payload in hex, or else what the manifest says it is.
+    ``video_id`` is the watermark's payload in hex, or else what the manifest says it is. ``similarity`` is set when
+    credentials were recovered by the looks of the video: the percentage of sampled frames that match.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,43 +55,65 @@ class Verification(BaseModel):
     findings: list[Finding]
     manifest: ManifestSummary | None
     recovered: RegistryEntry | None
+    similarity: int | None = None
 
 
-def verify(path: Path, *, settings: Settings | None = None) -> Verification:
+def verify(
+    path: Path,
+    *,
+    manifest: Path | None = None,
+    crosscheck: bool = False,
+    similar: bool = False,
+    settings: Settings | None = None,
+) -> Verification:
     """Examine one file. Nothing is fetched from the network.
 
-    Raises `MediaError` when the file cannot be read as video, `MediaLimitError` when it is over the limits, and
-    `CredentialError`, `ConfigurationError` or `RegistryError` when this machine's keys or registry are unusable.
+    ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
+    beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
+    ``similar`` looks by the picture for sealed videos where credentials and watermark are gone; that is approximate,
+    with a score.
+
+    Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
+    `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
+    this machine's keys or registry are unusable.
     """
     settings = settings or get_settings()
     path = Path(path)
+    check_validator()
     watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
-    extraction = extract(path, watermark, Limits.from_settings(settings))
+    with open_registry(settings) as registry:
+        extraction = extract(path, watermark, Limits.from_settings(settings), registry=registry)
     if is_cut_short(path):
         raise MediaError(
             f"{path} is cut short.", remedy="Fetch the file again from where it came from; its end is missing."
         )
-    anchor = load_trust_anchor(settings)
-    report, unreadable = _read(path, anchor)
+    anchors = load_anchors(settings)
+    report, unreadable = _read(path, anchors, manifest)
     with open_registry(settings) as registry:
-        case = _Case(path, anchor, registry, watermark.algorithm_id, extraction, report)
+        case = _Case(path, anchors, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
+        if similar and report is None and extraction.payload is None:
+            recovery = _recover_by_looks(case, Limits.from_settings(settings)) or recovery
         judgement = _judge_embedded(case)
     comparison = _compare_watermark(case)
     labels = _label_findings(read_labels(path, extraction.info.metadata), signed=report is not None)
     about_manifest = judgement.findings if judgement else [unreadable] if unreadable else []
     findings = [*about_manifest, comparison, recovery.finding, *labels]
+    if crosscheck and report is not None and judgement is not None:
+        findings.append(second_opinion(path, report, judgement, anchors))
     conclusion = _conclude(judgement, recovery, unreadable, comparison)
     shown = report or recovery.report
+    vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []
     return Verification(
         path=path,
         conclusion=conclusion,
-        summary=summary_sentence(conclusion, findings, shown, recovery.entry),
+        summary=summary_sentence(conclusion, findings, shown, recovery.entry, vouching),
         video_id=extraction.payload.video_id if extraction.payload else next(iter(bound), None),
         findings=findings,
-        manifest=summarise_manifest(shown, embedded=report is not None) if shown else None,
+        manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
         recovered=recovery.entry if conclusion == "recovered" else None,
+        similarity=recovery.similarity,
     )
 
 
@@ -94,7 +122,7 @@ class _Case:
     """What is known of a file before it is judged."""
 
     path: Path
-    anchor: str | None
+    anchors: Anchors
     registry: Registry
     algorithm: str
     extraction: Extraction
@@ -108,12 +136,17 @@ class _Recovery:
     finding: Finding
     entry: RegistryEntry | None = None
     report: ManifestReport | None = None
+    vouching: Anchor | None = None
+    similarity: int | None = None
 
 
-def _read(path: Path, anchor: str | None) -> tuple[ManifestReport | None, Finding | None]:
-    """The embedded manifest, or a finding that says why there is none."""
+def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
+    """The file's manifest, embedded or beside it, or a finding that says why there is none."""
     try:
-        report = read_report(path, anchor)
+        report = None if manifest is not None else read_report(path, anchors.pem)
+        store = _sidecar(path, manifest) if report is None else None
+        if store is not None:
+            report = read_report(path, anchors.pem, store=store)
     except UnreadableManifestError as error:
         if error.remote:
             message = "The file only points to credentials elsewhere, which were not fetched."
@@ -127,6 +160,21 @@ def _read(path: Path, anchor: str | None) -> tuple[ManifestReport | None, Findin
     return None, Finding(axis="integrity", status="not_applicable", code="claim.missing", message=message)
 
 
+def _sidecar(path: Path, manifest: Path | None) -> bytes | None:
+    """The manifest store in the file ``manifest`` or else beside the video."""
+    place = manifest or sidecar_of(path)
+    if manifest is None and not place.is_file():
+        return None
+    try:
+        if place.stat().st_size > MAX_STORE:
+            raise UsageError(f"{place} is too large for a manifest.", remedy="Give the .c2pa file of this video.")
+        return place.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"The manifest {place} cannot be read: {error.strerror}.", remedy="Give the .c2pa file of this video."
+        ) from error
+
+
 def _judge_embedded(case: _Case) -> Judgement | None:
     if case.report is None:
         return None
@@ -134,7 +182,7 @@ def _judge_embedded(case: _Case) -> Judgement | None:
     signed = case.report.signed
     registered = entry is not None and signed is not None and entry.claim_sha256 == signed.claim_sha256
     registered_at = entry.created_at if entry and registered else None
-    return judge(case.report, anchor_pem=case.anchor, registered_at=registered_at)
+    return judge(case.report, anchors=case.anchors, registered_at=registered_at)
 
 
 def _recover(case: _Case) -> _Recovery:
@@ -153,11 +201,11 @@ def _recover(case: _Case) -> _Recovery:
         return _Recovery(_recovery_finding("pass", "registered", message))
     problem: str | None
     try:
-        report = read_report(case.path, case.anchor, store=case.registry.manifest(entry.video_id))
+        report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
     except UnreadableManifestError as error:
-        report, problem = None, str(error)
+        report, problem, vouching = None, str(error), None
     else:
-        problem = _registered_problem(report, entry, case.anchor)
+        problem, vouching = _registered_problem(report, entry, case.anchors)
     if report is None or problem is not None:
         message = f"The registry holds this video, but its stored manifest is not usable: {problem}."
         return _Recovery(_recovery_finding("fail", "invalid", message))
@@ -165,21 +213,45 @@ def _recover(case: _Case) -> _Recovery:
         f"The watermark led to the manifest that was registered on {entry.created_at:%Y-%m-%d}; "
         "algorithm and value both match."
     )
-    return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report)
+    return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report, vouching)
 
 
-def _registered_problem(report: ManifestReport | None, entry: RegistryEntry, anchor: str | None) -> str | None:
-    """Why a stored manifest may not be shown as this video's, or None."""
+def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
+    """The most alike of the sealed videos whose manifest holds and states the fingerprint that was found."""
+    for alike in find_lookalikes(case.registry, fingerprint(case.path, limits)):
+        entry = alike.entry
+        try:
+            report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
+        except (UnreadableManifestError, RegistryError):
+            continue
+        problem, vouching = _registered_problem(report, entry, case.anchors)
+        stated = to_value(case.registry.fingerprint(entry.video_id))
+        if report is None or problem is not None or report.soft_bindings(FINGERPRINT_ID) != [stated]:
+            continue
+        message = (
+            f"The picture resembles the video that was registered on {entry.created_at:%Y-%m-%d}: {alike.similarity} % "
+            "of the sampled frames match. A resemblance is no proof; the two may differ in details."
+        )
+        finding = _recovery_finding("warn", "similar", message)
+        return _Recovery(finding, entry, report, vouching, alike.similarity)
+    return None
+
+
+def _registered_problem(
+    report: ManifestReport | None, entry: RegistryEntry, anchors: Anchors
+) -> tuple[str | None, Anchor | None]:
+    """Why a stored manifest may not be shown as this video's, if so; and who vouches for its signer."""
     if report is None or report.manifest_id != entry.manifest_id:
-        return "it is another manifest"
+        return "it is another manifest", None
     if report.signed is None or report.signed.claim_sha256 != entry.claim_sha256:
-        return "its claim differs from the registered one"
-    if not judge(report, anchor_pem=anchor, registered_at=entry.created_at, detached=True).sound:
-        return "its signature does not hold"
+        return "its claim differs from the registered one", None
+    judgement = judge(report, anchors=anchors, registered_at=entry.created_at, detached=True)
+    if not judgement.sound:
+        return "its signature does not hold", None
     # C2PA 2.4 section 9.3: every soft binding must match, in algorithm and in value.
     if set(report.soft_bindings(entry.algorithm)) != {entry.video_id}:
-        return "it is bound to another watermark"
-    return None
+        return "it is bound to another watermark", None
+    return None, judgement.vouching
 
 
 def _compare_watermark(case: _Case) -> Finding:

@@ -9,7 +9,6 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,27 +16,19 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import countermark
-from countermark.cli import pages
+from countermark.cli import pages, registry, signer, trust
+from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
+from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 
 if TYPE_CHECKING:
-    from pydantic import BaseModel
+    from provenance.manifest import Delivery
 
-YES, NEGATIVE, INTERRUPTED = 0, 1, 130
+INTERRUPTED = 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: the model for ``--json`` or the page for people, and the exit code."""
-
-    page: Page
-    exit_code: int = YES
-    result: BaseModel | None = None
-    as_json: bool = False
 
 
 class _StoppedError(BaseException):
@@ -57,12 +48,15 @@ app = typer.Typer(
 )
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.add_typer(trust.app, name="trust")
+app.add_typer(registry.app, name="registry")
+app.add_typer(signer.app, name="signer")
+app.command()(compliance)
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
 
 
 @app.command()
@@ -97,14 +91,24 @@ def generate(
 
 
 @app.command()
-def verify(path: Video, as_json: AsJson = False) -> Outcome:
+def verify(
+    path: Video,
+    manifest: Annotated[
+        Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
+    ] = None,
+    crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
+    similar: Annotated[bool, typer.Option("--similar", help="Look by the picture too; approximate, with a score.")] = (
+        False
+    ),
+    as_json: AsJson = False,
+) -> Outcome:
     """Say where a video comes from.
 
     Exits with 0 when its credentials hold or are recovered through the watermark, with 1 when it was tampered with,
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path)
+        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck, similar=similar)
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 
@@ -145,14 +149,35 @@ def check(prompt: Prompt, as_json: AsJson = False) -> Outcome:
 
 
 @app.command()
-def protect(path: Video, output: Output = None, overwrite: Overwrite = False, as_json: AsJson = False) -> Outcome:
+def protect(
+    path: Video,
+    *,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    sidecar: Annotated[bool, typer.Option("--sidecar", help="Put the manifest beside the video, not into it.")] = False,
+    remote: Annotated[bool, typer.Option("--remote", help="Keep the manifest in the registry; name its address.")] = (
+        False
+    ),
+    remux: Annotated[bool, typer.Option("--remux", help="Let Matroska, WebM and the like become MP4.")] = False,
+    as_json: AsJson = False,
+) -> Outcome:
     """Seal a copy of a video that was made elsewhere.
 
     Nothing is claimed about how it was made. Without -o the copy is NAME.sealed.mp4 beside the original, which is never
     changed.
     """
+    if sidecar and remote:
+        raise UsageError("A manifest is either beside the video or remote.", remedy="Choose one of them.")
+    delivery: Delivery = "sidecar" if sidecar else "remote" if remote else "embedded"
     with progress(f"protecting {path}") as listener:
-        video = countermark.protect(path, output, overwrite=overwrite, on_step=listener.on_step)
+        video = countermark.protect(
+            path,
+            output,
+            overwrite=overwrite,
+            delivery=delivery,
+            remux=remux,
+            on_step=listener.on_step,
+        )
     return Outcome(pages.sealed_page(video), result=video, as_json=as_json)
 
 

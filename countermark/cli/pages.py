@@ -67,14 +67,21 @@ def decision_page(decision: Decision) -> Page:
 def sealed_page(video: SealedVideo) -> Page:
     """A sealed file: what it is and what it carries."""
     size = f"{video.width}x{video.height}, {video.frames} frames, {video.duration:.2f} s, {_bytes(video.size_bytes)}"
-    rows = (
+    rows = [
         Row("video id", video.video_id),
         Row("manifest", video.manifest_id),
         Row("watermark", f"{video.watermark.algorithm}, {video.watermark.psnr:.1f} dB"),
         Row("signed by", f"{video.signer.name} ({video.signer.note})"),
         Row("sha256", video.sha256),
-    )
-    return Page(str(video.path), size, rows, _GOOD)
+    ]
+    if video.sidecar is not None:
+        rows.append(Row("sidecar", str(video.sidecar)))
+    if video.time_stamp != "none":
+        made = video.time_stamp == "made"
+        rows.append(Row("time-stamp", "made" if made else "none: the authority failed, and it is not required"))
+    if video.remote is not None:
+        rows.append(Row("remote", video.remote))
+    return Page(str(video.path), size, tuple(rows), _GOOD)
 
 
 def generated_page(video: GeneratedVideo) -> Page:

@@ -83,6 +83,12 @@ class ManifestError(CountermarkError):
     code = "manifest"
 
 
+class TimeStampError(CountermarkError):
+    """The time-stamp authority failed, and no lesser seal is allowed."""
+
+    code = "time_stamp"
+
+
 class RegistryError(CountermarkError):
     """The registry could not be read or written."""
 

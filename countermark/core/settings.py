@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -29,6 +30,40 @@ class Settings(BaseSettings):
     max_seconds: float = Field(default=7200.0, gt=0, description="Longest video accepted, in seconds.")
     max_bytes: int = Field(default=8 * 1024**3, gt=0, description="Largest file accepted, in bytes.")
 
+    c2pa_spec: Literal["2.2", "2.4"] = Field(default="2.4", description="C2PA version that manifests follow.")
+    training: Literal["allowed", "notAllowed", "constrained"] = Field(
+        default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
+    )
+    training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
+    signer: Literal["local", "files", "pkcs11", "kms"] = Field(
+        default="local", description="Whose credentials sign: a local authority for trial, or real ones."
+    )
+    signer_chain: Path | None = Field(default=None, description="PEM file of certificates, the signer's first.")
+    signer_key: Path | None = Field(default=None, description="PEM file of the private key (signer 'files').")
+    signer_key_password: SecretStr | None = Field(default=None, description="Password of an encrypted key file.")
+    pkcs11_module: Path | None = Field(default=None, description="Shared library of the token's maker.")
+    pkcs11_token: str | None = Field(default=None, description="Label of the token.")
+    pkcs11_key: str | None = Field(default=None, description="Label of the private key.")
+    pkcs11_pin: SecretStr | None = Field(default=None, description="The token's user PIN.")
+    kms_key: str | None = Field(default=None, description="Key id or ARN in AWS KMS.")
+
+    time_stamp_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority; default is none.")
+    time_stamp: Literal["required", "preferred"] = Field(
+        default="required", description="Whether nothing is sealed when the time-stamp authority fails."
+    )
+    manifest_url: str | None = Field(
+        default=None, description="Address under which this registry serves manifests, for remote delivery."
+    )
+
+    resolution_fetch: bool = Field(
+        default=False, description="Whether the resolution API fetches assets that others name (byReference)."
+    )
+    visible_label: str | None = Field(
+        default=None, description="Words drawn into generated video at the start, such as 'AI生成'; default is none."
+    )
+    visible_label_seconds: float = Field(default=3.0, ge=2.0, description="How long the visible label stays.")
+    visible_label_font: Path | None = Field(default=None, description="Font file for the visible label.")
+
     policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
     weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
 
@@ -36,6 +71,11 @@ class Settings(BaseSettings):
     def keys_dir(self) -> Path:
         """Folder of private keys and certificates."""
         return self.home / "keys"
+
+    @property
+    def trust_dir(self) -> Path:
+        """Folder of trust lists."""
+        return self.home / "trust"
 
     @property
     def registry_url(self) -> str:

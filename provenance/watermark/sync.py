@@ -3,8 +3,8 @@
 A linear map of the picture moves the synchronisation's plane waves to other frequencies of the power spectrum,
 whatever the shift (after Pereira and Pun, "Robust template matching for affine resistant image watermarks", IEEE Trans.
 Image Processing 9(6), 2000). So the linear part is searched first, by adding up the whitened power at the sixteen
-places where each hypothesis would have the waves. The phases then give mirroring and shift, by one inverse FFT. Last, the phases in
-small windows give the exact homography.
+places where each hypothesis would have the waves. The phases then give mirroring and shift, by one inverse FFT. Last,
+the phases in small windows give the exact homography.
 """
 
 from __future__ import annotations

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawn_clip import ORIGIN, SPEC, Case, draw, make_settings
+from signed_clip import BINDING, Signed, crjson
 
 from countermark.core.media import VideoWriter
 from countermark.core.settings import Settings
+from provenance.credentials import load_or_create_credentials
+from provenance.manifest import sign
+from provenance.origin import Origin
 from provenance.seal import seal
+from provenance.statements import Terms, definition
 
 
 @pytest.fixture
@@ -34,3 +42,21 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("case")
     settings = make_settings(folder)
     return Case(folder, settings, seal(draw(), SPEC, folder / "sealed.mp4", origin=ORIGIN, settings=settings))
+
+
+@pytest.fixture
+def signed(settings: Settings, plain: Path, tmp_path: Path) -> Signed:
+    """Signs the plain clip with an origin (and changes to its definition); gives the file and its crJSON."""
+
+    def run(
+        origin: Origin, edit: Callable[[dict[str, Any]], None] | None = None, terms: Terms | None = None
+    ) -> tuple[Path, dict[str, Any]]:
+        credentials = load_or_create_credentials(settings)
+        target = tmp_path / f"signed-{len(list(tmp_path.glob('signed-*')))}.mp4"
+        manifest = definition(origin, BINDING, title="t", file_format="video/mp4", when=datetime.now(UTC), terms=terms)
+        if edit is not None:
+            edit(manifest)
+        sign(plain, target, manifest, credentials, origin=origin)
+        return target, crjson(target, credentials.root_pem)
+
+    return run

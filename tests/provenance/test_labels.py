@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from countermark.core.media import probe
 from provenance.labels import AIGC_KEY, append_xmp, container_metadata, read_labels
-from provenance.manifest import TRAINED_ALGORITHMIC_MEDIA
 from provenance.origin import Origin
+from provenance.statements import TRAINED_ALGORITHMIC_MEDIA
 
 PROTECTED = Origin(kind="protected", generator="countermark", version="1")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -66,7 +66,8 @@ def test_title_cannot_break_out_of_the_packet(plain: Path, tmp_path: Path) -> No
     path.write_bytes(plain.read_bytes())
     append_xmp(path, ORIGIN, title="</rdf:li><Iptc4xmpExt:DigitalSourceType>digitalCapture & more")
     assert read_labels(path, {}).digital_source_type == TRAINED_ALGORITHMIC_MEDIA
-    assert path.read_bytes().count(b"<Iptc4xmpExt:DigitalSourceType>") == 1
+    assert path.read_bytes().count(b"Iptc4xmpExt:DigitalSourceType=") == 1
+    assert b"<Iptc4xmpExt:DigitalSourceType>" not in path.read_bytes()
 
 
 def test_malformed_records_are_described() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from typing import Any
 import c2pa
 import numpy as np
 import pytest
-from drawn_clip import FRAMES, ORIGIN, SIDE, SPEC, Case, draw
+from drawn_clip import FRAMES, ORIGIN, SIDE, SPEC, Case, draw, make_settings
 
 from countermark.core.errors import (
     CountermarkError,
@@ -34,6 +33,7 @@ from countermark.core.settings import Settings
 from provenance import seal as seal_module
 from provenance import staging
 from provenance.bmff import manifest_store
+from provenance.credentials import load_or_create_credentials
 from provenance.registry import Pending, Registry, open_registry
 from provenance.seal import seal
 
@@ -121,7 +121,7 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
-    "credentials": ("provenance.seal.load_or_create_credentials", fail_with(DeliberateError())),
+    "credentials": ("provenance.seal.load_credentials", fail_with(DeliberateError())),
     "key": ("provenance.seal.load_or_create_key", fail_with(DeliberateError())),
     "registry cannot be opened": ("provenance.seal.open_registry", fail_with(RegistryError("x", remedy="y"))),
     "registry cannot begin": ("provenance.registry.Registry.begin", fail_with(RegistryError("x", remedy="y"))),
@@ -223,12 +223,12 @@ def test_generated_video_needs_an_allowing_policy(
 
 def test_expired_clock_leaves_nothing(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Credentials that are not valid now: the SDK refuses, and so do we."""
-    real = seal_module.load_or_create_credentials
+    real = load_or_create_credentials
 
     def stale(settings: Settings) -> Any:
         return real(settings, now=datetime.now(UTC) + timedelta(days=400))
 
-    monkeypatch.setattr(seal_module, "load_or_create_credentials", stale)
+    monkeypatch.setattr(seal_module, "load_credentials", stale)
     with pytest.raises(ManifestError):
         seal(draw(), SPEC, tmp_path / "o.mp4", origin=ORIGIN, settings=settings)
     monkeypatch.undo()
@@ -299,11 +299,10 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from drawn_clip import ORIGIN, SPEC, draw, make_settings
+from countermark.core.media import VideoWriter
+from provenance import seal as seal_module
 from provenance import staging
 from provenance.registry import Registry
-from provenance.seal import seal
-
-folder, moment = Path(sys.argv[2]), sys.argv[3]
 
 def die(*_args, **_keywords):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -314,30 +313,57 @@ def then_die(function):
         die()
     return wrapped
 
-if moment == "after commit":
-    Registry.add = then_die(Registry.add)
-elif moment == "after rename":
-    staging._move_exclusively = then_die(staging._move_exclusively)
-elif moment == "after begin":
-    Registry.begin = then_die(Registry.begin)
-seal(draw(), SPEC, folder / "crashed.mp4", origin=ORIGIN, settings=make_settings(folder),
-     on_step=lambda name, _: die() if name == moment else None)
+PLACES = {
+    "after begin": (Registry, "begin"),
+    "half encoded": (VideoWriter, "write"),
+    "after signing": (seal_module, "sign"),
+    "after commit": (Registry, "add"),
+    "after the sidecar": (seal_module, "publish_sidecar"),
+    "after rename": (staging, "_move_exclusively"),
+    "after finish": (Registry, "finish"),
+}
+for moment in sys.argv[3:]:
+    child = os.fork()  # what is heavy is imported once
+    if child == 0:
+        folder = Path(sys.argv[2]) / moment
+        folder.mkdir()
+        if moment in PLACES:
+            owner, name = PLACES[moment]
+            setattr(owner, name, then_die(getattr(owner, name)))
+        delivery = "sidecar" if moment == "after the sidecar" else "embedded"
+        seal_module.seal(draw(), SPEC, folder / "crashed.mp4", origin=ORIGIN, settings=make_settings(folder),
+                         delivery=delivery, on_step=lambda name, _: die() if name == moment else None)
+        os._exit(1)
+    status = os.waitpid(child, 0)[1]
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL, (moment, status)
 """
+MOMENTS = ["after begin", "watermark", "half encoded", "label", "sign", "after signing", "read back", "register"]
+MOMENTS += ["after commit", "after the sidecar", "after rename", "after finish"]
 
 
-@pytest.mark.parametrize("moment", ["after begin", "read back", "after commit", "after rename"])
-def test_kill_at_any_step_is_swept_up(settings: Settings, tmp_path: Path, moment: str) -> None:
-    command = [sys.executable, "-c", CRASH, str(Path(__file__).parent), str(tmp_path), moment]
-    crashed = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
-    assert crashed.returncode == -signal.SIGKILL, crashed.stderr
-    assert [p for p in tmp_path.iterdir() if p.name.endswith(".sealing")], "the crash should leave something to sweep"
-    with open_registry(settings) as registry:
+@pytest.fixture(scope="module")
+def wreckage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for each moment, in which a sealing process was killed at it."""
+    folder = tmp_path_factory.mktemp("wreckage")
+    command = [sys.executable, "-c", CRASH, str(Path(__file__).parent), str(folder), *MOMENTS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ})
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_kill_at_any_step_is_swept_up(wreckage: Path, moment: str) -> None:
+    folder = wreckage / moment
+    if moment != "after finish":  # the last step of all
+        assert [p for p in folder.iterdir() if p.name.startswith((".crashed", "crashed.mp4"))]
+    with open_registry(make_settings(folder)) as registry:
         staging.sweep(registry)
-        survived = moment == "after rename"
-        assert (tmp_path / "crashed.mp4").exists() == survived
+        survived = moment in ("after rename", "after finish")
+        assert (folder / "crashed.mp4").exists() == survived
         assert registry.count() == int(survived)
         assert registry.pending(gethostname()) == []
-    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".sealing")]
+        assert registry.audit().problems == ()
+    assert {p.name for p in folder.iterdir()} == {"home"} | ({"crashed.mp4"} if survived else set())
 
 
 def test_sweep_leaves_living_seals_alone(settings: Settings, tmp_path: Path) -> None:

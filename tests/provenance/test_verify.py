@@ -8,7 +8,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,27 +16,28 @@ from typing import Any
 import c2pa
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from drawn_clip import ORIGIN, SIDE, SPEC, Case, draw, make_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from issued import issue
 
 from countermark.core.errors import CountermarkError, MediaError, RegistryError
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import credentials as credentials_module
+from provenance import extract as extract_module
 from provenance import verify as verify_module
 from provenance.bmff import C2PA_UUID, manifest_store, top_level_boxes
 from provenance.credentials import load_or_create_credentials
 from provenance.judgement import Finding, judge
-from provenance.manifest import SoftBinding, definition, new_context, sign
+from provenance.manifest import new_context, sign
 from provenance.origin import Origin
 from provenance.reader import UnreadableManifestError, read_report
 from provenance.registry import RegistryEntry, open_registry
+from provenance.statements import SoftBinding, definition
+from provenance.trust import Anchors
 from provenance.verify import Verification, verify
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
 
@@ -186,7 +187,7 @@ def test_any_flipped_bit_of_media_or_index_is_noticed(case: Case, data: st.DataO
     except UnreadableManifestError:
         return
     assert report is not None
-    assert not judge(report, anchor_pem=anchor).intact
+    assert not judge(report, anchors=Anchors.local(anchor)).intact
 
 
 def test_changed_label_is_tampered(case: Case) -> None:
@@ -301,42 +302,15 @@ def test_invented_source_type_is_a_warning(make: Maker, settings: Settings) -> N
     assert [f.status for f in result.findings if f.code == "countermark.digitalSourceType.unknown"] == ["warn"]
 
 
-def issue(
-    settings: Settings,
-    *,
-    usages: list[x509.ObjectIdentifier],
-    seconds: float = 3600,
-    algorithm: hashes.HashAlgorithm | None = None,
-) -> credentials_module.Credentials:
-    """Credentials with a leaf of our own making under this machine's root."""
-    good = load_or_create_credentials(settings)
-    root_pem = (settings.keys_dir / "authority.pem").read_bytes()
-    root_key = serialization.load_pem_private_key(root_pem, None)
-    root = x509.load_pem_x509_certificate(good.root_pem.encode())
-    assert isinstance(root_key, ec.EllipticCurvePrivateKey)
-    key = ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-    others = ("content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
-    others += ("key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
-    usage = dict.fromkeys(others, False)
-    leaf = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Test Studio")]))
-        .issuer_name(root.subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=1))
-        .not_valid_after(now + timedelta(seconds=seconds))
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.KeyUsage(digital_signature=True, **usage), critical=True)
-        .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
-        .sign(root_key, algorithm or hashes.SHA256())
-    )
-    pem = leaf.public_bytes(serialization.Encoding.PEM).decode() + good.root_pem
-    encoding = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return replace(good, chain_pem=pem, key_pem=key.private_bytes(*encoding).decode())
+@pytest.mark.parametrize("algorithm", [None, "", "nodot"])
+def test_soft_binding_without_a_proper_algorithm_is_a_warning(
+    make: Maker, settings: Settings, algorithm: object
+) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["assertions"][1]["data"]["alg"] = algorithm
+
+    result = verify(make(bound="0" * 16, edit=edit), settings=settings)
+    assert [f.status for f in result.findings if f.code == "countermark.softBinding.algorithm"] == ["warn"]
 
 
 def test_certificate_for_time_stamps_is_not_trusted_to_sign(make: Maker, settings: Settings) -> None:
@@ -551,18 +525,26 @@ def test_it_never_says_fake_or_not_ai(
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
-        ("signed_test.mp4", "untrusted"),
+        ("c.mov", "no_credentials"),
         ("dash1.m4s", "media error"),
         ("dashinit.mp4", "media error"),
+        ("legacy.mp4", "untrusted"),
         ("nested_moov_1000.mp4", "media error"),
+        ("signed_test.mp4", "untrusted"),
+        ("test.avi", "no_credentials"),
+        ("video1.mp4", "untrusted"),
+        ("video1_no_manifest.mp4", "no_credentials"),
     ],
 )
 def test_published_fixtures_give_a_report_or_a_clear_error(
-    shared_data: Path, settings: Settings, name: str, outcome: str
+    shared_data: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, name: str, outcome: str
 ) -> None:
     path = shared_data / "c2pa" / "fixtures" / name
     if not path.is_file():
         pytest.skip("the fixture is absent")
+    # The opening frames are enough here: it is about the credentials.
+    monkeypatch.setattr(extract_module, "_OPENING", 49)
+    monkeypatch.setattr(extract_module, "_WINDOWS", 0)
     try:
         found: str = verify(path, settings=settings).conclusion
     except MediaError as error:
@@ -578,7 +560,7 @@ def test_manifests_of_older_versions_are_judged(shared_data: Path, name: str) ->
         pytest.skip("the fixture is absent")
     report = read_report(path, None)
     assert report is not None
-    judgement = judge(report, anchor_pem=None)
+    judgement = judge(report, anchors=Anchors())
     assert judgement.intact
     assert not judgement.trusted
     assert {f.status for f in judgement.findings if f.axis == "ingredients"} == {"warn"}

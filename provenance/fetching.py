@@ -1,0 +1,71 @@
+"""Fetch an asset that somebody else names, without becoming their tool against other machines.
+
+Only HTTPS, only to public addresses, and to the very address that was checked; no redirect is followed; the answer is
+as long as announced, and not longer than allowed (server-side request forgery: OWASP SSRF prevention cheat sheet).
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from countermark.core.errors import UsageError
+
+_SECONDS = 20
+_CHUNK = 256 * 1024
+
+
+class FetchError(UsageError):
+    """What was named could not be fetched, or may not be."""
+
+    code = "fetch"
+    http_status = 502
+
+
+def fetch(url: str, target: Path, *, length: int, limit: int) -> None:
+    """Fetch ``length`` bytes from ``url`` into ``target``; raises `FetchError`."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
+        raise FetchError("Only plain https addresses are fetched.", remedy="Give an https:// address.")
+    if not 0 < length <= limit:
+        raise FetchError(f"{length} bytes are not fetched; the limit is {limit}.", remedy="Upload a smaller file.")
+    address = public_address(parts.hostname, parts.port or 443)
+    connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=_SECONDS)
+    try:
+        raw = socket.create_connection(address, timeout=_SECONDS)
+        connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=parts.hostname)
+        path = parts.path or "/"
+        connection.request("GET", f"{path}?{parts.query}" if parts.query else path, headers={"Accept": "*/*"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise FetchError(f"{parts.hostname} answered {answer.status}.", remedy="Give the asset's own address.")
+        received = 0
+        with target.open("wb") as file:
+            while chunk := answer.read(_CHUNK):
+                received += len(chunk)
+                if received > length:
+                    break
+                file.write(chunk)
+        if received != length:
+            raise FetchError(f"The asset is not {length} bytes long.", remedy="State its true length.")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise FetchError(f"{parts.hostname} could not be reached: {error}.", remedy="Check the address.") from error
+    finally:
+        connection.close()
+
+
+def public_address(host: str, port: int) -> tuple[str, int]:
+    """An address of ``host`` to connect to; raises `FetchError` unless all of its addresses are public."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise FetchError(f"{host} is not known.", remedy="Check the address.") from error
+    addresses = [str(entry[4][0]) for entry in found]
+    for address in addresses:
+        if not ipaddress.ip_address(address.split("%")[0]).is_global:
+            raise FetchError(f"{host} is not on the public network.", remedy="Upload the file instead.")
+    return addresses[0], port

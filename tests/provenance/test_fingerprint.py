@@ -1,0 +1,131 @@
+"""The fingerprint: what it survives, what it tells apart, its index, and recovery by it."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_clip import SPEC, Case, draw
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from countermark.core.media import Limits, VideoWriter, transcode
+from countermark.core.settings import Settings
+from provenance import lookalikes
+from provenance import verify as verify_module
+from provenance.fingerprint import MAX_DISTANCE, Index, fingerprint, from_value, similarity, to_value
+from provenance.lookalikes import find_lookalikes
+from provenance.registry import open_registry
+from provenance.verify import verify
+
+
+@pytest.fixture(autouse=True)
+def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("extract", "fingerprint"):
+        monkeypatch.setattr(verify_module, name, partial(getattr(verify_module, name), isolated=False))
+
+
+@pytest.fixture
+def mirrored(tmp_path: Path) -> Path:
+    """Another video: the clip upside down, which PDQ does not take for the same."""
+    path = tmp_path / "mirrored.mp4"
+    with VideoWriter(path, SPEC) as writer:
+        for frames in draw():
+            writer.write(frames.with_luma(np.ascontiguousarray(frames.luma[:, ::-1])))
+    return path
+
+
+take = partial(fingerprint, limits=Limits.from_settings(Settings()), isolated=False)
+
+
+def test_transcoding_and_scaling_are_survived(case: Case, mirrored: Path, tmp_path: Path) -> None:
+    original = take(case.sealed.path)
+    assert len(original) == 1  # the clip lasts less than a second
+    for number, changes in enumerate(({"crf": 34}, {"crf": 28, "size": (192, 192)})):
+        transcode(case.sealed.path, tmp_path / f"{number}.mp4", **changes)
+        assert similarity(take(tmp_path / f"{number}.mp4"), original) == 100
+    assert similarity(take(mirrored), original) == 0
+    assert similarity((), original) == similarity(original, ()) == 0
+
+
+def test_value_is_hashes_in_hex(case: Case) -> None:
+    original = take(case.sealed.path)
+    assert from_value(to_value(original)) == original
+    with open_registry(case.settings) as registry:
+        kept = registry.fingerprint(case.sealed.video_id)
+    assert from_value(to_value(kept)) == kept
+    assert similarity(kept, original) == 100  # taken before encoding, so not the same bit for bit
+    for wrong in ("", "ab", "zz" * 32, b"x" * 33):
+        with pytest.raises(ValueError, match=r"fingerprint|non-hex"):
+            from_value(wrong)
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 400), flips=st.integers(0, 60))
+def test_index_finds_exactly_what_is_near(seed: int, count: int, flips: int) -> None:
+    random = np.random.default_rng(seed)
+    hashes = random.integers(0, 256, (count, 32), dtype=np.uint8)
+    query = np.unpackbits(hashes[count // 2] if count else np.zeros(32, np.uint8))
+    query[random.choice(256, flips, replace=False)] ^= 1
+    packed = np.packbits(query)
+    distances = np.unpackbits(hashes ^ packed, axis=1).sum(axis=1) if count else np.empty(0)
+    assert set(Index(hashes).near(packed.tobytes())) == set(np.flatnonzero(distances <= MAX_DISTANCE))
+
+
+def test_copy_without_watermark_is_recovered_by_its_looks_if_asked(case: Case, plain: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    transcode(plain, copy, crf=34)  # the same pictures, never marked
+    assert verify(copy, settings=case.settings).conclusion == "no_credentials"
+    result = verify(copy, similar=True, settings=case.settings)
+    assert (result.conclusion, result.similarity) == ("recovered", 100)
+    assert result.recovered is not None
+    assert result.recovered.video_id == case.sealed.video_id
+    assert result.video_id is None  # that would be the watermark's word
+    (finding,) = [f for f in result.findings if f.axis == "recovery"]
+    assert (finding.status, finding.code) == ("warn", "countermark.recovery.similar")
+    assert "no proof" in finding.message
+    assert "resembles" in result.summary
+    assert "trust" not in {f.axis for f in result.findings}
+
+
+def test_other_videos_are_not_recovered(case: Case, mirrored: Path, settings: Settings) -> None:
+    assert verify(mirrored, similar=True, settings=case.settings).conclusion == "no_credentials"
+    assert verify(mirrored, similar=True, settings=settings).conclusion == "no_credentials"
+
+
+def test_doctored_fingerprints_lead_nowhere(case: Case, plain: Path, mirrored: Path, settings: Settings) -> None:
+    """Hashes in the registry that the signed manifest does not state are not believed."""
+    with open_registry(case.settings) as registry:
+        entry, store = registry.find_video(case.sealed.video_id), registry.manifest(case.sealed.video_id)
+    settings.keys_dir.mkdir(parents=True)
+    for name in ("root.pem",):
+        (settings.keys_dir / name).write_bytes((case.settings.keys_dir / name).read_bytes())
+    assert entry is not None
+    with open_registry(settings) as registry:
+        registry.add(entry, store, take(mirrored))
+        assert len(find_lookalikes(registry, take(mirrored))) == 1
+    assert verify(mirrored, similar=True, settings=settings).conclusion == "no_credentials"
+
+
+def test_new_and_withdrawn_videos_are_noticed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from test_registry import entry
+
+    random = np.random.default_rng(0)
+    prints = [tuple(random.bytes(32) for _ in range(4)) for _ in range(12)]
+    monkeypatch.setattr(lookalikes, "_REBUILD_ABOVE", 10)
+    with open_registry(settings) as registry:
+        for number, hashes in enumerate(prints):
+            registry.add(entry(f"{number:016x}"), b"m", hashes)
+            (found,) = find_lookalikes(registry, hashes)
+            assert (found.entry.video_id, found.similarity) == (f"{number:016x}", 100)
+        (found,) = find_lookalikes(registry, (*prints[3][:2], random.bytes(32), random.bytes(32)))
+        assert (found.entry.video_id, found.similarity) == (f"{3:016x}", 50)
+        assert find_lookalikes(registry, (prints[3][0], random.bytes(32), random.bytes(32))) == []
+        registry.withdraw(f"{5:016x}")
+        assert find_lookalikes(registry, prints[5]) == []
+        registry.erase(f"{6:016x}", manifest=True)
+        assert find_lookalikes(registry, prints[6]) == []
+        assert find_lookalikes(registry, ()) == []
