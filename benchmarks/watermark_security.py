@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.clips import MATERIALS, Clip, clips
+from benchmarks.watermark import embedder_for
 from countermark.core.media import Frames
 from provenance.watermark import Payload, SpreadSpectrum, Watermark, WatermarkKey
 
@@ -44,8 +45,8 @@ class Marked:
     bits: Bits
 
 
-def marked(clip: Frames, watermark: SpreadSpectrum, bits: Bits) -> Marked:
-    embedder = watermark.embedder(bits, width=clip.width, height=clip.height, length=len(clip))
+def marked(clip: Frames, watermark: Watermark, bits: Bits) -> Marked:
+    embedder = embedder_for(watermark, bits, clip)
     return Marked(clip, embedder.process(clip), bits)
 
 
@@ -73,7 +74,7 @@ def added(frames: Frames, plane: Plane, decibels: float) -> Frames:
 def reads(watermark: Watermark, frames: Frames) -> Bits | None:
     detector = watermark.detector(width=frames.width, height=frames.height)
     detector.update(frames)
-    return detector.result(search=False).payload_bits  # nobody turned the picture
+    return detector.result().payload_bits
 
 
 def attempts(
