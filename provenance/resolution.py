@@ -29,7 +29,7 @@ from provenance.fetching import fetch
 from provenance.fingerprint import FINGERPRINT_ID, fingerprint
 from provenance.registry import open_registry
 from provenance.repository import Match, Repository
-from provenance.watermark import ALGORITHM_ID, SpreadSpectrum, load_or_create_key
+from provenance.watermark import ALGORITHM_ID, SpreadSpectrum
 
 SPEC_VERSION = "2.4.0"
 STORE_MANIFESTS, STORE_BINDINGS = "store:manifests", "store:bindings"
@@ -128,7 +128,7 @@ def resolution_router(settings: Settings, *, authorize: Authorize | None = None)
         """Matches of a video: through its watermark, else its fingerprint, else the caller's hint."""
         if algorithm not in (None, ALGORITHM_ID, FINGERPRINT_ID):
             raise UsageError(f"{algorithm} is not supported here.", remedy="See /services/supportedAlgorithms.")
-        watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+        watermark = SpreadSpectrum.load(settings)
         try:
             with open_registry(settings) as registry:
                 payload = extract(path, watermark, Limits.from_settings(settings), registry=registry).payload

@@ -37,7 +37,7 @@ from provenance.staging import flush_and_hash, publish, publish_sidecar, sweep, 
 from provenance.statements import SoftBinding, Terms, definition
 from provenance.trust import Anchors, load_anchors
 from provenance.visible import VisibleLabel, labelled
-from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark, load_or_create_key
+from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark
 
 TimeStamp = Literal["none", "made", "failed"]
 OnStep = Callable[[str, str], None]
@@ -121,7 +121,7 @@ def seal(
     output = Path(output)
     _check_request(output, origin, overwrite, delivery, settings)
     credentials = load_credentials(settings)
-    watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+    watermark = SpreadSpectrum.load(settings)
     anchors = Anchors.local(credentials.root_pem)
     label = VisibleLabel.from_settings(settings) if origin.by_model else None
     terms = replace(

@@ -29,7 +29,7 @@ from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.selftest import check_validator
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
 from provenance.trust import Anchor, Anchors, load_anchors
-from provenance.watermark import SpreadSpectrum, load_or_create_key
+from provenance.watermark import SpreadSpectrum
 
 
 class Verification(BaseModel):
@@ -80,7 +80,7 @@ def verify(
     settings = settings or get_settings()
     path = Path(path)
     check_validator()
-    watermark = SpreadSpectrum(load_or_create_key(settings.keys_dir, settings.issuer))
+    watermark = SpreadSpectrum.load(settings)
     with open_registry(settings) as registry:
         extraction = extract(path, watermark, Limits.from_settings(settings), registry=registry)
     if is_cut_short(path):

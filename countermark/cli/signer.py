@@ -32,6 +32,18 @@ def rotate() -> Outcome:
     return Outcome(_page(credentials.name, credentials.chain_pem))
 
 
+@app.command(name="rotate-watermark")
+def rotate_watermark() -> Outcome:
+    """Replace the secret key of the watermark now; videos marked with the old one stay readable here."""
+    from countermark.core.settings import get_settings
+    from provenance.watermark import rotate_key
+
+    settings = get_settings()
+    key = rotate_key(settings.keys_dir, settings.issuer)
+    rows = (Row("keys", str(settings.keys_dir)), Row("issuer", str(key.issuer)))
+    return Outcome(Page("A new watermark key is in use", "The old one is kept for reading. Back both up.", rows=rows))
+
+
 @app.command()
 def revoke(
     serial: Annotated[str, typer.Argument(metavar="SERIAL", help="The certificate's serial number, in hex.")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from provenance.watermark.detector import ALGORITHM_ID
 from provenance.watermark.interface import Detector, Embedder, Reading, Watermark
 from provenance.watermark.invisible import InvisibleWatermark
-from provenance.watermark.keys import WatermarkKey, load_or_create_key
+from provenance.watermark.keys import WatermarkKey, load_or_create_key, rotate_key
 from provenance.watermark.known import KnownMark, detect_known_marks
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
 from provenance.watermark.spread import SpreadSpectrum, detect, embed
@@ -35,6 +35,7 @@ __all__ = [
     "detect_known_marks",
     "embed",
     "load_or_create_key",
+    "rotate_key",
 ]
 
 _NEURAL = {"TrustMark": "trustmark", "VideoSeal": "videoseal"}  # imported on first use, for they need torch

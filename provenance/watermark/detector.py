@@ -54,6 +54,12 @@ class SpreadSpectrumDetector:
             np.maximum(self._brightest, mean, out=self._brightest)
         self._frames += len(frames)
 
+    def with_keys(self, keys: Sequence[WatermarkKey]) -> SpreadSpectrumDetector:
+        """A detector that has seen the same frames and reads with other keys."""
+        other = SpreadSpectrumDetector(keys, self._size)
+        other._detail, other._brightest, other._frames = self._detail.copy(), self._brightest.copy(), self._frames
+        return other
+
     @property
     def detail(self) -> Plane:
         """The sum so far, float32 [320, 320]."""

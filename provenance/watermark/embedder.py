@@ -83,9 +83,12 @@ class SpreadSpectrumEmbedder:
             group = frames.luma[part]
             mark, extra = self._pattern(frame_mean(group), limit)
             low, high = min(int(group.min()), 16), max(int(group.max()), 235)  # never beyond what the clip already uses
-            for index, factor in enumerate(self._strength.take(len(group)), start=part.start):
+            factors = self._strength.take(len(group))
+            for factor in np.unique(factors):
                 step = mark + (factor - 1) * (extra if factor > 1 else mark)
-                luma[index] = np.clip(np.rint(frames.luma[index] + step), low, high)
+                step = np.rint(step, out=step).astype(np.int16)
+                for index in part.start + np.flatnonzero(factors == factor):
+                    np.clip(frames.luma[index] + step, low, high, out=luma[index], casting="unsafe")
         return frames.with_luma(luma)
 
     def _groups(self, luma: npt.NDArray[np.uint8]) -> Iterator[slice]:

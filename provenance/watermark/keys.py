@@ -8,6 +8,7 @@ import os
 import secrets
 import stat
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,6 +61,38 @@ def load_or_create_key(keys_dir: Path, issuer: int) -> WatermarkKey:
     try:
         if not path.exists():
             _create(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The watermark key {path} cannot be made: {error.strerror}.",
+            remedy="Make the folder writable, or set COUNTERMARK_HOME to one that is.",
+        ) from error
+    return _read(path, issuer)
+
+
+def load_retired_keys(keys_dir: Path, issuer: int) -> tuple[WatermarkKey, ...]:
+    """The earlier watermark keys of ``issuer``, the latest first; raises as :func:`load_or_create_key`."""
+    paths = sorted(keys_dir.glob(f"watermark-{issuer:04d}.retired-*.key"), reverse=True)
+    return tuple(_read(path, issuer) for path in paths)
+
+
+def rotate_key(keys_dir: Path, issuer: int) -> WatermarkKey:
+    """Retire the key of ``issuer`` and make a new one; videos marked so far stay readable by the retired key.
+
+    Raises :class:`ConfigurationError` as :func:`load_or_create_key`.
+    """
+    load_or_create_key(keys_dir, issuer)  # there is one, and it is sound
+    path = keys_dir / f"watermark-{issuer:04d}.key"
+    try:
+        path.rename(keys_dir / f"watermark-{issuer:04d}.retired-{time.time_ns():020d}.key")
+    except OSError as error:
+        raise ConfigurationError(
+            f"The watermark key {path} cannot be retired: {error.strerror}.", remedy="Make its folder writable."
+        ) from error
+    return load_or_create_key(keys_dir, issuer)
+
+
+def _read(path: Path, issuer: int) -> WatermarkKey:
+    try:
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:
             raise ConfigurationError(
@@ -69,8 +102,8 @@ def load_or_create_key(keys_dir: Path, issuer: int) -> WatermarkKey:
         return WatermarkKey(path.read_bytes(), issuer)
     except OSError as error:
         raise ConfigurationError(
-            f"The watermark key {path} cannot be read or made: {error.strerror}.",
-            remedy="Make the folder writable, or set COUNTERMARK_HOME to one that is.",
+            f"The watermark key {path} cannot be read: {error.strerror}.",
+            remedy="Make it readable for you, or set COUNTERMARK_HOME to a folder that is.",
         ) from error
 
 

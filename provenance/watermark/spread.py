@@ -14,12 +14,13 @@ from dataclasses import dataclass
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media.frames import Frames
+from countermark.core.settings import Settings
 from provenance.watermark.carriers import deal
 from provenance.watermark.code import encode
 from provenance.watermark.detector import ALGORITHM_ID, SpreadSpectrumDetector, known_bits
 from provenance.watermark.embedder import SpreadSpectrumEmbedder
 from provenance.watermark.interface import Reading
-from provenance.watermark.keys import WatermarkKey
+from provenance.watermark.keys import WatermarkKey, load_or_create_key, load_retired_keys
 from provenance.watermark.payload import PAYLOAD_BITS, VERSION, Payload
 
 DEFAULT_PSNR = 44.2
@@ -37,6 +38,14 @@ class SpreadSpectrum:
     key: WatermarkKey
     psnr: float = DEFAULT_PSNR
     retired: tuple[WatermarkKey, ...] = ()
+
+    @classmethod
+    def load(cls, settings: Settings) -> SpreadSpectrum:
+        """With this machine's keys, present and retired; raises :class:`ConfigurationError` if they are unusable."""
+        return cls(
+            key=load_or_create_key(settings.keys_dir, settings.issuer),
+            retired=load_retired_keys(settings.keys_dir, settings.issuer),
+        )
 
     name = "countermark"
     algorithm_id = ALGORITHM_ID

@@ -122,7 +122,7 @@ def fail_with(error: BaseException) -> Callable[..., Any]:
 
 FAULTS: dict[str, tuple[str, Callable[..., Any]]] = {
     "credentials": ("provenance.seal.load_credentials", fail_with(DeliberateError())),
-    "key": ("provenance.seal.load_or_create_key", fail_with(DeliberateError())),
+    "key": ("provenance.watermark.spread.load_or_create_key", fail_with(DeliberateError())),
     "registry cannot be opened": ("provenance.seal.open_registry", fail_with(RegistryError("x", remedy="y"))),
     "registry cannot begin": ("provenance.registry.Registry.begin", fail_with(RegistryError("x", remedy="y"))),
     "embedding": ("provenance.watermark.spread.SpreadSpectrumEmbedder.process", fail_with(DeliberateError())),

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.core.errors import ConfigurationError, WatermarkError
-from provenance.watermark import PAYLOAD_BITS, Payload, WatermarkKey, load_or_create_key
+from provenance.watermark import PAYLOAD_BITS, Payload, WatermarkKey, load_or_create_key, rotate_key
+from provenance.watermark.keys import load_retired_keys
 
 
 @given(st.integers(0, 15), st.integers(0, 2**12 - 1), st.integers(0, 2**48 - 1))
@@ -81,7 +82,7 @@ def test_a_damaged_or_unreachable_key_is_refused(tmp_path: Path) -> None:
     file.write_bytes(b"short")
     with pytest.raises(ConfigurationError, match="5 were given"):
         load_or_create_key(tmp_path, 1)
-    with pytest.raises(ConfigurationError, match="cannot be read or made"):
+    with pytest.raises(ConfigurationError, match="cannot be made"):
         load_or_create_key(Path(os.devnull) / "keys", 1)
 
 
@@ -90,3 +91,14 @@ def test_keyed_words_never_change() -> None:
     words = WatermarkKey(bytes(range(32))).words("spread-spectrum/1/fine", 2)
     assert [f"{int(word):016x}" for word in words] == ["d5ad39d55c75769a", "5c5dd944f60257bd"]
     assert words.dtype == np.uint64
+
+
+def test_a_rotated_key_is_kept_for_reading(tmp_path: Path) -> None:
+    first = load_or_create_key(tmp_path, 7)
+    second = rotate_key(tmp_path, 7)
+    third = rotate_key(tmp_path, 7)
+    assert len({first.secret, second.secret, third.secret}) == 3
+    assert load_or_create_key(tmp_path, 7) == third
+    assert load_retired_keys(tmp_path, 7) == (second, first)
+    assert load_retired_keys(tmp_path, 8) == ()
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
