@@ -21,7 +21,7 @@ _LOW, _BETWEEN, _HIGH = 20.0, 50.0, 80.0
 _LARGE = 480  # pixels of the shorter side from which both bands are used
 
 _SYNC_COUNT = 8
-_SYNC_LOW, _SYNC_HIGH = 26.0, 48.0
+_SYNC_LOW, _SYNC_HIGH = 40.0, 64.0
 _SYNC_ANGLE = (8.0, 82.0)  # degrees: clear of the axes, on which borders and coding blocks lie
 
 

@@ -107,7 +107,8 @@ class SpreadSpectrumDetector:
                 yield [_View(g, soft_values(plane, dealt)) for g, plane in zip(geometries, planes, strict=True)]
 
     def _guesses(self, sync: Sync) -> Iterator[list[Homography]]:
-        yield [refine(self._detail, geometry, sync) for geometry in border_geometries(self._brightest)]
+        framed = border_geometries(self._brightest)
+        yield framed + [refine(self._detail, geometry, sync) for geometry in framed]
         for squeezed in (False, True):
             located = (found.geometry for found in locate(self._detail, self._size, sync, squeezed=squeezed))
             yield list(islice(located, 2))  # mostly the right one is among them

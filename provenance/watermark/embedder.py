@@ -18,7 +18,7 @@ from provenance.watermark.grid import GRID, Plane, resize
 from provenance.watermark.interface import check_frames
 from provenance.watermark.normalise import forward, frame_mean, normalise
 
-_FLAT_DEVIATION = 0.95  # luma codes of standard deviation where there is no detail: more shows on a clear sky
+_FLAT_DEVIATION = 0.8  # luma codes of standard deviation where there is no detail: more shows on a clear sky
 _GROUP = 8  # frames that share one pattern: codecs keep what stands still
 _SYNC_SHARE = 0.2  # of the distortion budget
 _COMPENSATION = 0.5  # share of the host's interference that is worth its distortion once a codec adds noise

@@ -12,7 +12,7 @@ from provenance.watermark.grid import GRID, Plane, to_grid
 
 _HIGH_PASS = 22.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
 _MASK_WIDTH = 7.5  # standard deviation of the mask's window, grid points
-_MASK_SLOPE = 8.0  # mean absolute detail, in luma codes, that doubles the mask
+_MASK_SLOPE = 3.0  # mean absolute detail, in luma codes, that doubles the mask
 _LIMIT = 0.8  # knee of the soft limiter, in units of the mask
 
 

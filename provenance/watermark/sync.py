@@ -30,8 +30,8 @@ _SHIFTS = 512  # grid of shifts a side, over two frames
 _WINDOWS = 8  # a side, for the last refinement
 _HYPOTHESES, _RESULTS = 12, 8
 
-_ANGLES = np.deg2rad(np.arange(-90.0, 90.0, 0.7))
-_SCALES = np.exp(np.arange(np.log(0.42), np.log(2.3), 0.012))
+_ANGLES = np.deg2rad(np.arange(-90.0, 90.0, 0.55))
+_SCALES = np.exp(np.arange(np.log(0.42), np.log(2.3), 0.0095))
 _SQUEEZES = np.exp(np.arange(-14, 15) * 0.024)  # ratio of the aspects, beyond the one that is tried first
 
 
