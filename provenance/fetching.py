@@ -26,12 +26,12 @@ class FetchError(UsageError):
     http_status = 502
 
 
-def fetch(url: str, target: Path, *, length: int, limit: int) -> None:
-    """Fetch ``length`` bytes from ``url`` into ``target``; raises `FetchError`."""
+def fetch(url: str, target: Path, *, limit: int, length: int | None = None) -> None:
+    """Fetch ``url`` into ``target``: at most ``limit`` bytes, and just ``length`` if given; raises `FetchError`."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname or parts.username is not None:
         raise FetchError("Only plain https addresses are fetched.", remedy="Give an https:// address.")
-    if not 0 < length <= limit:
+    if length is not None and not 0 < length <= limit:
         raise FetchError(f"{length} bytes are not fetched; the limit is {limit}.", remedy="Upload a smaller file.")
     address = public_address(parts.hostname, parts.port or 443)
     connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=_SECONDS)
@@ -47,11 +47,12 @@ def fetch(url: str, target: Path, *, length: int, limit: int) -> None:
         with target.open("wb") as file:
             while chunk := answer.read(_CHUNK):
                 received += len(chunk)
-                if received > length:
+                if received > (limit if length is None else length):
                     break
                 file.write(chunk)
-        if received != length:
-            raise FetchError(f"The asset is not {length} bytes long.", remedy="State its true length.")
+        if received > limit or (length is not None and received != length):
+            wanted = f"at most {limit}" if length is None else str(length)
+            raise FetchError(f"What {parts.hostname} gave is not {wanted} bytes long.", remedy="Check the address.")
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchError(f"{parts.hostname} could not be reached: {error}.", remedy="Check the address.") from error
     finally:

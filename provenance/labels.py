@@ -41,6 +41,7 @@ _XMP_CONTAINERS = frozenset({".mp4", ".m4v", ".mov"})
 _MAX_XMP = 4 * 1024**2
 _MAX_INDEX = 256 * 1024**2
 _MAX_AIGC = 64 * 1024
+_PROVENANCE = re.compile(rb"dcterms:provenance\s*(?:=\s*[\"']([^\"'<]{1,2000})[\"']|>\s*([^<]{1,2000}?)\s*<)")
 _SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>\s*([^<]{1,300}?)\s*<)")
 
 
@@ -95,6 +96,11 @@ def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
     return Labels(aigc, records, problem, _digital_source_type(path))
 
 
+def manifest_address(path: Path) -> str | None:
+    """Where the file's XMP says that its manifest is to be had (C2PA 2.4 section 11.5). Raises OSError."""
+    return _xmp_property(path, _PROVENANCE)
+
+
 def _parse_aigc(text: str | None) -> tuple[dict[str, str] | None, str | None]:
     if text is None:
         return None, None
@@ -126,12 +132,16 @@ def _count_aigc(path: Path) -> int:
 
 
 def _digital_source_type(path: Path) -> str | None:
+    return _xmp_property(path, _SOURCE_TYPE)
+
+
+def _xmp_property(path: Path, pattern: re.Pattern[bytes]) -> str | None:
     with path.open("rb") as file:
         try:
             for box in top_level_boxes(file):
                 packet = uuid_payload(file, box, _XMP_UUID, _MAX_XMP)
-                # A pattern and not an XML parser: the packet is hostile, and one attribute is all that is wanted.
-                found = _SOURCE_TYPE.search(packet) if packet else None
+                # A pattern and not an XML parser: the packet is hostile, and one property is all that is wanted.
+                found = pattern.search(packet) if packet else None
                 if found:
                     return unescape((found[1] or found[2]).decode("utf-8", "replace"))
         except MalformedBoxError:

@@ -59,7 +59,7 @@ _shelves: dict[str, _Shelf] = {}
 
 
 def find_lookalikes(registry: Registry, query: Sequence[bytes], limit: int = 10) -> list[Lookalike]:
-    """Registered videos whose opening looks like that of the query, most alike first."""
+    """Registered videos whose opening looks like that of the query, most alike first, and of those the oldest."""
     if not query:
         return []
     shelf = _shelves.setdefault(registry.place, _Shelf())
@@ -76,7 +76,8 @@ def find_lookalikes(registry: Registry, query: Sequence[bytes], limit: int = 10)
         entry = registry.find_video(video_id)
         if entry is not None and entry.erased_at is None:
             found.append(Lookalike(entry=entry, similarity=similarity(query, registry.fingerprint(video_id))))
-    return [alike for alike in found if alike.similarity >= MIN_SIMILARITY]
+    alike = [candidate for candidate in found if candidate.similarity >= MIN_SIMILARITY]
+    return sorted(alike, key=lambda candidate: (-candidate.similarity, candidate.entry.created_at))
 
 
 def _read_new(registry: Registry, shelf: _Shelf) -> None:

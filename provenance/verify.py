@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -19,9 +20,10 @@ from countermark.core.settings import Settings, get_settings
 from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract
+from provenance.fetching import fetch as fetch_public
 from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
-from provenance.labels import Labels, read_labels
+from provenance.labels import Labels, manifest_address, read_labels
 from provenance.lookalikes import find_lookalikes
 from provenance.manifest import sidecar_of
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
@@ -64,9 +66,10 @@ def verify(
     manifest: Path | None = None,
     crosscheck: bool = False,
     similar: bool = False,
+    fetch: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
-    """Examine one file. Nothing is fetched from the network.
+    """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for the manifest a file points to.
 
     ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
@@ -88,7 +91,7 @@ def verify(
             f"{path} is cut short.", remedy="Fetch the file again from where it came from; its end is missing."
         )
     anchors = load_anchors(settings)
-    report, unreadable = _read(path, anchors, manifest)
+    report, unreadable = _read(path, anchors, manifest, fetch=fetch)
     with open_registry(settings) as registry:
         case = _Case(path, anchors, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
@@ -140,7 +143,9 @@ class _Recovery:
     similarity: int | None = None
 
 
-def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[ManifestReport | None, Finding | None]:
+def _read(
+    path: Path, anchors: Anchors, manifest: Path | None, *, fetch: bool
+) -> tuple[ManifestReport | None, Finding | None]:
     """The file's manifest, embedded or beside it, or a finding that says why there is none."""
     try:
         report = None if manifest is not None else read_report(path, anchors.pem)
@@ -148,6 +153,8 @@ def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[Manifest
         if store is not None:
             report = read_report(path, anchors.pem, store=store)
     except UnreadableManifestError as error:
+        if error.remote and fetch:
+            return read_report(path, anchors.pem, store=_fetched(path)), None
         if error.remote:
             message = "The file only points to credentials elsewhere, which were not fetched."
             return None, Finding(axis="integrity", status="info", code="manifest.inaccessible", message=message)
@@ -158,6 +165,14 @@ def _read(path: Path, anchors: Anchors, manifest: Path | None) -> tuple[Manifest
         return report, None
     message = "The file carries no Content Credentials."
     return None, Finding(axis="integrity", status="not_applicable", code="claim.missing", message=message)
+
+
+def _fetched(path: Path) -> bytes:
+    """The manifest store from where the file says it is; raises `FetchError`."""
+    with TemporaryDirectory(prefix="countermark-") as folder:
+        target = Path(folder) / "manifest.c2pa"
+        fetch_public(manifest_address(path) or "", target, limit=MAX_STORE)
+        return target.read_bytes()
 
 
 def _sidecar(path: Path, manifest: Path | None) -> bytes | None:

@@ -97,6 +97,9 @@ def verify(
         Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
     ] = None,
     crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Fetch the manifest if the file says it is elsewhere.")
+    ] = False,
     similar: Annotated[bool, typer.Option("--similar", help="Look by the picture too; approximate, with a score.")] = (
         False
     ),
@@ -108,7 +111,7 @@ def verify(
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck, similar=similar)
+        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck, similar=similar, fetch=fetch)
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 

@@ -14,6 +14,7 @@ from countermark.core.media import VideoWriter, probe
 from countermark.core.settings import Settings
 from provenance import verify as verify_module
 from provenance.bmff import manifest_store, top_level_boxes
+from provenance.fetching import FetchError
 from provenance.protect import protect
 from provenance.registry import Registry, open_registry
 from provenance.seal import seal
@@ -135,3 +136,27 @@ def test_edited_video_needs_policy_parent_and_a_sound_one(settings: Settings, tm
     parent.write_bytes(data)
     with pytest.raises(ManifestError, match="broken"):
         run(draw(), origin=edited, overwrite=True)
+
+
+def test_remote_manifest_is_fetched_only_when_asked(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = settings.model_copy(update={"manifest_url": "https://video.example/v1"})
+    sealed = seal(draw(), SPEC, tmp_path / "o.mp4", origin=ORIGIN, settings=place, delivery="remote")
+    with open_registry(settings) as registry:
+        store = registry.manifest(sealed.video_id)
+    asked = []
+
+    def answer(url: str, target: Path, *, limit: int) -> None:
+        asked.append(url)
+        target.write_bytes(store)
+
+    monkeypatch.setattr(verify_module, "fetch_public", answer)
+    assert verify(sealed.path, settings=settings).conclusion == "recovered"
+    assert asked == []
+    result = verify(sealed.path, fetch=True, settings=settings)
+    assert (result.conclusion, asked) == ("verified", [sealed.remote])
+    monkeypatch.undo()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 443))])
+    with pytest.raises(FetchError, match="not on the public network"):
+        verify(sealed.path, fetch=True, settings=settings)
