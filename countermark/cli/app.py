@@ -9,35 +9,21 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import countermark
-from countermark.cli import pages
+from countermark.cli import pages, serving
 from countermark.cli.failures import DEBUG, failure_from, show_failure
+from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, Outcome
 from countermark.cli.page import Page, Row, show
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-YES, NEGATIVE, INTERRUPTED = 0, 1, 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: the model for ``--json`` or the page for people, and the exit code."""
-
-    page: Page
-    exit_code: int = YES
-    result: BaseModel | None = None
-    as_json: bool = False
 
 
 class _StoppedError(BaseException):
@@ -57,6 +43,11 @@ app = typer.Typer(
 )
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.command()(serving.serve)
+app.command()(serving.worker)
+app.command()(serving.audit)
+app.add_typer(serving.keys, name="keys")
+app.add_typer(serving.quotas, name="quotas")
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]

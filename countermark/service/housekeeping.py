@@ -1,0 +1,41 @@
+"""What the server does beside answering: remove what has expired, and uploads that never became jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from countermark.service.state import Service
+
+log = logging.getLogger("countermark.service")
+
+_INTERVAL = 60.0
+_STALE_SECONDS = 24 * 3600
+
+
+async def keep_house(service: Service) -> None:
+    """Clean up every minute, until cancelled."""
+    while True:
+        try:
+            await asyncio.to_thread(clean_up, service)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("housekeeping", extra={"problem": str(error)})
+        await asyncio.sleep(_INTERVAL)
+
+
+def clean_up(service: Service) -> int:
+    """Remove expired jobs with their files, and abandoned uploads; the number of jobs removed."""
+    expired = service.jobs.expired(datetime.now(UTC))
+    for job_id in expired:
+        service.jobs.delete(job_id)
+        service.files.discard(service.files.folder(job_id))
+        service.queue.forget(job_id)
+    for folder in service.files.abandoned(time.time() - _STALE_SECONDS):
+        service.files.discard(folder)
+    if expired:
+        log.info("expired", extra={"jobs": len(expired)})
+    return len(expired)
