@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from running_service import PROMPT, Server, serving
+from running_service import PROMPT, Server, secret, serving
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +22,12 @@ def sealed(server) -> tuple[str, bytes]:
     done = server.until(f"/v1/videos/{made['id']}", "completed", "failed")
     assert done["status"] == "completed", done
     return made["id"], server.call("GET", f"/v1/videos/{made['id']}/content").body
+
+
+@pytest.fixture(scope="session")
+def closed(tmp_path_factory) -> Iterator[Server]:
+    """A server that is closed since it has a key, that of the tenant "first"; its limits are low."""
+    home = tmp_path_factory.mktemp("closed") / "home"
+    with serving(home, COUNTERMARK_SERVICE_MAX_UPLOAD_BYTES="100000", COUNTERMARK_SERVICE_QUEUE_LIMIT="2") as local:
+        local.key = secret(local, "first")
+        yield local

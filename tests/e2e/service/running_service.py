@@ -137,3 +137,10 @@ def _wait_until_ready(server: Server, *, workers: bool) -> None:
             return
         time.sleep(0.2)
     pytest.fail("the server did not get ready\n" + server.log.read_text())
+
+
+def secret(server: Server, tenant: str, *options: str) -> str:
+    """A new key, as `countermark keys create` shows it."""
+    key = json.loads(server.cli("keys", "create", tenant, "--json", *options))
+    assert key["tenant"] == tenant
+    return key["secret"]

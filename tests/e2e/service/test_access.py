@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from running_service import PROGRAM, Server, serving
-
-
-@pytest.fixture(scope="module")
-def closed(tmp_path_factory) -> Iterator[Server]:
-    """A server with keys, on all addresses, and a key for nothing."""
-    home = tmp_path_factory.mktemp("closed") / "home"
-    with serving(home, COUNTERMARK_SERVICE_MAX_UPLOAD_BYTES="100000", COUNTERMARK_SERVICE_QUEUE_LIMIT="2") as local:
-        first = secret(local, "first")
-        local.key = first
-        yield local
-
-
-def secret(server: Server, tenant: str, *options: str) -> str:
-    """A new key, as `countermark keys create` shows it."""
-    key = json.loads(server.cli("keys", "create", tenant, "--json", *options))
-    assert key["tenant"] == tenant
-    return key["secret"]
+from running_service import PROGRAM, secret
 
 
 def test_without_keys_it_binds_to_nothing_but_this_machine(tmp_path):

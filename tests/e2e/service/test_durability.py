@@ -7,8 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import openai
@@ -29,7 +31,7 @@ def ask(url: str, question: str) -> list[tuple]:
 
 
 def create(server: Server, **fields: object) -> str:
-    return server.call("POST", "/v1/videos", {"prompt": PROMPT, "steps": 3} | fields).json["id"]
+    return server.call("POST", "/v1/videos", {"prompt": PROMPT, "steps": 2} | fields).json["id"]
 
 
 def wait_for_progress(server: Server, video: str, percent: int) -> None:
@@ -39,15 +41,13 @@ def wait_for_progress(server: Server, video: str, percent: int) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("percent", [5, 80])  # while sampling; while sealing
-def test_killed_as_by_a_power_cut_nothing_is_lost_and_nothing_is_sealed_twice(tmp_path, percent):
+def test_killed_as_by_a_power_cut_nothing_is_lost_and_nothing_is_sealed_twice(tmp_path):
     home = tmp_path / "home"
-    environment = {"COUNTERMARK_SERVICE_LOG_LEVEL": "DEBUG"}
-    with serving(home, **environment) as first:
+    with serving(home) as first:
         videos = [create(first, seed=seed) for seed in range(2)]
-        wait_for_progress(first, videos[0], percent)
+        wait_for_progress(first, videos[0], 80)  # its frames are being sealed
         first.kill()
-    with serving(home, **environment) as second:
+    with serving(home) as second:
         for video in videos:
             done = second.until(f"/v1/videos/{video}", "completed", "failed")
             assert done["status"] == "completed", done
@@ -55,14 +55,6 @@ def test_killed_as_by_a_power_cut_nothing_is_lost_and_nothing_is_sealed_twice(tm
         assert ask(database, "SELECT count(*) FROM seals") == [(2,)]
         assert ask(database, "SELECT count(*) FROM pending_seals") == [(0,)]
         assert sorted(ask(database, "SELECT attempts FROM service_jobs")) == [(1,), (2,)]
-
-
-def test_a_dead_worker_is_replaced_and_its_job_taken_over(tmp_path):
-    with serving(tmp_path / "home") as server:
-        video = create(server, steps=20)
-        wait_for_progress(server, video, 5)
-        os.kill(server.workers()[0], signal.SIGKILL)
-        assert server.until(f"/v1/videos/{video}", "completed", "failed")["status"] == "completed"
 
 
 def test_a_worker_ends_with_its_server_and_a_graceful_stop_counts_against_no_job(tmp_path):
@@ -81,42 +73,36 @@ def test_a_worker_ends_with_its_server_and_a_graceful_stop_counts_against_no_job
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server of our own."""
     if POSTGRES is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql)")
-    folder = tmp_path_factory.mktemp("postgres")
+    run = partial(subprocess.run, check=True, capture_output=True, cwd="/")
+    folder = Path(tempfile.mkdtemp(prefix="postgres-"))  # not below pytest's folder, which is closed to other users
     become: list[str] = []
     if os.getuid() == 0:  # which PostgreSQL refuses to be
         become = ["runuser", "-u", "postgres", "--"]
-        for parent in (folder, *folder.parents):
-            if parent.stat().st_uid == 0 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o011)
         shutil.chown(folder, "postgres", "postgres")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     data, tools = folder / "data", POSTGRES.parent
-    subprocess.run(
-        [*become, tools / "initdb", "-A", "trust", "-U", "countermark", "-D", data],
-        check=True,
-        capture_output=True,
-        cwd="/",
-    )
+    run([*become, tools / "initdb", "-A", "trust", "-U", "countermark", "-D", data])
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
     control = [*become, tools / "pg_ctl", "-D", data, "-w"]
-    subprocess.run([*control, "-o", options, "-l", folder / "log", "start"], check=True, capture_output=True, cwd="/")
+    run([*control, "-o", options, "-l", folder / "log", "start"])
     try:
         yield f"postgresql+psycopg://countermark@127.0.0.1:{port}/postgres"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, capture_output=True, cwd="/")
+        run([*control, "-m", "immediate", "stop"])
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_two_workers_share_postgresql(tmp_path, postgres):
     variables = {"COUNTERMARK_DATABASE_URL": postgres}
     with serving(tmp_path / "home", "--workers", "2", **variables) as server:
         client = openai.OpenAI(base_url=f"{server.url}/v1", api_key="unused", max_retries=0)
-        videos = [client.videos.create(prompt=PROMPT, extra_body={"steps": 3, "seed": seed}) for seed in range(3)]
+        videos = [client.videos.create(prompt=PROMPT, extra_body={"steps": 2, "seed": seed}) for seed in range(3)]
         wait_for_progress(server, videos[0].id, 5)
         os.kill(server.workers()[0], signal.SIGKILL)
         for video in videos:
