@@ -83,7 +83,7 @@ def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    faults.install(app)
+    faults.install(app, [route for router in ROUTERS for route in router.routes])
     for router in ROUTERS:
         app.include_router(router)
     if options.cors_origins:
@@ -95,7 +95,19 @@ def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
             expose_headers=["x-request-id", "retry-after"],
         )
     app.add_middleware(Doorkeeper, loopback=options.loopback, origins=options.cors_origins)
+    _document(app)
     return app
+
+
+def _document(app: FastAPI) -> None:
+    """The OpenAPI document without FastAPI's own form of validation errors, which are answered otherwise here."""
+    document = app.openapi()
+    for operation in (operation for path in document["paths"].values() for operation in path.values()):
+        default = operation["responses"].get("422", {})
+        if "HTTPValidationError" in str(default):
+            del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
 
 
 def open_service(settings: Settings, options: ServiceSettings, stack: ExitStack) -> Service:

@@ -53,6 +53,7 @@ class CreateVideo(BaseModel):
     guidance: float = Field(
         default=_DEFAULTS["guidance"].default, ge=1, le=20, description="How strictly to follow the prompt."
     )
+    priority: int = Field(default=100, ge=1, le=1000, description="Of your own waiting videos, the lowest is first.")
 
 
 class RemixVideo(BaseModel):
@@ -79,4 +80,4 @@ def planned(asked: CreateVideo) -> dict[str, Any]:
     if asked.seconds not in (None, offer.seconds):
         notices.append(f"{offer.id} makes videos of about {offer.seconds} s; {asked.seconds} s was asked for.")
     made = {"model": offer.id, "size": offer.size, "seconds": offer.seconds, "notices": notices}
-    return asked.model_dump(include={"prompt", "seed", "steps", "guidance"}) | made
+    return asked.model_dump(include={"prompt", "seed", "steps", "guidance", "priority"}) | made

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Match, Route
 
 from countermark.core.errors import CountermarkError
 from countermark.service.models import ERROR_CODES, Fault, FaultBody
@@ -54,8 +55,8 @@ def invalid(error: ValidationError | RequestValidationError) -> ApiError:
     return ApiError(400, "missing_required_parameter" if missing else "invalid_value", message, param=name)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every exception in this one form."""
+def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Answer every exception in this one form. ``routes`` are all that the application has."""
 
     @app.exception_handler(ApiError)
     async def _api_error(_request: Request, error: ApiError) -> JSONResponse:
@@ -66,11 +67,13 @@ def install(app: FastAPI) -> None:
         return answer(invalid(error))
 
     @app.exception_handler(HTTPException)
-    async def _http(_request: Request, error: HTTPException) -> JSONResponse:
+    async def _http(request: Request, error: HTTPException) -> JSONResponse:
         codes = {404: "unknown_url", 405: "method_not_allowed"}
-        return answer(
-            ApiError(error.status_code, codes.get(error.status_code, "http"), f"{error.detail}.", headers=error.headers)
-        )
+        headers = dict(error.headers or {})
+        if error.status_code == 405:  # the router names the methods of one of the path's routes only
+            headers["Allow"] = ", ".join(sorted(_methods(request, routes)))
+        code = codes.get(error.status_code, "http")
+        return answer(ApiError(error.status_code, code, f"{error.detail}.", headers=headers))
 
     @app.exception_handler(CountermarkError)
     async def _ours(_request: Request, error: CountermarkError) -> JSONResponse:
@@ -81,6 +84,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
         return answer(ApiError(500, "internal", "The service failed; its operator finds the reason in the log."))
+
+
+def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:
+    """The methods that a request's path knows; where two patterns fit, of the first, which is the narrower."""
+    fitting = [r for r in routes if isinstance(r, Route) and r.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in fitting if route.path == fitting[0].path for method in route.methods or ()}
 
 
 def answer(error: ApiError) -> JSONResponse:

@@ -93,7 +93,7 @@ class Service:
             error=None,
             parent=parent,
             fingerprint=fingerprint,
-            priority=100,
+            priority=request.get("priority", 100),
             created_at=datetime.now(UTC),
             started_at=None,
             completed_at=None,

@@ -9,11 +9,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NoReturn
 
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
+from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
 from countermark.service.crew import BEAT_SECONDS, Crew
 from countermark.service.files import FileStore
@@ -48,7 +50,7 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             "application_version": VERSION,
             "executor_id": worker_id,
             "log_level": "WARNING",
-            "enable_otlp": bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            **_traces(),
         }
         DBOS(config=config)
         quiet()
@@ -85,6 +87,20 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             crew.leave(worker_id)
             queue.close()
             log.info("worker stopped", extra={"worker": worker_id})
+
+
+def _traces() -> DBOSConfig:
+    """Where DBOS sends its traces, by OpenTelemetry's variables. Raises `ConfigurationError` without its packages."""
+    base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (base and f"{base.rstrip('/')}/v1/traces")
+    if not endpoint:
+        return {}
+    if find_spec("opentelemetry.exporter") is None:
+        raise ConfigurationError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
+            remedy="Run `pip install 'countermark[otel]'`, or unset it.",
+        )
+    return {"enable_otlp": True, "otlp_traces_endpoints": [endpoint]}
 
 
 def _keep_watch(crew: Crew, worker_id: str, stop: threading.Event) -> None:

@@ -85,6 +85,7 @@ def work(job_id: str) -> None:
         result = perform(job, bench.desk, report)
     except CancelledError:
         log.info("cancelled", extra={"job": job_id})
+        _forget_if_deleted(bench, job_id)
         return
     except (RegistryError, OSError) as problem:
         if not last:
@@ -134,12 +135,19 @@ def _end(
     seconds: float = 0.0,
 ) -> None:
     if not bench.jobs.finish(job.id, retention=bench.retention, result=result, error=error):
+        _forget_if_deleted(bench, job.id)
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     if job.kind in ("verification", "screening", "seal"):
         bench.desk.files.drop_upload(job.id)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
+
+
+def _forget_if_deleted(bench: Bench, job_id: str) -> None:
+    """Remove what was made for a job that its owner deleted meanwhile."""
+    if bench.jobs.get(job_id) is None:
+        bench.desk.files.discard(bench.desk.files.folder(job_id))
 
 
 def _plain(code: str, message: str) -> dict[str, Any]:

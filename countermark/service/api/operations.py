@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from pydantic import BaseModel
@@ -68,9 +68,9 @@ def readyz(service: Here) -> Response:
 
 @router.get(
     "/metrics",
-    response_class=PlainTextResponse,
+    response_class=Response,
     summary="Metrics",
-    responses=faults(),
+    responses=faults() | {200: {"description": "Prometheus' text format.", "content": {"text/plain": {}}}},
 )
 def metrics(_principal: Operator, service: Here) -> Response:
     """Prometheus metrics: requests of this server; queue, jobs, refusals and conclusions of the whole deployment."""
