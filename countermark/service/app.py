@@ -15,7 +15,7 @@ from fastapi.routing import APIRoute
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
 from countermark.service import faults
-from countermark.service.api import examinations, jobs, models, moderations, operations, page, videos, webhooks
+from countermark.service.api import batches, examinations, jobs, models, moderations, operations, page, videos, webhooks
 from countermark.service.audit import AuditLog
 from countermark.service.crew import Crew
 from countermark.service.files import FileStore
@@ -46,6 +46,7 @@ ROUTERS = (
     moderations.router,
     examinations.router,
     jobs.router,
+    batches.router,
     webhooks.router,
     operations.router,
     page.router,

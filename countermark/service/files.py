@@ -65,6 +65,12 @@ class FileStore:
             return path
         raise FileNotFoundError(job_id)
 
+    def place_for_upload(self, job_id: str, name: str | None) -> Path:
+        """Where the file of this name belongs that a job works on, when it does not come with the request."""
+        folder = self.make(job_id) / UPLOAD
+        folder.mkdir(exist_ok=True)
+        return folder / plain_name(name)
+
     def drop_upload(self, job_id: str) -> None:
         """Forget what was uploaded, once it has been examined."""
         self.discard(self.folder(job_id) / UPLOAD)

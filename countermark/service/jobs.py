@@ -89,10 +89,12 @@ class JobStore:
         return self._select(JobRow.id.in_(list(ids)))
 
     def page(
-        self, tenant: str, kind: Kind, *, after: str | None, limit: int, ascending: bool
+        self, tenant: str, kind: Kind, *, after: str | None, limit: int, ascending: bool, parent: str | None = None
     ) -> tuple[list[Job], bool] | None:
         """A page of a tenant's jobs by time of creation, and whether more follow; None when ``after`` is unknown."""
         conditions: list[ColumnElement[bool]] = [JobRow.tenant == tenant, JobRow.kind == kind]
+        if parent is not None:
+            conditions.append(JobRow.parent == parent)
         if after is not None:
             last = self.get(after, tenant=tenant, kind=kind)
             if last is None:
@@ -124,6 +126,12 @@ class JobStore:
         )
         with self._engine.connect() as connection:
             return {(kind, status): count for kind, status, count in connection.execute(query)}
+
+    def counts_of(self, parent: str) -> dict[str, int]:
+        """How many jobs of a batch are in which state."""
+        query = select(JobRow.status, func.count().label("n")).where(JobRow.parent == parent).group_by(JobRow.status)
+        with self._engine.connect() as connection:
+            return {row.status: row.n for row in connection.execute(query)}
 
     def begin(self, job_id: str) -> Job | None:
         """Note that a worker starts on a job; None when it is gone or finished (cancelled, say)."""

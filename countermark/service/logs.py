@@ -35,4 +35,6 @@ def set_up_logging(level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("countermark").setLevel(level)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    logging.getLogger("python_multipart").setLevel(
+        logging.ERROR
+    )  # it warns of every malformed body, which clients send

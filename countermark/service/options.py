@@ -50,6 +50,9 @@ class ServiceSettings(BaseSettings):
         default=24 * 30, gt=0, description="How long finished jobs and their files are kept."
     )
 
+    sources: dict[str, list[str]] = Field(
+        default={}, description="Addresses of object stores or folders (fsspec) that tenants may screen in batches."
+    )
     cors_origins: list[str] = Field(default=[], description="Other origins whose pages may call the API.")
     webhook_hosts: list[str] = Field(
         default=[], description="Hosts that webhooks may reach although their address is private or they lack TLS."

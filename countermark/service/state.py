@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Request
-from sqlalchemy import Engine
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, insert, select
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
@@ -23,10 +24,23 @@ from countermark.service.keys import KeyStore
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
 from countermark.service.quotas import QuotaStore
+from countermark.service.tables import BatchRow
 from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
 from countermark.service.webhooks import WebhookStore
 from policy import load_policy
+
+
+class Batch(BaseModel):
+    """What many jobs were made from."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: str
+    tenant: str
+    kind: Kind
+    source: str
+    created_at: datetime
 
 
 @dataclass(frozen=True)
@@ -80,25 +94,7 @@ class Service:
         if key is not None and (earlier := self.jobs.by_key(principal.tenant, key)):
             return _replayed(earlier, kind, fingerprint)
         self._check_limits(principal.tenant, kind)
-        job = Job(
-            id=new_id(kind),
-            tenant=principal.tenant,
-            kind=kind,
-            status="queued",
-            progress=0,
-            step="",
-            attempts=0,
-            request=request,
-            result=None,
-            error=None,
-            parent=parent,
-            fingerprint=fingerprint,
-            priority=request.get("priority", 100),
-            created_at=datetime.now(UTC),
-            started_at=None,
-            completed_at=None,
-            expires_at=None,
-        )
+        job = _new_job(principal, kind, request, parent=parent, fingerprint=fingerprint)
         if incoming is not None:
             self.files.adopt(incoming, job.id)
         try:
@@ -117,20 +113,73 @@ class Service:
         self.audit.note(principal, f"{kind}.create", job.id)
         return job
 
-    def _check_limits(self, tenant: str, kind: Kind) -> None:
+    def submit_batch(self, principal: Principal, kind: Kind, source: str, requests: list[dict[str, Any]]) -> Batch:
+        """Record a batch with a job for each request and enqueue them, all or nothing."""
+        batch = Batch(
+            id=new_id("batch"), tenant=principal.tenant, kind=kind, source=source, created_at=datetime.now(UTC)
+        )
+        with self.engine.begin() as connection:
+            connection.execute(insert(BatchRow).values(**batch.model_dump()))
+            for request in requests:
+                job = _new_job(principal, kind, request, parent=batch.id)
+                self.jobs.add(connection, job)
+                self.queue.submit(connection, job)
+        self.audit.note(principal, "batch.create", batch.id)
+        return batch
+
+    def batch(self, tenant: str, batch_id: str) -> Batch | None:
+        """A tenant's batch."""
+        query = select(BatchRow.__table__).where(BatchRow.id == batch_id, BatchRow.tenant == tenant)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Batch.model_validate(row)
+
+    def room(self, tenant: str) -> int:
+        """How many more jobs a tenant may have under way. Raises `ApiError` (429) when there is none."""
         quota = self.quotas.get(tenant, self.options)
-        if self.jobs.count_active(tenant) >= quota.queue_limit:
-            raise ApiError(
-                429,
-                "queue_full",
-                f"{quota.queue_limit} jobs of yours are unfinished, which is the limit. Try again later.",
-                headers={"Retry-After": "10"},
-            )
+        left = quota.queue_limit - self.jobs.count_active(tenant)
+        if left <= 0:
+            message = f"{quota.queue_limit} jobs of yours are unfinished, which is the limit. Try again later."
+            raise ApiError(429, "queue_full", message, headers={"Retry-After": "10"})
+        return left
+
+    def _check_limits(self, tenant: str, kind: Kind) -> None:
+        self.room(tenant)
+        quota = self.quotas.get(tenant, self.options)
         if kind == "video" and quota.daily_generations is not None:
             since = datetime.now(UTC) - timedelta(days=1)
             if self.jobs.count_created(tenant, kind, since=since) >= quota.daily_generations:
                 message = f"The quota of {quota.daily_generations} videos in 24 hours is used up."
                 raise ApiError(429, "quota_exceeded", message, headers={"Retry-After": "3600"})
+
+
+def _new_job(
+    principal: Principal,
+    kind: Kind,
+    request: dict[str, Any],
+    *,
+    parent: str | None = None,
+    fingerprint: str | None = None,
+) -> Job:
+    return Job(
+        id=new_id(kind),
+        tenant=principal.tenant,
+        kind=kind,
+        status="queued",
+        progress=0,
+        step="",
+        attempts=0,
+        request=request,
+        result=None,
+        error=None,
+        parent=parent,
+        fingerprint=fingerprint,
+        priority=request.get("priority", 100),
+        created_at=datetime.now(UTC),
+        started_at=None,
+        completed_at=None,
+        expires_at=None,
+    )
 
 
 def _replayed(earlier: Job, kind: Kind, fingerprint: str | None) -> Job:

@@ -81,7 +81,20 @@ class JobRow(Base):
         Index("service_jobs_listing", "tenant", "kind", "created_at", "id"),
         Index("service_jobs_status", "status", "kind"),
         Index("service_jobs_expiry", "expires_at"),
+        Index("service_jobs_parent", "parent"),
     )
+
+
+class BatchRow(Base):
+    """What many jobs were made from; they name it as their parent."""
+
+    __tablename__ = "service_batches"
+
+    id: Mapped[str] = mapped_column(String(60), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(64))
+    kind: Mapped[str] = mapped_column(String(20))
+    source: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class KeyRow(Base):

@@ -16,6 +16,7 @@ from countermark.service import pictures
 from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore
 from countermark.service.jobs import Job
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
+from countermark.service.sources import fetch
 
 Report = Callable[[int | None, str | None], None]
 """Tells how far a job is (a percentage, the present step); raises `CancelledError` when nobody wants it any more."""
@@ -161,9 +162,15 @@ def _protect(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 
 
 def _source(job: Job, desk: Desk) -> Path:
-    """The video to examine: an upload, or a finished video of the same tenant, which the request named."""
-    referred = job.request.get("video")
-    return desk.files.folder(referred) / VIDEO if referred else desk.files.upload(job.id)
+    """The video to examine: an upload, or what the request named, a finished video or one in an object store."""
+    if referred := job.request.get("video"):
+        return desk.files.folder(referred) / VIDEO
+    if source := job.request.get("source"):
+        target = desk.files.place_for_upload(job.id, job.request.get("name"))
+        if not target.exists():
+            fetch(source, target, limit=desk.settings.max_bytes)
+        return target
+    return desk.files.upload(job.id)
 
 
 def _scrub(told: Any, job: Job, desk: Desk) -> Any:  # noqa: ANN401

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import Request
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countermark.service.faults import ApiError
@@ -46,6 +46,7 @@ def form(content: bytes, name: str = "a.mp4") -> bytes:
     return head.encode() + content + b"\r\n--frontier--\r\n"
 
 
+@settings(deadline=None)  # each example opens files
 @given(content=st.binary(max_size=3000), sizes=st.lists(st.integers(1, 400), max_size=12))
 def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path_factory):
     body = read(in_pieces(form(content), sizes), FORM, tmp_path_factory.mktemp("files"))
@@ -54,6 +55,7 @@ def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path
     assert body.size_bytes == len(content)
 
 
+@settings(deadline=None)
 @given(junk=st.binary(max_size=500))
 def test_junk_is_refused_or_read_but_never_breaks(junk, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")

@@ -54,13 +54,13 @@ function madeCard(question) {
   if (question.probability === null) return card(t("isGenerated"), t("notAnswered"), "plain", h("p", {}, t("noSignal")));
   const needle = h("div", { class: "needle" });
   needle.style.left = `${100 * question.probability}%`;
-  const scale = h("div", { class: "scale", role: "img", "aria-label": t("scaleLabel", question.probability.toFixed(2)) }, h("div", { class: "track" }, needle), h("div", { class: "ends" }, h("span", {}, t("against")), h("span", {}, t("for"))));
-  return card(t("isGenerated"), t(`band_${question.band}`), BANDS[question.band], scale, h("p", {}, t("probability", question.probability.toFixed(2))));
+  const scale = h("div", { class: "scale", role: "img", "aria-label": t("scaleLabel", likely(question.probability)) }, h("div", { class: "track" }, needle), h("div", { class: "ends" }, h("span", {}, t("against")), h("span", {}, t("for"))));
+  return card(t("isGenerated"), t(`band_${question.band}`), BANDS[question.band], scale, h("p", {}, t("probability", likely(question.probability))));
 }
 
 function faceCard(question) {
   if (question.probability === null) return card(t("isFaceChanged"), t("notAnswered"), "plain", h("p", {}, language() === "zh" ? t("faceNotExamined") : question.note));
-  return card(t("isFaceChanged"), t(`band_${question.band}`), BANDS[question.band], h("p", {}, t("probability", question.probability.toFixed(2))));
+  return card(t("isFaceChanged"), t(`band_${question.band}`), BANDS[question.band], h("p", {}, t("probability", likely(question.probability))));
 }
 
 function timeline(verdict, frames, film) {
@@ -114,6 +114,8 @@ function bar(frame, score, index, onclick) {
   return h("button", { type: "button", "aria-pressed": "false", "aria-label": `${seconds(frame.time)}: ${lean(score)}`, onclick }, mark);
 }
 
+// Evidence of this kind never makes certain, and two digits must not look as if it did.
+const likely = (p) => (p > 0.99 ? "> 0.99" : p < 0.01 ? "< 0.01" : p.toFixed(2));
 const seconds = (time) => `${time.toFixed(1)} s`;
 const signed = (value, digits = 1) => Math.abs(value) < 0.05 ? "0" : `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 

@@ -16,11 +16,11 @@ def test_every_answer_is_one_that_the_document_allows(tmp_path):
     with serving(tmp_path / "home", **variables) as server:
         key = secret(server, "tester")
         command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {key}"]
-        command += ["--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "5", "--seed", "1"]
+        command += ["--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1"]
         # What is valid by its form may be refused for its meaning: a prompt, a model, a video that is not there.
         command += ["--exclude-checks", "positive_data_acceptance"]
         # A job that is followed answers until it is finished, which may be never here.
         command += ["--exclude-path-regex", "/events$", "--no-color"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
         assert done.returncode == 0, done.stdout[-8000:]
-        assert '"status": 5' not in server.log.read_text()
+        assert '"status": 500' not in server.log.read_text()

@@ -58,3 +58,24 @@ def test_a_message_is_signed_and_sent_until_it_is_taken(hooked, receiver):
 def test_an_address_that_would_never_be_called_is_refused(server, url):
     answer = server.call("POST", "/v1/webhooks", {"url": url})
     assert (answer.status, answer.json["error"]["code"]) == (400, "usage")
+
+
+def test_a_folder_is_screened_as_a_batch(tmp_path, sealed):
+    folder = tmp_path / "uploads"
+    folder.mkdir()
+    (folder / "a.mp4").write_bytes(sealed[1])
+    (folder / "b.mp4").write_bytes(b"no video")
+    sources = json.dumps({"local": [f"file://{folder}"]})
+    with serving(tmp_path / "home", COUNTERMARK_SERVICE_SOURCES=sources) as server:
+        refused = server.call("POST", "/v1/batches", {"source": "file:///etc"})
+        assert (refused.status, refused.json["error"]["code"]) == (400, "usage")
+        asked = {"source": f"file://{folder}", "kind": "verification"}
+        batch = server.call("POST", "/v1/batches", asked).json
+        assert batch["total"] == 2
+        for job in server.call("GET", f"/v1/batches/{batch['id']}/jobs").json["data"]:
+            server.until(f"/v1/jobs/{job['id']}", "completed", "failed")
+        assert server.call("GET", f"/v1/batches/{batch['id']}").json["counts"] == {"completed": 1, "failed": 1}
+        first, second = server.call("GET", f"/v1/batches/{batch['id']}/jobs").json["data"]
+        # Signed with another machine's keys, it is intact and from a stranger.
+        assert (first["file"]["name"], first["result"]["conclusion"]) == ("a.mp4", "untrusted")
+        assert second["error"]["code"] == "media"
