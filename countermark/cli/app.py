@@ -43,9 +43,6 @@ app = typer.Typer(
 )
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
-app.command()(serving.serve)
-app.command()(serving.worker)
-app.command()(serving.audit)
 app.add_typer(serving.keys, name="keys")
 app.add_typer(serving.quotas, name="quotas")
 
@@ -145,6 +142,12 @@ def protect(path: Video, output: Output = None, overwrite: Overwrite = False, as
     with progress(f"protecting {path}") as listener:
         video = countermark.protect(path, output, overwrite=overwrite, on_step=listener.on_step)
     return Outcome(pages.sealed_page(video), result=video, as_json=as_json)
+
+
+# After the five verbs, so that help lists them in this order.
+app.command()(serving.serve)
+app.command()(serving.worker)
+app.command()(serving.audit)
 
 
 @weights.command()

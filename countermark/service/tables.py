@@ -202,7 +202,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     with open_registry(settings):  # it waits for its turn to switch a new SQLite file to WAL, where the file then stays
         pass
     try:
-        engine = create_engine(database_url(settings), pool_size=20, max_overflow=20, pool_pre_ping=True)
+        engine = create_engine(database_url(settings), pool_size=5, max_overflow=35, pool_pre_ping=True)
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise ConfigurationError(
             f"The database URL is unusable: {error}.", remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL."
