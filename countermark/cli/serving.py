@@ -105,7 +105,7 @@ def list_keys() -> Outcome:
 
     now = datetime.now(UTC)
     with _engine() as engine:
-        found = KeyStore(engine).list()
+        found = KeyStore(engine).all()
     rows = []
     for key in found:
         state = "revoked" if key.revoked_at else "valid" if key.valid(now) else "expired"

@@ -28,12 +28,15 @@ async def keep_house(service: Service) -> None:
 
 
 def clean_up(service: Service) -> int:
-    """Remove expired jobs with their files, and abandoned uploads; the number of jobs removed."""
+    """Remove expired jobs with their files and what is left of them, and abandoned uploads; the number of jobs."""
     expired = service.jobs.expired(datetime.now(UTC))
     for job_id in expired:
         service.jobs.delete(job_id)
         service.files.discard(service.files.folder(job_id))
         service.queue.forget(job_id)
+    for delivery in service.webhooks.expire(datetime.now(UTC) - service.retention):
+        service.queue.forget(delivery)
+    service.expire_batches()
     for folder in service.files.abandoned(time.time() - _STALE_SECONDS):
         service.files.discard(folder)
     if expired:

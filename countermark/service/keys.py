@@ -97,7 +97,7 @@ class KeyStore:
         with self._engine.connect() as connection:
             return connection.scalar(select(KeyRow.id).limit(1)) is not None
 
-    def list(self) -> list[Key]:
+    def all(self) -> list[Key]:
         """All keys, the newest last."""
         with self._engine.connect() as connection:
             rows = connection.execute(select(KeyRow.__table__).order_by(KeyRow.created_at))

@@ -54,7 +54,7 @@ class JobQueue:
         self._client.enqueue_in_transaction(connection, options, delivery_id)
 
     def forget(self, job_id: str) -> None:
-        """Drop what the queue remembers of a job that ended, all its tries."""
+        """Drop what the queue remembers of a job or message that ended, all its tries."""
         tries = self._client.list_workflows(workflow_id_prefix=job_id, load_input=False, load_output=False)
         self._client.delete_workflows([status.workflow_id for status in tries])
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, insert, select
+from sqlalchemy import Engine, delete, insert, select
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
@@ -24,7 +24,7 @@ from countermark.service.keys import KeyStore
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
 from countermark.service.quotas import QuotaStore
-from countermark.service.tables import BatchRow
+from countermark.service.tables import BatchRow, JobRow
 from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
 from countermark.service.webhooks import WebhookStore
@@ -133,6 +133,13 @@ class Service:
         with self.engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else Batch.model_validate(row)
+
+    def expire_batches(self) -> None:
+        """Forget batches whose time is over, and with it that of all their jobs."""
+        orphaned = ~select(JobRow.id).where(JobRow.parent == BatchRow.id).exists()
+        with self.engine.begin() as connection:
+            old = BatchRow.created_at < datetime.now(UTC) - self.retention
+            connection.execute(delete(BatchRow).where(old, orphaned))
 
     def room(self, tenant: str) -> int:
         """How many more jobs a tenant may have under way. Raises `ApiError` (429) when there is none."""

@@ -75,7 +75,7 @@ class WebhookStore:
             connection.execute(insert(WebhookRow).values(**values))
         return hook
 
-    def list(self, tenant: str) -> list[Webhook]:
+    def of_tenant(self, tenant: str) -> list[Webhook]:
         """A tenant's webhooks, the oldest first."""
         query = select(WebhookRow.__table__).where(WebhookRow.tenant == tenant).order_by(WebhookRow.created_at)
         with self._engine.connect() as connection:
@@ -90,7 +90,7 @@ class WebhookStore:
     def announce(self, job: Job, queue: JobQueue) -> None:
         """Queue a message about a finished job to each webhook that wants it, once."""
         event = f"{job.kind}.{'completed' if job.status == 'completed' else 'failed'}"
-        for hook in self.list(job.tenant):
+        for hook in self.of_tenant(job.tenant):
             if event not in hook.events:
                 continue
             # The id is made of both, so that a second announcement of the same end is refused by the table.
@@ -122,6 +122,12 @@ class WebhookStore:
         with self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else (Webhook.model_validate(row), row.event, row.subject, row.at)
+
+    def expire(self, before: datetime) -> list[str]:
+        """Forget messages that were begun before this time; their ids."""
+        query = delete(DeliveryRow).where(DeliveryRow.created_at < before).returning(DeliveryRow.id)
+        with self._engine.begin() as connection:
+            return list(connection.scalars(query))
 
     def note(self, delivery_id: str, *, delivered: bool, detail: str) -> None:
         """Record an attempt."""

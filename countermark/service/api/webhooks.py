@@ -61,7 +61,7 @@ class DeletedWebhook(BaseModel):
 @router.post("", response_model=NewWebhook, summary="Create a webhook", responses=faults(409))
 def create(asked: CreateWebhook, principal: Anyone, service: Here) -> NewWebhook:
     """Have an https address called when jobs end. Messages are signed and tried again for about 18 hours."""
-    if len(service.webhooks.list(principal.tenant)) >= _MOST:
+    if len(service.webhooks.of_tenant(principal.tenant)) >= _MOST:
         message = f"There are {_MOST} webhooks already; delete one first."
         raise ApiError(409, "too_many_webhooks", message, headers={"x-should-retry": "false"})
     hook = service.webhooks.create(principal.tenant, asked.url, tuple(dict.fromkeys(asked.events)), service.options)
@@ -72,7 +72,7 @@ def create(asked: CreateWebhook, principal: Anyone, service: Here) -> NewWebhook
 @router.get("", response_model=WebhookList, summary="List webhooks", responses=faults())
 def hooks(principal: Anyone, service: Here) -> WebhookList:
     """Your webhooks."""
-    return WebhookList(data=[_view(hook) for hook in service.webhooks.list(principal.tenant)])
+    return WebhookList(data=[_view(hook) for hook in service.webhooks.of_tenant(principal.tenant)])
 
 
 @router.delete("/{webhook_id}", response_model=DeletedWebhook, summary="Delete a webhook", responses=faults(404))
