@@ -55,6 +55,10 @@ class FileStore:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
         return [path for path in (self.root / _PARTIAL).iterdir() if path.stat().st_mtime < before]
 
+    def job_folders(self, before: float) -> dict[str, Path]:
+        """Folders of jobs that were last changed before this time (Unix seconds), by the job's id."""
+        return {path.name: path for path in (self.root / "jobs").iterdir() if path.stat().st_mtime < before}
+
     def discard(self, folder: Path) -> None:
         """Remove a folder and what is in it."""
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -62,6 +63,11 @@ class ServiceSettings(BaseSettings):
     def files_dir(self, settings: Settings) -> Path:
         """Where uploads and videos are kept."""
         return (self.files or settings.home / "service").resolve()
+
+    @property
+    def retention(self) -> timedelta:
+        """How long finished jobs and their files are kept."""
+        return timedelta(hours=self.retention_hours)
 
     @property
     def loopback(self) -> bool:

@@ -61,11 +61,6 @@ class Service:
     crew: Crew
     watcher: Watcher
 
-    @property
-    def retention(self) -> timedelta:
-        """How long finished jobs are kept."""
-        return timedelta(hours=self.options.retention_hours)
-
     def policy_state(self) -> str:
         """ "ok", or why no prompt can be judged now."""
         try:
@@ -89,7 +84,7 @@ class Service:
         A job with the same idempotency key is returned as it is. Raises `ApiError` (422 for a key used for something
         else, 429 where the tenant has too much under way) and leaves nothing behind then.
         """
-        # A tenant's key is hashed: it is stored for comparison only, and may be as long as it likes.
+        # Hashed, because it is stored for comparison only and says what its owner put into it.
         key = hashlib.sha256(principal.idempotency_key.encode()).hexdigest() if principal.idempotency_key else None
         if key is not None and (earlier := self.jobs.by_key(principal.tenant, key)):
             return _replayed(earlier, kind, fingerprint)
@@ -138,7 +133,7 @@ class Service:
         """Forget batches whose time is over, and with it that of all their jobs."""
         orphaned = ~select(JobRow.id).where(JobRow.parent == BatchRow.id).exists()
         with self.engine.begin() as connection:
-            old = BatchRow.created_at < datetime.now(UTC) - self.retention
+            old = BatchRow.created_at < datetime.now(UTC) - self.options.retention
             connection.execute(delete(BatchRow).where(old, orphaned))
 
     def room(self, tenant: str) -> int:

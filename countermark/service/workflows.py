@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from dbos import DBOS
@@ -35,11 +34,6 @@ class Bench:
     queue: JobQueue
     tallies: Tallies
     webhooks: WebhookStore
-
-    @property
-    def retention(self) -> timedelta:
-        """How long finished jobs are kept."""
-        return timedelta(hours=self.options.retention_hours)
 
 
 _bench: list[Bench] = []
@@ -134,7 +128,7 @@ def _end(
     error: dict[str, Any] | None = None,
     seconds: float = 0.0,
 ) -> None:
-    if not bench.jobs.finish(job.id, retention=bench.retention, result=result, error=error):
+    if not bench.jobs.finish(job.id, retention=bench.options.retention, result=result, error=error):
         _forget_if_deleted(bench, job.id)
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)

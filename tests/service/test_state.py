@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from countermark.core.settings import Settings
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
-from countermark.service.housekeeping import clean_up
+from countermark.service.housekeeping import clean_up, remove_orphans
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
 
@@ -71,6 +72,16 @@ def test_what_has_expired_goes_with_its_files(service):
     assert service.jobs.get(gone.id) is None
     assert service.jobs.get(kept.id) is not None
     assert not service.files.folder(gone.id).exists()
+
+
+def test_a_folder_without_a_job_is_removed_once_it_is_old(service):
+    kept = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=service.files.incoming("x"))
+    for folder in (service.files.make("screening_lost"), service.files.folder(kept.id)):
+        os.utime(folder, (0, 0))
+    young = service.files.make("screening_young")
+    remove_orphans(service)
+    assert not service.files.folder("screening_lost").exists()
+    assert young.exists() and service.files.folder(kept.id).exists()
 
 
 def test_a_job_can_be_tried_again_once_it_has_failed(service):

@@ -28,6 +28,11 @@ def sealed(server) -> tuple[str, bytes]:
 def closed(tmp_path_factory) -> Iterator[Server]:
     """A server that is closed since it has a key, that of the tenant "first"; its limits are low."""
     home = tmp_path_factory.mktemp("closed") / "home"
-    with serving(home, COUNTERMARK_SERVICE_MAX_UPLOAD_BYTES="100000", COUNTERMARK_SERVICE_QUEUE_LIMIT="2") as local:
+    with serving(
+        home,
+        COUNTERMARK_SERVICE_MAX_UPLOAD_BYTES="100000",
+        COUNTERMARK_SERVICE_QUEUE_LIMIT="2",
+        COUNTERMARK_SERVICE_CORS_ORIGINS='["https://app.example"]',
+    ) as local:
         local.key = secret(local, "first")
         yield local

@@ -94,6 +94,14 @@ def test_other_sites_cannot_reach_it_through_a_browser(server, headers, code):
     assert (answer.status, answer.json["error"]["code"]) == (403, code)
 
 
+def test_pages_of_the_origins_that_the_operator_names_may_call(closed):
+    ask = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    assert closed.call("OPTIONS", "/v1/videos", headers=ask).headers["access-control-allow-origin"] == ask["origin"]
+    assert closed.call("OPTIONS", "/v1/videos", headers=ask | {"origin": "https://other.example"}).status == 400
+    answer = closed.call("POST", "/v1/moderations", {"input": "a red balloon"}, headers={"origin": ask["origin"]})
+    assert (answer.status, answer.headers["access-control-allow-origin"]) == (200, ask["origin"])
+
+
 def test_every_answer_carries_security_headers(server):
     for path in ("/", "/v1/models", "/nowhere"):
         headers = server.call("GET", path).headers
