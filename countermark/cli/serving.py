@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,7 @@ def serve(
     Only this machine can reach it until there is an API key (`countermark keys create`). More settings are in the
     environment, as COUNTERMARK_SERVICE_….
     """
+    _leave_threads_to_the_service()
     from countermark.core.settings import get_settings
     from countermark.service.options import get_service_settings
     from countermark.service.server import serve as run
@@ -62,6 +64,7 @@ def serve(
 
 def worker() -> int:
     """Run one more worker of a service, on this machine or another that shares its database, files and keys."""
+    _leave_threads_to_the_service()
     from countermark.service.worker import main
 
     return main()
@@ -157,6 +160,11 @@ def audit(
         for entry in entries
     )
     return Outcome(Page(f"{len(rows)} entries", "", rows))
+
+
+def _leave_threads_to_the_service() -> None:
+    """Keep BLAS, before it is loaded, from spinning on threads of its own beside those of requests and jobs."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _engine() -> AbstractContextManager[Engine]:

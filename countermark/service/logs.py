@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import logging
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -28,7 +30,8 @@ class JsonLines(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Send all logs of this process to standard error as JSON lines."""
+    """Send all logs of this process to standard error as JSON lines, and on SIGUSR1 what each of its threads is at."""
+    faulthandler.register(signal.SIGUSR1, file=sys.stderr, all_threads=True)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()

@@ -111,7 +111,10 @@ def serving(home: Path, *words: str, key: str | None = None, **variables: str) -
         try:
             process.wait(60)
         except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR1)  # what is it doing?
+            time.sleep(1)
             process.kill()
+            process.wait()
             pytest.fail("the server did not stop\n" + log.read_text()[-4000:])
     assert "Traceback" not in log.read_text()
 
