@@ -214,12 +214,13 @@ def main() -> None:
         kept, queued, again = survive(service, chosen.queued) if chosen.queued else (0, 0.0, 0.0)
         service.watching = False
         service.kill()
+    data, weights = "DATA " if chosen.data else "", " --weights FOLDER" if chosen.weights else ""
     sizes = sorted(len(clip) for clip in [sealed, *real])
     lines = [
         "# Service under load",
         "",
-        f"`python -m benchmarks.service {'DATA ' if chosen.data else ''}--verifications {chosen.verifications} "
-        f"--screenings {chosen.screenings} --queued {chosen.queued}{' --weights FOLDER' if chosen.weights else ''}`, {os.cpu_count()} cores, load average beside it "
+        f"`python -m benchmarks.service {data}--verifications {chosen.verifications} "
+        f"--screenings {chosen.screenings} --queued {chosen.queued}{weights}`, {os.cpu_count()} cores, load average beside it "
         f"{os.getloadavg()[1]:.1f}; one server and one worker on SQLite; {len(sizes)} clips of {sizes[0] / 1e3:.0f} to "
         f"{sizes[-1] / 1e3:.0f} kB; all requests at once.",
         "",
