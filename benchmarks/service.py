@@ -220,7 +220,7 @@ def main() -> None:
         "# Service under load",
         "",
         f"`python -m benchmarks.service {data}--verifications {chosen.verifications} "
-        f"--screenings {chosen.screenings} --queued {chosen.queued}{weights}`, {os.cpu_count()} cores, load average beside it "
+        f"--screenings {chosen.screenings} --queued {chosen.queued}{weights}`, {os.cpu_count()} cores, load average "
         f"{os.getloadavg()[1]:.1f}; one server and one worker on SQLite; {len(sizes)} clips of {sizes[0] / 1e3:.0f} to "
         f"{sizes[-1] / 1e3:.0f} kB; all requests at once.",
         "",
