@@ -44,7 +44,7 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     except (SQLAlchemyError, ImportError, ValueError) as error:
         raise ConfigurationError(
             f"The registry URL is unusable: {error}.",
-            remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL; PostgreSQL needs countermark[postgresql].",
+            remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL.",
         ) from error
     try:
         if engine.dialect.name == "sqlite":

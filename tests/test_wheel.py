@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("countermark", "detector", "generator", "policy", "provenance")
-DATA = {".yaml", ".safetensors", ".html"}
+DATA = {".yaml", ".safetensors", ".html", ".js", ".css", ".svg"}
 
 
 @pytest.fixture(scope="module")

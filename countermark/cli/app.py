@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import countermark
-from countermark.cli import pages, registry, signer, trust
+from countermark.cli import pages, registry, serving, signer, trust
 from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
-from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
+from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
@@ -27,7 +27,6 @@ from countermark.core.errors import PolicyRefusedError, UsageError
 if TYPE_CHECKING:
     from provenance.manifest import Delivery
 
-INTERRUPTED = 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
 
 
@@ -52,6 +51,8 @@ app.add_typer(trust.app, name="trust")
 app.add_typer(registry.app, name="registry")
 app.add_typer(signer.app, name="signer")
 app.command()(compliance)
+app.add_typer(serving.keys, name="keys")
+app.add_typer(serving.quotas, name="quotas")
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
@@ -182,6 +183,12 @@ def protect(
             on_step=listener.on_step,
         )
     return Outcome(pages.sealed_page(video), result=video, as_json=as_json)
+
+
+# After the five verbs, so that help lists them in this order.
+app.command()(serving.serve)
+app.command()(serving.worker)
+app.command()(serving.audit)
 
 
 @weights.command()

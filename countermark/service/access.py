@@ -1,0 +1,65 @@
+"""Who asks: an API key's tenant, or anybody on this machine while no key was ever made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import Depends, Header, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from countermark.service.faults import ApiError
+from countermark.service.keys import SCOPES, Scope
+
+if TYPE_CHECKING:
+    from countermark.service.state import Service
+
+TRIAL_TENANT = "local"
+"""Whose jobs are those made without a key."""
+_bearer = HTTPBearer(auto_error=False, description="An API key from `countermark keys create`.")
+_MAX_IDEMPOTENCY_KEY = 255
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who makes a request, and what for."""
+
+    tenant: str
+    scopes: tuple[Scope, ...]
+    key_id: str | None = None
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+def requires(scope: Scope | None) -> Callable[..., Principal]:
+    """A dependency that lets holders of a key with this scope in (None: of any key). Raises `ApiError`: 401 or 403."""
+
+    def check(
+        request: Request,
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        idempotency_key: Annotated[str | None, Header(max_length=_MAX_IDEMPOTENCY_KEY)] = None,
+    ) -> Principal:
+        service: Service = request.app.state.service
+        request_id = getattr(request.state, "request_id", None)
+        if not service.keys.any():
+            return Principal(TRIAL_TENANT, SCOPES, request_id=request_id, idempotency_key=idempotency_key)
+        key = service.keys.find(credentials.credentials) if credentials else None
+        if key is None:
+            message = "The API key is unknown, expired or revoked." if credentials else "An API key is needed."
+            raise ApiError(401, "invalid_api_key", message, headers={"WWW-Authenticate": "Bearer"})
+        if scope is not None and scope not in key.scopes:
+            raise ApiError(403, "insufficient_scope", f"This API key may not '{scope}'.")
+        request.state.tenant = key.tenant
+        return Principal(key.tenant, key.scopes, key.id, request_id, idempotency_key)
+
+    return check
+
+
+Anyone = Annotated[Principal, Depends(requires(None))]
+Generator = Annotated[Principal, Depends(requires("generate"))]
+Verifier = Annotated[Principal, Depends(requires("verify"))]
+Screener = Annotated[Principal, Depends(requires("screen"))]
+Protector = Annotated[Principal, Depends(requires("protect"))]
+Checker = Annotated[Principal, Depends(requires("check"))]
+Operator = Annotated[Principal, Depends(requires("operate"))]

@@ -1,0 +1,63 @@
+"""What the OpenAPI document says of bodies and answers that are read and sent by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from countermark.service.models import FaultBody
+
+_WHY = {
+    400: "The request is malformed, or the policy refused the prompt.",
+    401: "An API key is needed, or the one given is not valid.",
+    403: "The API key may not do this.",
+    404: "There is no such thing.",
+    409: "It is not in the state for this.",
+    413: "The upload is too large.",
+    415: "Bodies of this kind are not read.",
+    422: "The idempotency key was used for another request.",
+    429: "Too much is under way; see `Retry-After`.",
+}
+
+
+def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The error answers of an endpoint; 400, 401 and 403 are everybody's."""
+    return {status: {"model": FaultBody, "description": _WHY[status]} for status in sorted({400, 401, 403, *statuses})}
+
+
+def json_or_form(model: type[BaseModel], *, file: str | None = None, example: dict[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` for a body that may be JSON or a form, the latter with a file."""
+    schema = model.model_json_schema()
+    form = schema | {"properties": dict(schema["properties"])}
+    if file is not None:
+        form["properties"][file] = {"type": "string", "format": "binary"}
+    content = {
+        "application/json": {"schema": schema, "example": example},
+        "multipart/form-data": {"schema": form},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def upload(model: type[BaseModel]) -> dict[str, Any]:
+    """``openapi_extra`` for an endpoint that takes a video: as a form's file, as it is, or by reference."""
+    binary = {"type": "string", "format": "binary"}
+    form = {"type": "object", "properties": {"file": binary}, "required": ["file"]}
+    content = {
+        "multipart/form-data": {"schema": form},
+        "application/json": {
+            "schema": model.model_json_schema(),
+            "example": {"video": "video_0123456789abcdef0123456789abcdef"},
+        },
+        "video/mp4": {"schema": binary},
+        "application/octet-stream": {"schema": binary},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def binary(*types: str) -> dict[int | str, dict[str, Any]]:
+    """The answer of an endpoint that sends a file."""
+    schema = {"type": "string", "format": "binary"}
+    content = {kind: {"schema": schema} for kind in types}
+    part = {"description": "The part that `Range` asked for.", "content": content}
+    return {200: {"description": "The file.", "content": content}, 206: part, 416: {"description": "No such range."}}

@@ -1,0 +1,211 @@
+"""``/v1/verifications``, ``/v1/screenings`` and ``/v1/seals``: what happens to videos that others made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from countermark.service.access import Principal, Protector, Screener, Verifier
+from countermark.service.api.documents import binary, faults, upload
+from countermark.service.faults import ApiError, invalid, not_found
+from countermark.service.files import REPORT, VIDEO
+from countermark.service.jobs import Job, Kind
+from countermark.service.models import ScreeningJob, SealJob, VerificationJob
+from countermark.service.pictures import frame_name
+from countermark.service.state import Service, service_of
+from countermark.service.uploads import Body, read_body
+
+router = APIRouter(prefix="/v1")
+
+Here = Annotated[Service, Depends(service_of)]
+Wait = Annotated[
+    float | None,
+    Query(
+        ge=0, le=600, description="Seconds to wait for the result. By default small uploads are waited for, large not."
+    ),
+]
+_FAULTS = faults(404, 413, 415, 422, 429)
+_ACCEPTED = "It is not finished yet: retrieve it later, follow `/v1/jobs/{id}/events`, or have a webhook called."
+
+
+class Reference(BaseModel):
+    """A video that this service made or sealed, by its id."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    video: str = Field(max_length=100)
+
+
+@router.post(
+    "/verifications",
+    tags=["verifications"],
+    response_model=VerificationJob,
+    summary="Verify a video",
+    responses=_FAULTS | {202: {"model": VerificationJob, "description": _ACCEPTED}},
+    openapi_extra=upload(Reference),
+)
+async def verify(
+    request: Request, response: Response, principal: Verifier, service: Here, wait: Wait = None
+) -> VerificationJob:
+    """Say where a video comes from: credentials, watermark and registry, each as a finding of its own."""
+    return VerificationJob.of(await _examine("verification", request, response, principal, service, wait))
+
+
+@router.get(
+    "/verifications/{job_id}",
+    tags=["verifications"],
+    response_model=VerificationJob,
+    summary="Retrieve a verification",
+    responses=faults(404),
+)
+def verification(job_id: str, principal: Verifier, service: Here) -> VerificationJob:
+    """The state of a verification, with its result when it is completed."""
+    return VerificationJob.of(_find(service, principal, job_id, "verification"))
+
+
+@router.post(
+    "/screenings",
+    tags=["screenings"],
+    response_model=ScreeningJob,
+    summary="Screen a video",
+    responses=_FAULTS | {202: {"model": ScreeningJob, "description": _ACCEPTED}},
+    openapi_extra=upload(Reference),
+)
+async def screen(
+    request: Request, response: Response, principal: Screener, service: Here, wait: Wait = None
+) -> ScreeningJob:
+    """Look for signs of generation or manipulation: all evidence, and a verdict that may be inconclusive."""
+    return ScreeningJob.of(await _examine("screening", request, response, principal, service, wait))
+
+
+@router.get(
+    "/screenings/{job_id}",
+    tags=["screenings"],
+    response_model=ScreeningJob,
+    summary="Retrieve a screening",
+    responses=faults(404),
+)
+def screening(job_id: str, principal: Screener, service: Here) -> ScreeningJob:
+    """The state of a screening, with its result when it is completed."""
+    return ScreeningJob.of(_find(service, principal, job_id, "screening"))
+
+
+@router.get(
+    "/screenings/{job_id}/frames/{index}",
+    tags=["screenings"],
+    response_class=FileResponse,
+    summary="Fetch a frame",
+    responses=faults(404) | binary("image/jpeg"),
+)
+def frame(job_id: str, index: int, principal: Screener, service: Here) -> FileResponse:
+    """A frame that was looked at, as a JPEG."""
+    job = _find(service, principal, job_id, "screening")
+    return _file(service, job, frame_name(index) if 0 <= index < 100 else "", "image/jpeg", f"{job_id}-{index}.jpg")
+
+
+@router.get(
+    "/screenings/{job_id}/report",
+    tags=["screenings"],
+    response_class=FileResponse,
+    summary="Download the report",
+    responses=faults(404) | binary("text/html"),
+)
+def report(job_id: str, principal: Screener, service: Here) -> FileResponse:
+    """One self-contained HTML page with the verdict and all evidence."""
+    job = _find(service, principal, job_id, "screening")
+    return _file(service, job, REPORT, "text/html", f"{job_id}.html")
+
+
+@router.post(
+    "/seals",
+    tags=["seals"],
+    response_model=SealJob,
+    summary="Seal a video",
+    responses=_FAULTS | {202: {"model": SealJob, "description": _ACCEPTED}},
+    openapi_extra=upload(Reference),
+)
+async def seal(request: Request, response: Response, principal: Protector, service: Here, wait: Wait = None) -> SealJob:
+    """Make a sealed copy of a video that was made elsewhere; nothing is claimed about how."""
+    return SealJob.of(await _examine("seal", request, response, principal, service, wait))
+
+
+@router.get("/seals/{job_id}", tags=["seals"], response_model=SealJob, summary="Retrieve a seal", responses=faults(404))
+def sealed(job_id: str, principal: Protector, service: Here) -> SealJob:
+    """The state of a seal."""
+    return SealJob.of(_find(service, principal, job_id, "seal"))
+
+
+@router.get(
+    "/seals/{job_id}/content",
+    tags=["seals"],
+    response_class=FileResponse,
+    summary="Download the sealed copy",
+    responses=faults(404) | binary("video/mp4"),
+)
+def sealed_content(job_id: str, principal: Protector, service: Here) -> FileResponse:
+    """The sealed copy. `Range` is understood."""
+    job = _find(service, principal, job_id, "seal")
+    return _file(service, job, VIDEO, "video/mp4", f"{job_id}.mp4")
+
+
+async def _examine(
+    kind: Kind, request: Request, response: Response, principal: Principal, service: Service, wait: float | None
+) -> Job:
+    options = service.options
+    body = await read_body(request, service.files, limit=options.max_upload_bytes, file_field="file")
+    try:
+        asked = await run_in_threadpool(_request, service, principal, body)
+        job = await run_in_threadpool(
+            service.submit, principal, kind, asked, incoming=body.incoming, fingerprint=body.digest
+        )
+    finally:  # an upload that became a job's has moved away
+        if body.incoming is not None:
+            service.files.discard(body.incoming)
+    if wait is None:
+        wait = options.wait_seconds if body.size_bytes <= options.wait_bytes else 0.0
+    if wait and not job.finished:
+        job = await service.watcher.finished(job, wait)
+    if not job.finished:
+        response.status_code = 202
+    return job
+
+
+def _request(service: Service, principal: Principal, body: Body) -> dict[str, Any]:
+    if body.incoming is not None:
+        if body.size_bytes == 0:
+            raise ApiError(400, "empty_file", "The file is empty.", param="file")
+        return {"name": body.name, "size_bytes": body.size_bytes}
+    if body.unwanted is not None:
+        raise ApiError(400, "missing_required_parameter", "The form's field for the video is 'file'.", param="file")
+    if "video" not in body.fields:
+        raise ApiError(
+            400, "missing_required_parameter", "Send a video as 'file', or name one as 'video'.", param="file"
+        )
+    try:
+        video = Reference.model_validate(body.fields).video
+    except ValidationError as error:
+        raise invalid(error) from None
+    job = service.jobs.get(video, tenant=principal.tenant)
+    if job is None or job.kind not in ("video", "seal"):
+        raise not_found("video", video)
+    if job.status != "completed":
+        raise ApiError(400, "video_not_ready", "The video is not completed.", param="video")
+    return {"name": VIDEO, "video": job.id}
+
+
+def _find(service: Service, principal: Principal, job_id: str, kind: Kind) -> Job:
+    job = service.jobs.get(job_id, tenant=principal.tenant, kind=kind)
+    if job is None:
+        raise not_found(kind, job_id)
+    return job
+
+
+def _file(service: Service, job: Job, name: str, media_type: str, shown: str) -> FileResponse:
+    path = service.files.folder(job.id) / name
+    if job.status != "completed" or not name or not path.is_file():
+        raise not_found("file of this job", shown)
+    return FileResponse(path, media_type=media_type, filename=shown)

@@ -1,0 +1,54 @@
+"""What the server does beside answering: remove what has expired, and uploads that never became jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from countermark.service.state import Service
+
+log = logging.getLogger("countermark.service")
+
+_INTERVAL = 60.0
+_STALE_SECONDS = 24 * 3600
+
+
+async def keep_house(service: Service) -> None:
+    """Clean up every minute, until cancelled."""
+    await asyncio.to_thread(remove_orphans, service)
+    while True:
+        try:
+            await asyncio.to_thread(clean_up, service)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("housekeeping", extra={"problem": str(error)})
+        await asyncio.sleep(_INTERVAL)
+
+
+def remove_orphans(service: Service) -> None:
+    """Remove folders of jobs that were never recorded, because the server was killed at that very moment."""
+    old = service.files.job_folders(time.time() - _STALE_SECONDS)
+    known = {job.id for start in range(0, len(old), 500) for job in service.jobs.many(list(old)[start : start + 500])}
+    for job_id, folder in old.items():
+        if job_id not in known:
+            service.files.discard(folder)
+
+
+def clean_up(service: Service) -> int:
+    """Remove expired jobs with their files and what is left of them, and abandoned uploads; the number of jobs."""
+    expired = service.jobs.expired(datetime.now(UTC))
+    for job_id in expired:
+        service.jobs.delete(job_id)
+        service.files.discard(service.files.folder(job_id))
+        service.queue.forget(job_id)
+    for delivery in service.webhooks.expire(datetime.now(UTC) - service.options.retention):
+        service.queue.forget(delivery)
+    service.expire_batches()
+    for folder in service.files.abandoned(time.time() - _STALE_SECONDS):
+        service.files.discard(folder)
+    if expired:
+        log.info("expired", extra={"jobs": len(expired)})
+    return len(expired)

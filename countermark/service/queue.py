@@ -1,0 +1,75 @@
+"""The durable queue, seen from the server: a job goes in with the transaction that records it.
+
+DBOS keeps the queue in the service's own database. Nothing is run here; workers do (`countermark.service.worker`).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from dbos import DBOS, DBOSClient, EnqueueOptions
+from sqlalchemy import Engine
+from sqlalchemy.engine import Connection
+
+from countermark.service.jobs import Job
+
+APPLICATION = "countermark"
+WORKFLOW = "countermark.job"
+DELIVERY = "countermark.delivery"
+VERSION = "1"
+"""Of the workflow's shape. Workers of another version leave these jobs alone, so it changes only with that shape."""
+GENERATIONS, EXAMINATIONS, DELIVERIES = "generations", "examinations", "deliveries"
+
+
+class JobQueue:
+    """Puts jobs into the queue."""
+
+    def __init__(self, engine: Engine) -> None:
+        quiet()
+        DBOS.migrate(engine.url.set(drivername=engine.dialect.name).render_as_string(hide_password=False))
+        self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+
+    def submit(self, connection: Connection, job: Job, *, again: bool = False) -> None:
+        """Enqueue a job in the caller's transaction; ``again`` after it had ended once already."""
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": GENERATIONS if job.kind == "video" else EXAMINATIONS,
+            "workflow_id": f"{job.id}-{secrets.token_hex(4)}" if again else job.id,
+            "queue_partition_key": job.tenant,
+            "priority": job.priority,
+            "app_version": VERSION,
+        }
+        self._client.enqueue_in_transaction(connection, options, job.id)
+
+    def deliver(self, connection: Connection, delivery_id: str, tenant: str) -> None:
+        """Enqueue a webhook's message in the caller's transaction."""
+        options: EnqueueOptions = {
+            "workflow_name": DELIVERY,
+            "queue_name": DELIVERIES,
+            "workflow_id": delivery_id,
+            "queue_partition_key": tenant,
+            "app_version": VERSION,
+        }
+        self._client.enqueue_in_transaction(connection, options, delivery_id)
+
+    def forget(self, job_id: str) -> None:
+        """Drop what the queue remembers of a job or message that ended, all its tries."""
+        tries = self._client.list_workflows(workflow_id_prefix=job_id, load_input=False, load_output=False)
+        self._client.delete_workflows([status.workflow_id for status in tries])
+
+    def held_by(self, worker_id: str) -> list[str]:
+        """Ids of the jobs that a worker has begun and not ended."""
+        held = self._client.list_workflows(
+            executor_id=worker_id, status="PENDING", name=WORKFLOW, load_input=False, load_output=False
+        )
+        return [status.workflow_id.split("-")[0] for status in held]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._client.destroy()
+
+
+def quiet() -> None:
+    """Keep DBOS's remarks to its own developers out of our log."""
+    logging.getLogger("dbos").setLevel(logging.WARNING)

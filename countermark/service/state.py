@@ -1,0 +1,197 @@
+"""What the server holds while it runs, and the one way in which jobs come into being."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, delete, insert, select
+
+from countermark.core.errors import CountermarkError
+from countermark.core.settings import Settings
+from countermark.service.access import Principal
+from countermark.service.audit import AuditLog
+from countermark.service.crew import Crew
+from countermark.service.faults import ApiError
+from countermark.service.files import FileStore
+from countermark.service.jobs import DuplicateJobError, Job, JobStore, Kind, new_id
+from countermark.service.keys import KeyStore
+from countermark.service.options import ServiceSettings
+from countermark.service.queue import JobQueue
+from countermark.service.quotas import QuotaStore
+from countermark.service.tables import BatchRow, JobRow
+from countermark.service.tallies import Tallies
+from countermark.service.watch import Watcher
+from countermark.service.webhooks import WebhookStore
+from policy import load_policy
+
+
+class Batch(BaseModel):
+    """What many jobs were made from."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: str
+    tenant: str
+    kind: Kind
+    source: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Service:
+    """Everything that requests need."""
+
+    settings: Settings
+    options: ServiceSettings
+    engine: Engine
+    files: FileStore
+    jobs: JobStore
+    keys: KeyStore
+    queue: JobQueue
+    quotas: QuotaStore
+    tallies: Tallies
+    webhooks: WebhookStore
+    audit: AuditLog
+    crew: Crew
+    watcher: Watcher
+
+    def policy_state(self) -> str:
+        """ "ok", or why no prompt can be judged now."""
+        try:
+            load_policy(self.settings.policy_file)
+        except CountermarkError as error:
+            return error.code
+        return "ok"
+
+    def submit(
+        self,
+        principal: Principal,
+        kind: Kind,
+        request: dict[str, Any],
+        *,
+        incoming: Path | None = None,
+        parent: str | None = None,
+        fingerprint: str | None = None,
+    ) -> Job:
+        """Record and enqueue a job, both or neither. ``incoming`` is the folder of its upload, which becomes the job's.
+
+        A job with the same idempotency key is returned as it is. Raises `ApiError` (422 for a key used for something
+        else, 429 where the tenant has too much under way) and leaves nothing behind then.
+        """
+        # Hashed, because it is stored for comparison only and says what its owner put into it.
+        key = hashlib.sha256(principal.idempotency_key.encode()).hexdigest() if principal.idempotency_key else None
+        if key is not None and (earlier := self.jobs.by_key(principal.tenant, key)):
+            return _replayed(earlier, kind, fingerprint)
+        self._check_limits(principal.tenant, kind)
+        job = _new_job(principal, kind, request, parent=parent, fingerprint=fingerprint)
+        if incoming is not None:
+            self.files.adopt(incoming, job.id)
+        try:
+            with self.engine.begin() as connection:
+                self.jobs.add(connection, job, idempotency_key=key)
+                self.queue.submit(connection, job)
+        except DuplicateJobError:  # the same request came twice at once
+            self.files.discard(self.files.folder(job.id))
+            earlier = self.jobs.by_key(principal.tenant, key or "")
+            if earlier is None:
+                raise
+            return _replayed(earlier, kind, fingerprint)
+        except BaseException:
+            self.files.discard(self.files.folder(job.id))
+            raise
+        self.audit.note(principal, f"{kind}.create", job.id)
+        return job
+
+    def submit_batch(self, principal: Principal, kind: Kind, source: str, requests: list[dict[str, Any]]) -> Batch:
+        """Record a batch with a job for each request and enqueue them, all or nothing."""
+        batch = Batch(
+            id=new_id("batch"), tenant=principal.tenant, kind=kind, source=source, created_at=datetime.now(UTC)
+        )
+        with self.engine.begin() as connection:
+            connection.execute(insert(BatchRow).values(**batch.model_dump()))
+            for request in requests:
+                job = _new_job(principal, kind, request, parent=batch.id)
+                self.jobs.add(connection, job)
+                self.queue.submit(connection, job)
+        self.audit.note(principal, "batch.create", batch.id)
+        return batch
+
+    def batch(self, tenant: str, batch_id: str) -> Batch | None:
+        """A tenant's batch."""
+        query = select(BatchRow.__table__).where(BatchRow.id == batch_id, BatchRow.tenant == tenant)
+        with self.engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Batch.model_validate(row)
+
+    def expire_batches(self) -> None:
+        """Forget batches whose time is over, and with it that of all their jobs."""
+        orphaned = ~select(JobRow.id).where(JobRow.parent == BatchRow.id).exists()
+        with self.engine.begin() as connection:
+            old = BatchRow.created_at < datetime.now(UTC) - self.options.retention
+            connection.execute(delete(BatchRow).where(old, orphaned))
+
+    def room(self, tenant: str) -> int:
+        """How many more jobs a tenant may have under way. Raises `ApiError` (429) when there is none."""
+        quota = self.quotas.get(tenant, self.options)
+        left = quota.queue_limit - self.jobs.count_active(tenant)
+        if left <= 0:
+            message = f"{quota.queue_limit} jobs of yours are unfinished, which is the limit. Try again later."
+            raise ApiError(429, "queue_full", message, headers={"Retry-After": "10"})
+        return left
+
+    def _check_limits(self, tenant: str, kind: Kind) -> None:
+        self.room(tenant)
+        quota = self.quotas.get(tenant, self.options)
+        if kind == "video" and quota.daily_generations is not None:
+            since = datetime.now(UTC) - timedelta(days=1)
+            if self.jobs.count_created(tenant, kind, since=since) >= quota.daily_generations:
+                message = f"The quota of {quota.daily_generations} videos in 24 hours is used up."
+                raise ApiError(429, "quota_exceeded", message, headers={"Retry-After": "3600"})
+
+
+def _new_job(
+    principal: Principal,
+    kind: Kind,
+    request: dict[str, Any],
+    *,
+    parent: str | None = None,
+    fingerprint: str | None = None,
+) -> Job:
+    return Job(
+        id=new_id(kind),
+        tenant=principal.tenant,
+        kind=kind,
+        status="queued",
+        progress=0,
+        step="",
+        attempts=0,
+        request=request,
+        result=None,
+        error=None,
+        parent=parent,
+        fingerprint=fingerprint,
+        priority=request.get("priority", 100),
+        created_at=datetime.now(UTC),
+        started_at=None,
+        completed_at=None,
+        expires_at=None,
+    )
+
+
+def _replayed(earlier: Job, kind: Kind, fingerprint: str | None) -> Job:
+    if earlier.kind != kind or earlier.fingerprint != fingerprint:
+        message = "This Idempotency-Key was used for another request."
+        raise ApiError(422, "idempotency_key_reused", message, param="Idempotency-Key")
+    return earlier
+
+
+def service_of(request: Request) -> Service:
+    """The service that a request reached."""
+    service: Service = request.app.state.service
+    return service

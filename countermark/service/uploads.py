@@ -1,0 +1,239 @@
+"""Request bodies, read as they come: fields into memory, files onto the disk, limits enforced on every chunk."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, NoReturn
+from urllib.parse import unquote
+
+from fastapi import Request
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
+
+from countermark.service.faults import ApiError
+from countermark.service.files import UPLOAD, FileStore, plain_name
+
+_MAX_FIELDS = 50
+_MAX_TEXT = 1024**2
+"""Bytes of a JSON body, or of all text fields of a form together."""
+
+
+@dataclass
+class Body:
+    """What a request carried. ``incoming`` is the folder with the file, if there was one; give it away or remove it.
+
+    ``digest`` is a SHA-256 over fields and file, to tell whether two requests are the same.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+    incoming: Path | None = None
+    name: str = ""
+    size_bytes: int = 0
+    digest: str = ""
+    unwanted: str | None = None
+    """Name of a file field that this endpoint has no use for."""
+
+
+async def read_body(request: Request, files: FileStore, *, limit: int, file_field: str | None) -> Body:
+    """Read a JSON, multipart or (where a file is wanted) plain video body.
+
+    ``file_field`` names the form's field for the file; None takes no files. Raises `ApiError`: 400 for a malformed
+    body, 413 for one over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
+    """
+    kind, parameters = parse_options_header(request.headers.get("content-type"))
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > limit + _MAX_TEXT:
+        _too_large(limit)
+    intake = _Intake(files, limit, file_field)
+    try:
+        if kind == b"multipart/form-data":
+            await _read_form(request, intake, parameters.get(b"boundary"))
+        elif kind in (b"application/json", b""):
+            await _read_json(request, intake)
+        elif file_field is not None and (kind.startswith(b"video/") or kind == b"application/octet-stream"):
+            _, disposition = parse_options_header(request.headers.get("content-disposition"))
+            intake.open(unquote(disposition.get(b"filename", b"").decode("utf-8", "replace")))
+            async for chunk in request.stream():
+                intake.write(chunk)
+        else:
+            raise ApiError(415, "unsupported_media_type", "Send JSON, multipart/form-data, or a video as it is.")
+        return await asyncio.to_thread(intake.finish)
+    except ClientDisconnect:
+        intake.abandon()
+        raise ApiError(400, "incomplete_body", "The upload ended too early.") from None
+    except BaseException:
+        intake.abandon()
+        raise
+
+
+class _Intake:
+    """Takes in a body piece by piece."""
+
+    def __init__(self, files: FileStore, limit: int, file_field: str | None) -> None:
+        self.body = Body()
+        self.file_field = file_field
+        self._files, self._limit = files, limit
+        self._file: IO[bytes] | None = None
+        self._digest = hashlib.sha256()
+
+    def open(self, name: str) -> None:
+        if self._file is not None:
+            raise ApiError(400, "invalid_value", "Send one file only.", param=self.file_field)
+        self.body.name = plain_name(name)
+        self.body.incoming = self._files.incoming(secrets.token_hex(16))
+        (self.body.incoming / UPLOAD).mkdir()
+        self._file = (self.body.incoming / UPLOAD / self.body.name).open("xb")
+
+    def write(self, chunk: bytes) -> None:
+        self.body.size_bytes += len(chunk)
+        if self.body.size_bytes > self._limit:
+            _too_large(self._limit)
+        assert self._file is not None
+        self._digest.update(chunk)
+        self._file.write(chunk)
+
+    def finish(self) -> Body:
+        if self._file is not None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        self._digest.update(json.dumps([self.body.fields, self.body.name], sort_keys=True).encode())
+        self.body.digest = self._digest.hexdigest()
+        return self.body
+
+    def abandon(self) -> None:
+        if self._file is not None:
+            with suppress(OSError):
+                self._file.close()
+        if self.body.incoming is not None:
+            self._files.discard(self.body.incoming)
+
+
+async def _read_json(request: Request, intake: _Intake) -> None:
+    text = bytearray()
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > _MAX_TEXT:
+            _too_large(_MAX_TEXT)
+    try:
+        fields = json.loads(bytes(text)) if text.strip() else {}
+        json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate can be written in JSON, but stored nowhere
+    except (ValueError, RecursionError):
+        raise ApiError(400, "invalid_json", "The body is not valid JSON.") from None
+    if not isinstance(fields, dict):
+        raise ApiError(400, "invalid_json", "The body is not a JSON object.")
+    intake.body.fields = fields
+
+
+class _Form:
+    """Callbacks of the multipart parser."""
+
+    def __init__(self, intake: _Intake) -> None:
+        self.intake = intake
+        self.complete = False
+        self._text_bytes = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self._header_name, self._header_value = bytearray(), bytearray()
+        self._headers: dict[bytes, bytes] = {}
+        self._name, self._text, self._mode = "", bytearray(), "text"
+
+    def on_part_begin(self) -> None:
+        self._clear()
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def on_header_end(self) -> None:
+        self._headers[bytes(self._header_name).lower()] = bytes(self._header_value)
+        self._header_name, self._header_value = bytearray(), bytearray()
+
+    def on_headers_finished(self) -> None:
+        _, disposition = parse_options_header(self._headers.get(b"content-disposition"))
+        if b"name" not in disposition:
+            raise ApiError(400, "invalid_form", "A part of the form has no name.")
+        self._name = disposition[b"name"].decode("utf-8", "replace")
+        filename = disposition.get(b"filename")
+        if filename is None:
+            if len(self.intake.body.fields) >= _MAX_FIELDS:
+                raise ApiError(400, "invalid_form", f"The form has more than {_MAX_FIELDS} fields.")
+        elif self._name == self.intake.file_field:
+            self._mode = "file"
+            self.intake.open(filename.decode("utf-8", "replace"))
+        else:
+            self._mode = "skip"
+            self.intake.body.unwanted = self._name
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._mode == "file":
+            self.intake.write(data[start:end])
+            return
+        self._text_bytes += end - start
+        if self._text_bytes > _MAX_TEXT and self._mode == "text":
+            _too_large(_MAX_TEXT)
+        if self._mode == "text":
+            self._text += data[start:end]
+
+    def on_part_end(self) -> None:
+        if self._mode != "text":
+            return
+        try:
+            text = self._text.decode()
+        except UnicodeDecodeError:
+            raise ApiError(400, "invalid_form", f"The field '{self._name}' is not UTF-8.") from None
+        fields, name = self.intake.body.fields, self._name
+        if name.endswith("]") and "[" in name:  # video[id]=… is how OpenAI's clients write an object in a form
+            name, _, inner = name[:-1].partition("[")
+            nested = fields.setdefault(name, {})
+            if not isinstance(nested, dict):
+                raise ApiError(400, "invalid_form", f"The field '{name}' is given twice.")
+            nested[inner] = text
+        else:
+            fields[name] = text
+
+    def on_end(self) -> None:
+        self.complete = True
+
+
+async def _read_form(request: Request, intake: _Intake, boundary: bytes | None) -> None:
+    if not boundary:
+        raise ApiError(400, "invalid_form", "The form's Content-Type names no boundary.")
+    form = _Form(intake)
+    names = (
+        "part_begin",
+        "part_data",
+        "part_end",
+        "header_field",
+        "header_value",
+        "header_end",
+        "headers_finished",
+        "end",
+    )
+    try:
+        parser = MultipartParser(boundary, {f"on_{name}": getattr(form, f"on_{name}") for name in names})  # type: ignore[arg-type]
+        total = 0
+        async for chunk in request.stream():
+            total += len(chunk)
+            if total > intake._limit + 2 * _MAX_TEXT:  # also what is skipped costs time
+                _too_large(intake._limit)
+            parser.write(chunk)
+    except (FormParserError, ValueError):
+        raise ApiError(400, "invalid_form", "The body is not valid multipart/form-data.") from None
+    if not form.complete:
+        raise ApiError(400, "incomplete_body", "The form ends before its last boundary.")
+
+
+def _too_large(limit: int) -> NoReturn:
+    raise ApiError(413, "too_large", f"The upload is larger than the limit of {limit} bytes.")

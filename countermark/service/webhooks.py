@@ -1,0 +1,207 @@
+"""Webhooks after the Standard Webhooks scheme: signed, tried again for hours, and never into a private network."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import json
+import secrets
+import socket
+import ssl
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from standardwebhooks import Webhook as Signer
+
+from countermark.core.errors import UsageError
+from countermark.service.jobs import Job
+from countermark.service.options import ServiceSettings
+from countermark.service.queue import JobQueue
+from countermark.service.tables import DeliveryRow, WebhookRow
+
+Event = Literal[
+    "video.completed",
+    "video.failed",
+    "verification.completed",
+    "verification.failed",
+    "screening.completed",
+    "screening.failed",
+    "seal.completed",
+    "seal.failed",
+]
+EVENTS: tuple[Event, ...] = get_args(Event)
+PAUSES = (0, 5, 60, 300, 1800, 7200, 18000, 36000)
+"""Seconds before each attempt, 18 hours in all: the schedule that the Standard Webhooks specification recommends."""
+_TIMEOUT = 15.0
+
+
+class Webhook(BaseModel):
+    """An address that is told when jobs end."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    id: str
+    tenant: str
+    url: str
+    secret: str
+    events: tuple[Event, ...]
+    created_at: datetime
+
+
+class WebhookStore:
+    """The webhooks of all tenants and the messages to them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(self, tenant: str, url: str, events: tuple[Event, ...], options: ServiceSettings) -> Webhook:
+        """Add a webhook. Raises `UsageError` for an address that would never be called."""
+        check_url(url, options)
+        hook = Webhook(
+            id=f"webhook_{secrets.token_hex(12)}",
+            tenant=tenant,
+            url=url,
+            secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
+            events=events,
+            created_at=datetime.now(UTC),
+        )
+        with self._engine.begin() as connection:
+            values = hook.model_dump() | {"events": list(events)}
+            connection.execute(insert(WebhookRow).values(**values))
+        return hook
+
+    def of_tenant(self, tenant: str) -> list[Webhook]:
+        """A tenant's webhooks, the oldest first."""
+        query = select(WebhookRow.__table__).where(WebhookRow.tenant == tenant).order_by(WebhookRow.created_at)
+        with self._engine.connect() as connection:
+            return [Webhook.model_validate(row) for row in connection.execute(query)]
+
+    def delete(self, tenant: str, webhook_id: str) -> bool:
+        """Remove a webhook, with the messages still on their way to it."""
+        query = delete(WebhookRow).where(WebhookRow.tenant == tenant, WebhookRow.id == webhook_id)
+        with self._engine.begin() as connection:
+            return connection.execute(query).rowcount > 0
+
+    def announce(self, job: Job, queue: JobQueue) -> None:
+        """Queue a message about a finished job to each webhook that wants it, once."""
+        event = f"{job.kind}.{'completed' if job.status == 'completed' else 'failed'}"
+        for hook in self.of_tenant(job.tenant):
+            if event not in hook.events:
+                continue
+            # The id is made of both, so that a second announcement of the same end is refused by the table.
+            delivery = f"msg_{hook.id.removeprefix('webhook_')}_{job.id.rsplit('_', 1)[-1][:16]}_{int(_ended(job))}"
+            row = insert(DeliveryRow).values(
+                id=delivery,
+                webhook=hook.id,
+                event=event,
+                subject=job.id,
+                status="pending",
+                attempts=0,
+                detail="",
+                created_at=datetime.now(UTC),
+            )
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(row)
+                    queue.deliver(connection, delivery, job.tenant)
+            except IntegrityError:
+                continue
+
+    def message(self, delivery_id: str) -> tuple[Webhook, str, str, datetime] | None:
+        """Webhook, event, job's id and time of a message; None when its webhook is gone."""
+        query = (
+            select(WebhookRow.__table__, DeliveryRow.event, DeliveryRow.subject, DeliveryRow.created_at.label("at"))
+            .join(DeliveryRow, DeliveryRow.webhook == WebhookRow.id)
+            .where(DeliveryRow.id == delivery_id)
+        )
+        with self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (Webhook.model_validate(row), row.event, row.subject, row.at)
+
+    def expire(self, before: datetime) -> list[str]:
+        """Forget messages that were begun before this time; their ids."""
+        query = delete(DeliveryRow).where(DeliveryRow.created_at < before).returning(DeliveryRow.id)
+        with self._engine.begin() as connection:
+            return list(connection.scalars(query))
+
+    def note(self, delivery_id: str, *, delivered: bool, detail: str) -> None:
+        """Record an attempt."""
+        values = {"status": "delivered" if delivered else "pending", "attempts": DeliveryRow.attempts + 1}
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values, detail=detail[:300])
+            )
+
+
+def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> bool:
+    """Send one message once, which names the job and no content; True when it was taken, or its webhook is gone."""
+    found = store.message(delivery_id)
+    if found is None:
+        return True
+    hook, event, subject, at = found
+    body = json.dumps({"type": event, "timestamp": at.isoformat(), "data": {"id": subject}}).encode()
+    now = datetime.now(UTC)
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "countermark",
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Signer(hook.secret).sign(delivery_id, now, body.decode()),
+    }
+    try:
+        status = _post(hook.url, body, headers, options)
+    except (OSError, http.client.HTTPException, UsageError) as error:
+        store.note(delivery_id, delivered=False, detail=str(error))
+        return False
+    store.note(delivery_id, delivered=200 <= status < 300, detail=f"HTTP {status}")
+    return 200 <= status < 300 or status == http.HTTPStatus.GONE
+
+
+def check_url(url: str, options: ServiceSettings) -> None:
+    """Raises `UsageError` unless webhooks may be sent there; where a name leads is checked at each delivery."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        raise UsageError(
+            "The webhook's URL is not a plain https URL.", remedy="Give one like https://example.com/hook."
+        )
+    if parts.scheme != "https" and parts.hostname not in options.webhook_hosts:
+        raise UsageError(
+            "Webhooks are only sent over https.",
+            remedy="Use https, or have the operator add the host to COUNTERMARK_SERVICE_WEBHOOK_HOSTS.",
+        )
+
+
+def _post(url: str, body: bytes, headers: dict[str, str], options: ServiceSettings) -> int:
+    check_url(url, options)
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    address = _address(host, port, options)
+    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    try:
+        # Connected by hand to the very address that was checked: a name could lead elsewhere the second time.
+        sock = socket.create_connection((address, port), timeout=_TIMEOUT)
+        connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connection.request("POST", target, body, headers)
+        return connection.getresponse().status  # redirections are not followed
+    finally:
+        connection.close()
+
+
+def _address(host: str, port: int, options: ServiceSettings) -> str:
+    """An address of ``host`` that is not in a private network, unless the operator allows the host."""
+    found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    allowed = [a for a in sorted(found) if host in options.webhook_hosts or ipaddress.ip_address(a).is_global]
+    if not allowed:
+        raise UsageError(f"{host} is not a public address.", remedy="Webhooks reach public hosts only.")
+    return allowed[0]
+
+
+def _ended(job: Job) -> float:
+    return job.completed_at.timestamp() if job.completed_at else 0.0

@@ -1,0 +1,182 @@
+"""What a job of each kind does. Each is safe to do again from the start after its process was killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from countermark.core.errors import CountermarkError, GenerationError, PolicyRefusedError, UsageError
+from countermark.core.media import Limits, probe
+from countermark.core.settings import Settings
+from countermark.service import pictures
+from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore
+from countermark.service.jobs import Job
+from countermark.service.models import ERROR_CODES, Frame, SealRecord
+from countermark.service.sources import fetch
+
+Report = Callable[[int | None, str | None], None]
+"""Tells how far a job is (a percentage, the present step); raises `CancelledError` when nobody wants it any more."""
+
+
+class CancelledError(Exception):
+    """The job was cancelled or deleted while it ran."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What work needs besides its job."""
+
+    settings: Settings
+    files: FileStore
+
+
+def perform(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    """Do a job and return its result as JSON. Raises `CountermarkError`, `OSError` or `CancelledError`."""
+    result = {"video": _generate, "verification": _verify, "screening": _screen, "seal": _protect}[job.kind]
+    return result(job, desk, report)
+
+
+def explain(error: CountermarkError, job: Job, desk: Desk) -> dict[str, Any]:
+    """An error as a job keeps it, without our folders' names."""
+    told = {"code": ERROR_CODES.get(error.code, error.code), "message": f"{error.cause} {error.remedy}"}
+    decision = getattr(error, "decision", None) if isinstance(error, PolicyRefusedError) else None
+    if decision is not None:
+        told["decision"] = decision.model_dump(mode="json")
+    scrubbed: dict[str, Any] = _scrub(told, job, desk)
+    return scrubbed
+
+
+def _generate(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    output = desk.files.make(job.id) / VIDEO
+    record = _recovered(job, output, desk) if output.exists() else _sample(job, output, desk, report)
+    report(None, "pictures")
+    limits = Limits.from_settings(desk.settings)
+    pictures.write_stills(output, output.with_name(THUMBNAIL), output.with_name(SPRITESHEET), limits)
+    return record.model_dump(mode="json")
+
+
+def _sample(job: Job, output: Path, desk: Desk, report: Report) -> SealRecord:
+    from generator import GenerationRequest, Studio
+
+    # Sampling is most of the work; the seal's steps share the rest.
+    seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
+    fields = GenerationRequest.model_fields
+    request = GenerationRequest(**{name: value for name, value in job.request.items() if name in fields})
+    try:
+        made = Studio(settings=desk.settings).generate(
+            request,
+            output,
+            on_step=lambda name, _detail: report(seal_steps.get(name), name),
+            on_progress=lambda step, steps: report(5 + 75 * step // steps, f"sample {step}/{steps}"),
+        )
+    except UsageError:
+        if output.exists():  # another worker, taken for dead, has finished this very job meanwhile
+            return _recovered(job, output, desk)
+        raise
+    return SealRecord.of(made)
+
+
+def _recovered(job: Job, output: Path, desk: Desk) -> SealRecord:
+    """The record of a video that a killed process had sealed already, read from the file itself."""
+    from provenance.verify import verify
+
+    verification = verify(output, settings=desk.settings)
+    if verification.conclusion != "verified" or verification.manifest is None or verification.video_id is None:
+        raise GenerationError(
+            f"A file left at {output} does not verify: {verification.summary}", remedy="Delete the video, try again."
+        )
+    info = probe(output, limits=Limits.from_settings(desk.settings))
+    with output.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    return SealRecord(
+        video_id=verification.video_id,
+        manifest_id=verification.manifest.manifest_id,
+        sha256=sha256,
+        size_bytes=info.size_bytes,
+        width=info.width,
+        height=info.height,
+        frames=info.frame_count,
+        duration=info.duration,
+        signer=verification.manifest.signer,
+        model=job.request.get("model"),
+    )
+
+
+def _verify(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    from provenance.verify import verify
+
+    report(None, "verify")
+    verification = verify(_source(job, desk), settings=desk.settings)
+    told: dict[str, Any] = _scrub(verification.model_dump(mode="json"), job, desk)
+    return told
+
+
+def _screen(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    from detector import screen
+    from detector.clip import Clip
+    from detector.report import render_html
+    from detector.screen import SIGNALS
+    from detector.verdict import Verdict
+
+    path, done = _source(job, desk), 0
+    report(5, "provenance")
+
+    def on_step(signal: str, _finding: str) -> None:
+        nonlocal done
+        done += 1
+        report(10 + 80 * done // len(SIGNALS), signal)
+
+    verdict = screen(path, settings=desk.settings, on_step=on_step)
+    report(92, "pictures")
+    samples = Clip(path, desk.settings).samples
+    told = _scrub(verdict.model_dump(mode="json"), job, desk)
+    folder = desk.files.make(job.id)
+    pictures.write_frames(samples.thumbnails, folder)
+    page = render_html(Verdict.model_validate(told), samples.thumbnails)
+    (folder / REPORT).write_text(page, encoding="utf-8")
+    times = [float(time) for time in samples.times]
+    frames = [Frame(index=index, time=round(time, 3)).model_dump() for index, time in enumerate(times)]
+    return {"verdict": told, "frames": frames}
+
+
+def _protect(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    from provenance.protect import protect
+
+    source, output = _source(job, desk), desk.files.make(job.id) / VIDEO
+    if output.exists():
+        return _recovered(job, output, desk).model_dump(mode="json")
+    steps = {"read": 5, "watermark": 10, "label": 80, "sign": 85, "read back": 88, "register": 96}
+    try:
+        made = protect(
+            source, output, settings=desk.settings, on_step=lambda name, _detail: report(steps.get(name), name)
+        )
+    except UsageError:
+        if output.exists():
+            return _recovered(job, output, desk).model_dump(mode="json")
+        raise
+    return SealRecord.of(made).model_dump(mode="json")
+
+
+def _source(job: Job, desk: Desk) -> Path:
+    """The video to examine: an upload, or what the request named, a finished video or one in an object store."""
+    if referred := job.request.get("video"):
+        return desk.files.folder(referred) / VIDEO
+    if source := job.request.get("source"):
+        target = desk.files.place_for_upload(job.id, job.request.get("name"))
+        if not target.exists():
+            fetch(source, target, limit=desk.settings.max_bytes)
+        return target
+    return desk.files.upload(job.id)
+
+
+def _scrub(told: Any, job: Job, desk: Desk) -> Any:  # noqa: ANN401
+    """Our paths out of a result: only the client's file name stays."""
+    text = json.dumps(told, ensure_ascii=False)
+    upload = desk.files.folder(job.id) / "upload"
+    for folder in (upload, *(desk.files.folder(name) for name in (job.request.get("video"), job.id) if name)):
+        text = text.replace(f"{json.dumps(str(folder), ensure_ascii=False)[1:-1]}/", "")
+    return json.loads(text)

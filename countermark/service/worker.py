@@ -1,0 +1,151 @@
+"""A worker process: one video at a time and a few examinations beside it, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import NoReturn
+
+from dbos import DBOS, DBOSConfig
+from sqlalchemy.exc import SQLAlchemyError
+
+from countermark.core.errors import ConfigurationError
+from countermark.core.settings import Settings, get_settings
+from countermark.service.crew import BEAT_SECONDS, Crew
+from countermark.service.files import FileStore
+from countermark.service.jobs import JobStore
+from countermark.service.logs import set_up_logging
+from countermark.service.options import ServiceSettings, get_service_settings
+from countermark.service.queue import APPLICATION, DELIVERIES, EXAMINATIONS, GENERATIONS, VERSION, JobQueue, quiet
+from countermark.service.tables import database_url, open_database
+from countermark.service.tallies import Tallies
+from countermark.service.webhooks import WebhookStore
+from countermark.service.work import Desk
+from countermark.service.workflows import Bench, set_up
+
+log = logging.getLogger("countermark.worker")
+
+_POLL_SECONDS = 0.25
+_GRACE_SECONDS = 20
+"""How long a worker that is asked to stop lets its jobs go on; what is unfinished then starts anew elsewhere."""
+
+
+def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Event) -> None:
+    """Work until ``stop`` is set. Raises `ConfigurationError` or `RegistryError` when it cannot start."""
+    worker_id = secrets.token_hex(12)
+    files = FileStore(options.files_dir(settings))
+    with open_database(settings) as engine:
+        jobs, queue, crew = JobStore(engine), JobQueue(engine), Crew(engine)
+        desk = Desk(settings, files)
+        set_up(Bench(desk, options, jobs, queue, Tallies(engine), WebhookStore(engine)))
+        config: DBOSConfig = {
+            "name": APPLICATION,
+            "system_database_url": database_url(settings).replace("postgresql+psycopg:", "postgresql:"),
+            "application_version": VERSION,
+            "executor_id": worker_id,
+            "log_level": "WARNING",
+            **_traces(),
+        }
+        DBOS(config=config)
+        quiet()
+        crew.join(worker_id)
+        DBOS.launch()
+        DBOS.register_queue(
+            GENERATIONS,
+            worker_concurrency=1,
+            partition_concurrency=options.tenant_generations,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        DBOS.register_queue(
+            EXAMINATIONS,
+            worker_concurrency=options.examinations,
+            partition_concurrency=options.tenant_concurrency,
+            polling_interval_sec=_POLL_SECONDS,
+            on_conflict="always_update",
+        )
+        DBOS.register_queue(
+            DELIVERIES,
+            worker_concurrency=16,
+            partition_concurrency=8,
+            polling_interval_sec=1.0,
+            on_conflict="always_update",
+        )
+        log.info("worker started", extra={"worker": worker_id})
+        try:
+            _keep_watch(crew, worker_id, stop)
+        finally:
+            DBOS.destroy(workflow_completion_timeout_sec=_GRACE_SECONDS)
+            # What is unfinished starts anew elsewhere, and has not brought a worker down.
+            jobs.excuse(queue.held_by(worker_id))
+            crew.leave(worker_id)
+            queue.close()
+            log.info("worker stopped", extra={"worker": worker_id})
+
+
+def _traces() -> DBOSConfig:
+    """Where DBOS sends its traces, by OpenTelemetry's variables. Raises `ConfigurationError` without its packages."""
+    base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (base and f"{base.rstrip('/')}/v1/traces")
+    if not endpoint:
+        return {}
+    if find_spec("opentelemetry.exporter") is None:
+        raise ConfigurationError(
+            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
+            remedy="Run `pip install 'countermark[otel]'`, or unset it.",
+        )
+    return {"enable_otlp": True, "otlp_traces_endpoints": [endpoint]}
+
+
+def _keep_watch(crew: Crew, worker_id: str, stop: threading.Event) -> None:
+    """Say that this worker lives, and take over from those that do not."""
+    while True:
+        try:
+            crew.beat(worker_id)
+            waiting = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+            executors = {status.executor_id for status in waiting if status.executor_id}
+            if dead := executors - crew.living():
+                log.warning("taking over", extra={"workers": sorted(dead)})
+                # It changes only workflows that these executors still hold, so two that do it at once do it once.
+                DBOS._recover_pending_workflows(sorted(dead))
+            crew.bury()
+        except SQLAlchemyError as error:  # the database may be away for a while
+            log.warning("database", extra={"problem": str(error)})
+        if stop.wait(BEAT_SECONDS):
+            return
+
+
+def main() -> NoReturn:
+    """Run a worker in this process until SIGTERM, SIGINT, or the end of the server that started it."""
+    settings, options = get_settings(), get_service_settings()
+    set_up_logging(options.log_level)
+    stop = threading.Event()
+    stop_on_signals(stop.set)
+    if "--attached" in sys.argv[1:]:
+        threading.Thread(target=_stop_with_parent, args=(stop,), daemon=True).start()
+    run_worker(settings, options, stop)
+    logging.shutdown()
+    os._exit(0)  # threads of unfinished jobs are not waited for
+
+
+def stop_on_signals(stop: Callable[[], None]) -> None:
+    """Call ``stop`` on SIGTERM and SIGINT."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop())
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """The server holds the other end of standard input; when it dies, however, this ends."""
+    while os.read(0, 64):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

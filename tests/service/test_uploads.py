@@ -1,0 +1,106 @@
+"""Bodies are read as they come, whatever the pieces; what is malformed or too large leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from fastapi import Request
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from countermark.service.faults import ApiError
+from countermark.service.files import FileStore, plain_name
+from countermark.service.uploads import Body, read_body
+
+
+def read(pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, disposition: str = "") -> Body:
+    """Read a body that arrives in these pieces."""
+    headers = [(b"content-type", kind.encode()), (b"content-disposition", disposition.encode())]
+    waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    waiting.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> dict:
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    request = Request({"type": "http", "method": "POST", "headers": headers, "path": "/"}, receive)
+    return asyncio.run(read_body(request, FileStore(folder), limit=limit, file_field="file"))
+
+
+def in_pieces(content: bytes, sizes: list[int]) -> list[bytes]:
+    pieces, start = [], 0
+    for size in [*sizes, len(content)]:
+        pieces.append(content[start : start + size])
+        start += size
+    return pieces
+
+
+FORM = "multipart/form-data; boundary=frontier"
+
+
+def form(content: bytes, name: str = "a.mp4") -> bytes:
+    head = '--frontier\r\ncontent-disposition: form-data; name="seed"\r\n\r\n7\r\n--frontier\r\n'
+    head += f'content-disposition: form-data; name="file"; filename="{name}"\r\ncontent-type: video/mp4\r\n\r\n'
+    return head.encode() + content + b"\r\n--frontier--\r\n"
+
+
+@settings(deadline=None)  # each example opens files
+@given(content=st.binary(max_size=3000), sizes=st.lists(st.integers(1, 400), max_size=12))
+def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path_factory):
+    body = read(in_pieces(form(content), sizes), FORM, tmp_path_factory.mktemp("files"))
+    assert body.fields == {"seed": "7"}
+    assert (body.incoming / "upload" / "a.mp4").read_bytes() == content
+    assert body.size_bytes == len(content)
+
+
+@settings(deadline=None)
+@given(junk=st.binary(max_size=500))
+def test_junk_is_refused_or_read_but_never_breaks(junk, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    for kind in (FORM, "application/json"):
+        try:
+            read([junk], kind, folder)
+        except ApiError as error:
+            assert error.status in (400, 413)
+    assert len(list((folder / ".incoming").iterdir())) <= 1
+
+
+@pytest.mark.parametrize(
+    ("pieces", "kind", "status"),
+    [
+        ([form(b"x" * 10_001)], FORM, 413),
+        ([b"x" * 6000, b"x" * 6000], "video/mp4", 413),
+        ([form(b"x")[:-20]], FORM, 400),
+        ([form(b"x")], "multipart/form-data", 400),
+        ([b"[1]"], "application/json", 400),
+        ([b'{"a": "\\ud800"}'], "application/json", 400),
+        ([b"{" * 100_000], "application/json", 400),
+        ([b"x"], "text/plain", 415),
+        ([form(b"x")[:-14] + form(b"y")], FORM, 400),
+    ],
+)
+def test_what_is_malformed_or_too_large_leaves_nothing(pieces, kind, status, tmp_path):
+    with pytest.raises(ApiError) as refused:
+        read(pieces, kind, tmp_path)
+    assert refused.value.status == status
+    assert list((tmp_path / ".incoming").iterdir()) == []
+
+
+def test_a_plain_body_keeps_its_name(tmp_path):
+    body = read([b"video"], "video/mp4", tmp_path, disposition='attachment; filename="my clip.mov"')
+    assert (body.incoming / "upload" / "my clip.mov").read_bytes() == b"video"
+
+
+def test_the_digest_tells_requests_apart(tmp_path):
+    same = [read([json.dumps({"a": 1, "b": 2}).encode()], "application/json", tmp_path).digest for _ in range(2)]
+    other = read([b'{"b": 2, "a": 3}'], "application/json", tmp_path).digest
+    assert same[0] == same[1] != other
+
+
+@given(st.text(max_size=300))
+def test_a_name_from_outside_is_harmless_as_one_of_ours(name):
+    plain = plain_name(name)
+    assert plain and "/" not in plain and "\\" not in plain and "\0" not in plain
+    assert not plain.startswith(".") and len(plain.encode()) < 200

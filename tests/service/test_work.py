@@ -1,0 +1,123 @@
+"""What a worker does is safe to do again after its process was killed."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from countermark.core.errors import UsageError
+from countermark.core.settings import Settings
+from countermark.service import webhooks
+from countermark.service.crew import Crew
+from countermark.service.files import FileStore
+from countermark.service.jobs import Job, JobStore
+from countermark.service.options import ServiceSettings
+from countermark.service.tables import open_database
+from countermark.service.work import CancelledError, Desk, perform
+from provenance.registry import open_registry
+
+
+def job(**changes: object) -> Job:
+    request = {"prompt": "a red balloon rising over the sea", "steps": 1, "model": "countermark-dit", "size": "256x256"}
+    fields = dict.fromkeys(Job.model_fields)
+    fields |= {"id": "video_1", "tenant": "a", "kind": "video", "status": "queued", "progress": 0, "step": ""}
+    fields |= {"attempts": 0, "request": request | {"seconds": "2"}, "priority": 100, "created_at": datetime.now(UTC)}
+    return Job.model_validate(fields | changes)
+
+
+class KilledError(BaseException):
+    """Stands for the end of the process."""
+
+
+def test_a_video_sealed_by_a_killed_process_is_kept_and_not_made_again(tmp_path):
+    desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
+    told = []
+
+    def until_sealed(progress: int | None, step: str | None) -> None:
+        told.append(step)
+        if step == "pictures":  # the file is in place, and nobody has been told of it
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        perform(job(), desk, until_sealed)
+    content = (tmp_path / "files" / "jobs" / "video_1" / "video.mp4").read_bytes()
+    result = perform(job(), desk, lambda progress, step: told.append(step))
+    assert told.count("register") == 1
+    assert (tmp_path / "files" / "jobs" / "video_1" / "video.mp4").read_bytes() == content
+    with open_registry(desk.settings) as registry:
+        assert registry.count() == 1
+        assert registry.file_sha256(result["video_id"]) == result["sha256"]
+    assert {path.name for path in (tmp_path / "files" / "jobs" / "video_1").iterdir()} == {
+        "video.mp4",
+        "thumbnail.webp",
+        "spritesheet.jpg",
+    }
+
+
+def test_a_cancelled_job_leaves_no_file(tmp_path):
+    desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
+
+    def cancelled(progress: int | None, step: str | None) -> None:
+        if step == "register":
+            raise CancelledError
+
+    with pytest.raises(CancelledError):
+        perform(job(), desk, cancelled)
+    assert list((tmp_path / "files" / "jobs" / "video_1").iterdir()) == []
+
+
+@pytest.fixture
+def engine(tmp_path):
+    with open_database(Settings(home=tmp_path)) as opened:
+        yield opened
+
+
+def test_pages_of_jobs_are_complete_and_in_order(engine):
+    store = JobStore(engine)
+    with engine.begin() as connection:
+        for number in range(7):
+            at = datetime(2026, 1, 1, second=number // 2, tzinfo=UTC)  # two of each second
+            store.add(connection, job(id=f"video_{number}", created_at=at))
+        store.add(connection, job(id="video_x", tenant="b"))
+    for ascending in (True, False):
+        found, after = [], None
+        while True:
+            page, more = store.page("a", "video", after=after, limit=2, ascending=ascending)
+            found += [each.id for each in page]
+            after = found[-1]
+            if not more:
+                break
+        assert found == sorted(found, reverse=not ascending)
+        assert len(found) == 7
+    assert store.page("a", "video", after="video_x", limit=2, ascending=True) is None
+
+
+def test_a_finished_job_is_not_begun_again(engine):
+    store = JobStore(engine)
+    with engine.begin() as connection:
+        store.add(connection, job())
+    assert store.begin("video_1").attempts == 1
+    assert store.finish("video_1", retention=datetime.max - datetime(9000, 1, 1), result={}, error=None)
+    assert store.begin("video_1") is None
+    assert not store.finish("video_1", retention=datetime.max - datetime(9000, 1, 1), result=None, error={"code": "x"})
+    assert store.get("video_1").status == "completed"
+    assert store.get("video_1", tenant="b") is None
+
+
+def test_a_worker_lives_while_its_process_does(engine):
+    crew = Crew(engine)
+    crew.join("one")
+    assert crew.living() == {"one"}
+    threading.Thread(target=crew.beat, args=("one",)).run()
+    crew.leave("one")
+    assert crew.living() == set()
+
+
+def test_webhooks_do_not_reach_into_private_networks():
+    options = ServiceSettings(webhook_hosts=[])
+    for host in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "localhost", "::1"):
+        with pytest.raises(UsageError, match="not a public address"):
+            webhooks._address(host, 443, options)
+    assert webhooks._address("127.0.0.1", 443, ServiceSettings(webhook_hosts=["127.0.0.1"])) == "127.0.0.1"
