@@ -1,7 +1,7 @@
 """Does the bundled model draw what the prompt says, how fast, and how well does its autoencoder keep a clip?
 
 ``python -m benchmarks.generator [--clips 96]`` samples prompts in seen and in held-out combinations, in English and in
-Chinese, lets the judge (`generator.dit.training.judge`) read the clips back, and writes
+Chinese, lets the judge (`generator.dit.judge`) read the clips back, and writes
 ``benchmarks/results/generator.md``. The judge's accuracy on renders, and on renders that went through the autoencoder,
 stands beside as the ceiling. Nothing of what is sampled here leaves the process.
 """
@@ -18,9 +18,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generator.backends.bundled import Networks, load_networks, sample_latents
+from generator.dit.judge import Judge, labels, load_judge, prepare
+from generator.dit.networks import Networks, load_networks, sample_latents
 from generator.dit.text import understand
-from generator.dit.training.judge import Judge, accuracy, labels, load_judge, prepare
+from generator.dit.training.judge import accuracy
 from generator.world.clips import ClipSpec, random_spec, render
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from countermark.core.errors import CountermarkError
@@ -71,9 +71,20 @@ def generate(
     prompt: str,
     output: Path | str,
     *,
+    image: Path | str | None = None,
+    extend: Path | str | None = None,
+    direction: Literal["forward", "backward"] | None = None,
+    blend: tuple[Path | str, Path | str] | None = None,
+    edit: Path | str | None = None,
+    strength: float | None = None,
+    storyboard: Path | str | None = None,
+    loop: bool = False,
+    seconds: float | None = None,
+    negative_prompt: str = "",
     seed: int = 0,
     steps: int = 20,
     guidance: float = 2.0,
+    model: str = "bundled",
     overwrite: bool = False,
     settings: Settings | None = None,
     on_step: Callable[[str, str], None] | None = None,
@@ -81,23 +92,35 @@ def generate(
 ) -> GeneratedVideo:
     """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
 
-    ``seed``, ``steps`` and ``guidance`` are those of `generator.GenerationRequest`. ``on_step(name, detail)`` hears of
-    every step, ``on_progress(step, steps)`` of every sampling step.
+    What is given beside the prompt (``image`` to ``seconds``) makes the task, see `generator.tasks.request_for`; given
+    files become ingredients of the signed manifest. ``negative_prompt`` to ``guidance`` are those of
+    `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
+    ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step.
 
-    Raises `PolicyRefusedError` when the policy does not allow the prompt, `UsageError` for values out of range or an
-    unfit ``output``, `GenerationError`, and what sealing raises. Then there is no file.
+    Raises `PolicyRefusedError` when the policy does not allow a text, `UsageError` for options that make no sense
+    together, values out of range or an unfit ``output``, `MediaError` for unreadable inputs, `GenerationError`, and
+    what sealing raises. Then there is no file.
     """
-    from pydantic import ValidationError
+    from generator import Studio
+    from generator.tasks import request_for
 
-    from countermark.core.errors import UsageError
-    from generator import GenerationRequest, Studio
-
-    try:
-        request = GenerationRequest(prompt=prompt, seed=seed, steps=steps, guidance=guidance)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"{first['loc'][0]}: {first['msg']}.", remedy="Correct that value.") from error
-    return Studio(settings=settings).generate(
+    request = request_for(
+        prompt,
+        image=image,
+        extend=extend,
+        direction=direction,
+        blend=blend,
+        edit=edit,
+        strength=strength,
+        storyboard=storyboard,
+        loop=loop,
+        seconds=seconds,
+        negative_prompt=negative_prompt,
+        seed=seed,
+        steps=steps,
+        guidance=guidance,
+    )
+    return Studio(model, settings=settings).generate(
         request,
         Path(output),
         overwrite=overwrite,

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from countermark.core.errors import GenerationError
 from generator.request import GenerationRequest
 
 OnProgress = Callable[[int, int], None]
+Cancelled = Callable[[], bool]
+RGB = npt.NDArray[np.uint8]
+
+
+class GenerationCancelledError(GenerationError):
+    """Whoever asked for the video no longer wants it."""
+
+    code = "cancelled"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Given frames at the model's size and rate, R'G'B' uint8 [T, height, width, 3].
+
+    ``before`` are the last frames that come right before the generated ones (one frame: a still picture), ``after``
+    the first that come right after; at most the model's ``context`` each. ``whole`` is a video that is changed, in
+    chunks.
+    """
+
+    before: RGB | None = None
+    after: RGB | None = None
+    whole: Iterator[RGB] | None = None
 
 
 class VideoModel(Protocol):
@@ -22,12 +46,21 @@ class VideoModel(Protocol):
     width: int
     height: int
     fps: Fraction
+    context: int
 
-    def notices(self, request: GenerationRequest) -> list[str]:
-        """What the user should know about how the prompt was understood, in plain sentences."""
+    def sample(
+        self,
+        request: GenerationRequest,
+        inputs: Inputs,
+        *,
+        on_progress: OnProgress,
+        on_notice: Callable[[str], None],
+        cancelled: Cancelled,
+    ) -> Iterator[RGB]:
+        """Chunks of generated frames, uint8 [T, height, width, 3], without those that were given.
 
-    def sample(self, request: GenerationRequest, *, on_progress: OnProgress) -> Iterator[npt.NDArray[np.uint8]]:
-        """Chunks of R'G'B' frames, uint8 [T, height, width, 3]; ``on_progress(step, steps)`` after every step.
+        ``on_progress(step, steps)`` is called after every sampling step, ``on_notice`` with what the user should know
+        about how prompt and inputs were understood. ``cancelled`` is asked several times a step.
 
-        Raises `GenerationError` or `WeightsError`.
+        Raises `GenerationError`, `GenerationCancelledError` or `WeightsError`.
         """

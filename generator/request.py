@@ -2,15 +2,107 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+MAX_SECONDS = 60.0
+MAX_SHOTS = 16
+MIN_JOINED_SECONDS = 2.0  # room for the joint and for what it joins
+
+Task = Literal["text", "image", "extend", "blend", "edit", "storyboard"]
+
+
+class Condition(BaseModel):
+    """A picture or video that the result starts from, leads to, or changes.
+
+    ``at`` is "start" (the result goes on from it), "end" (the result leads to it) or "whole" (the result is a changed
+    copy of it). ``strength`` is how much of it is kept: 1 keeps it as it is, which "start" and "end" always do.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    at: Literal["start", "end", "whole"] = "start"
+    strength: float = Field(default=1.0, ge=0.0, le=1.0)
+    still: bool = Field(default=False, description="The file is a still picture.")
+
+
+class Shot(BaseModel):
+    """One shot of a storyboard; subject and colour are kept from the shot before where the prompt names none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: str = Field(min_length=1)
+    seconds: float = Field(default=2.0, ge=0.5, le=MAX_SECONDS)
+    transition: Literal["cut", "blend"] = Field(default="cut", description="How the shot before leads to this one.")
 
 
 class GenerationRequest(BaseModel):
-    """A prompt and how to sample it. The same request gives the same frames on the same machine."""
+    """A prompt, what is given beside it, and how to sample. The same request gives the same frames on one machine."""
 
     model_config = ConfigDict(frozen=True)
 
     prompt: str
+    negative_prompt: str = Field(default="", description="What the video should not show.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise and what the prompt leaves open.")
     steps: int = Field(default=20, ge=1, le=200, description="Sampling steps.")
     guidance: float = Field(default=2.0, ge=1.0, le=20.0, description="Classifier-free guidance scale; 1 is none.")
+    seconds: float | None = Field(
+        default=None, ge=0.5, le=MAX_SECONDS, description="Length of what is generated; None is the model's own."
+    )
+    loop: bool = Field(default=False, description="The end leads back to the beginning.")
+    conditions: tuple[Condition, ...] = ()
+    shots: tuple[Shot, ...] = Field(default=(), max_length=MAX_SHOTS)
+
+    @property
+    def task(self) -> Task:
+        """What kind of generation this is."""
+        if self.shots:
+            return "storyboard"
+        if not self.conditions:
+            return "text"
+        if len(self.conditions) == 2:
+            return "blend"
+        (only,) = self.conditions
+        if only.at == "whole":
+            return "edit"
+        return "image" if only.still else "extend"
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that was written by the caller and steers the model."""
+        return tuple(text for text in (self.prompt, *(s.prompt for s in self.shots), self.negative_prompt) if text)
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> GenerationRequest:
+        places = [c.at for c in self.conditions]
+        total = sum(shot.seconds for shot in self.shots)
+        problems = {
+            "a storyboard has its own prompts and takes no picture, video, loop or seconds": bool(self.shots)
+            and bool(self.conditions or self.loop or self.seconds is not None),
+            f"the shots last {total:g} seconds together, over the limit of {MAX_SECONDS:g}": total > MAX_SECONDS,
+            f"a loop lasts at least {MIN_JOINED_SECONDS:g} seconds": self.loop
+            and not places
+            and self.seconds is not None
+            and self.seconds < MIN_JOINED_SECONDS,
+            f"a shot that is blended in lasts at least {MIN_JOINED_SECONDS:g} seconds": any(
+                shot.transition == "blend" and shot.seconds < MIN_JOINED_SECONDS for shot in self.shots
+            ),
+            "two videos are blended from one at the start to one at the end": len(places) > 1
+            and sorted(places) != ["end", "start"],
+            "only a text prompt or a video to go on from can be looped": self.loop
+            and bool(places)
+            and (places != ["start"] or self.conditions[0].still),
+            "a video that is changed keeps its own length": "whole" in places and self.seconds is not None,
+            "a still picture can only be the start": any(c.still and c.at != "start" for c in self.conditions)
+            or (len(places) > 1 and any(c.still for c in self.conditions)),
+            "strength is for a video that is changed; a start or an end is kept as it is": any(
+                c.at != "whole" and c.strength != 1 for c in self.conditions
+            ),
+        }
+        found = [problem for problem, is_so in problems.items() if is_so]
+        if found:
+            raise ValueError("; ".join(found))
+        return self

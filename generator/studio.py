@@ -14,9 +14,11 @@ import numpy as np
 from pydantic import Field
 
 from countermark.core.errors import PolicyRefusedError, UsageError
-from countermark.core.media import Frames, VideoSpec
+from countermark.core.media import Frames, Limits, VideoSpec
 from countermark.core.settings import Settings, get_settings
-from generator.model import OnProgress, VideoModel
+from generator.assembly import assemble
+from generator.backends import BUNDLED, model_named
+from generator.model import RGB, Cancelled, Inputs, OnProgress, VideoModel
 from generator.request import GenerationRequest
 from policy import Decision, check, load_policy
 from provenance.origin import Origin
@@ -48,10 +50,14 @@ def _silent(*_: object) -> None:
     return None
 
 
-class Studio:
-    """Generates sealed videos with one model."""
+def _never() -> bool:
+    return False
 
-    def __init__(self, model: VideoModel | None = None, *, settings: Settings | None = None) -> None:
+
+class Studio:
+    """Generates sealed videos with one model, given itself or by name (`generator.backends.model_named`)."""
+
+    def __init__(self, model: VideoModel | str = BUNDLED, *, settings: Settings | None = None) -> None:
         self._model = model
         self._settings = settings or get_settings()
 
@@ -63,25 +69,22 @@ class Studio:
         overwrite: bool = False,
         on_step: OnStep = _silent,
         on_progress: OnProgress = _silent,
+        cancelled: Cancelled = _never,
     ) -> GeneratedVideo:
         """Generate ``request`` into the new file ``output``.
 
-        Raises `RefusedByPolicyError` when the policy blocks the prompt or wants a human to look at it, and whatever
-        the model or `provenance.seal.seal` raise; then there is no file.
+        ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
+        Raises `RefusedByPolicyError` when the policy blocks one of the request's texts or wants a human to look at it,
+        and whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
-        decision = check(request.prompt, policy=load_policy(self._settings.policy_file))
-        on_step("policy", f"{decision.action}: {decision.reason}")
-        if decision.action not in ("allow", "rewrite"):
-            raise RefusedByPolicyError(decision)
-        if decision.action == "rewrite":
-            if decision.rewritten_prompt is None:
-                raise UsageError("The policy asked for a rewrite but gave none.", remedy="Report this policy version.")
-            request = request.model_copy(update={"prompt": decision.rewritten_prompt})
+        for condition in request.conditions:
+            if not condition.path.is_file():
+                raise UsageError(f"{condition.path} is not a file.", remedy="Give the path of a picture or a video.")
+        request, decision = self._decide(request, on_step)
 
-        model = self._model or _bundled_model()
-        notices = model.notices(request)
+        model = model_named(self._model) if isinstance(self._model, str) else self._model
         on_step("sample", f"{model.name} {model.version}, seed {request.seed}, {request.steps} steps")
         spec = VideoSpec(width=model.width, height=model.height, fps=model.fps, time_base=1 / model.fps)
         origin = Origin(
@@ -90,9 +93,15 @@ class Studio:
             version=model.version,
             prompt_sha256=decision.prompt_sha256,
             policy=decision.model_dump(mode="json"),
+            ingredients=tuple(dict.fromkeys(condition.path for condition in request.conditions)),
         )
+        notices: list[str] = []
+
+        def sample(inputs: Inputs) -> Iterator[RGB]:
+            return model.sample(request, inputs, on_progress=on_progress, on_notice=notices.append, cancelled=cancelled)
+
         sealed = seal(
-            _frames(model, request, on_progress),
+            _stamped(assemble(model, request, sample, Limits.from_settings(self._settings))),
             spec,
             output,
             origin=origin,
@@ -106,20 +115,47 @@ class Studio:
             decision=decision,
             model=model.name,
             model_version=model.version,
-            notices=notices,
+            notices=list(dict.fromkeys(notices)),
             seconds_spent=round(time.monotonic() - started, 2),
         )
 
+    def _decide(self, request: GenerationRequest, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
+        """Every text alone and all of them together, so that nothing is hidden in the seams between them.
 
-def _bundled_model() -> VideoModel:
-    # Imported only now: a refused prompt need not wait for torch.
-    from generator.backends.bundled import BundledModel
+        The recorded decision is the one about all of them. A rewrite is carried out text by text.
+        """
+        policy = load_policy(self._settings.policy_file)
+        decisions = {text: check(text, policy=policy) for text in request.texts}
+        whole = (
+            check("\n".join(request.texts), policy=policy) if len(decisions) != 1 else next(iter(decisions.values()))
+        )
+        for decision in (*decisions.values(), whole):
+            if decision.action not in ("allow", "rewrite"):
+                on_step("policy", f"{decision.action}: {decision.reason}")
+                raise RefusedByPolicyError(decision)
+        on_step("policy", f"{whole.action}: {whole.reason}")
 
-    return BundledModel()
+        def allowed(text: str) -> str:
+            if not text or decisions[text].action == "allow":
+                return text
+            rewritten = decisions[text].rewritten_prompt
+            if rewritten is None:
+                raise UsageError("The policy asked for a rewrite but gave none.", remedy="Report this policy version.")
+            return rewritten
+
+        if whole.action == "rewrite" and all(d.action == "allow" for d in decisions.values()):
+            raise RefusedByPolicyError(whole)  # what has to be rewritten lies in a seam
+        shots = tuple(shot.model_copy(update={"prompt": allowed(shot.prompt)}) for shot in request.shots)
+        changes = {
+            "prompt": allowed(request.prompt),
+            "negative_prompt": allowed(request.negative_prompt),
+            "shots": shots,
+        }
+        return request.model_copy(update=changes), whole
 
 
-def _frames(model: VideoModel, request: GenerationRequest, on_progress: OnProgress) -> Iterator[Frames]:
+def _stamped(chunks: Iterator[RGB]) -> Iterator[Frames]:
     first = 0
-    for rgb in model.sample(request, on_progress=on_progress):
+    for rgb in chunks:
         yield Frames.from_rgb(rgb, pts=np.arange(first, first + len(rgb), dtype=np.int64))
         first += len(rgb)

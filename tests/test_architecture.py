@@ -124,15 +124,13 @@ class DrawnModel:
     version = "1"
     width = height = 256
     fps = Fraction(12)
+    context = 12
 
     def __init__(self, *, failing: bool = False) -> None:
         self.asked = 0
         self.failing = failing
 
-    def notices(self, request: GenerationRequest) -> list[str]:
-        return []
-
-    def sample(self, request: GenerationRequest, *, on_progress) -> Iterator[np.ndarray]:
+    def sample(self, request, inputs, *, on_progress, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.asked += 1
         grain = np.random.default_rng(request.seed).normal(0, 6, (256, 256, 1))
         y, x = np.mgrid[:256, :256]

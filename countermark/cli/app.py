@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -54,7 +54,8 @@ app.command()(compliance)
 app.add_typer(serving.keys, name="keys")
 app.add_typer(serving.quotas, name="quotas")
 
-Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
+PROMPT_HELP = "What the video shows, in English or Chinese."
+Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
@@ -62,16 +63,33 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 
 @app.command()
 def generate(
-    prompt: Prompt,
+    prompt: Annotated[str, typer.Argument(help=f"{PROMPT_HELP} Not with --storyboard.", show_default=False)] = "",
     *,
     output: Output = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to start from.")] = None,
+    extend: Annotated[Path | None, typer.Option(metavar="FILE", help="A video to go on from.")] = None,
+    direction: Annotated[
+        Literal["forward", "backward"] | None, typer.Option(help="With --extend: after its end or before its start.")
+    ] = None,
+    blend: Annotated[tuple[Path, Path] | None, typer.Option(metavar="FILE FILE", help="Two videos to join.")] = None,
+    edit: Annotated[Path | None, typer.Option(metavar="FILE", help="A video to change by the prompt.")] = None,
+    strength: Annotated[
+        float | None, typer.Option(min=0, max=1, help="With --edit: how much may change.", show_default="0.85")
+    ] = None,
+    storyboard: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Several shots.")] = None,
+    loop: Annotated[bool, typer.Option("--loop", help="Let the end lead back to the beginning.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.5, max=60, help="Length of what is generated.", show_default="2")
+    ] = None,
+    negative: Annotated[str, typer.Option(help="What the video should not show.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same video.")] = 0,
     steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps.")] = 20,
     guidance: Annotated[float, typer.Option(min=1, max=20, help="How strictly to follow the prompt.")] = 2.0,
+    model: Annotated[str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME or openai:NAME.")] = "bundled",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> Outcome:
-    """Generate a watermarked, signed and registered video from a prompt.
+    """Generate a watermarked, signed and registered video from a prompt, and from pictures or videos beside it.
 
     Without -o the file is named after the time, in this folder. A refused prompt exits with 3 and leaves no file.
     """
@@ -81,9 +99,20 @@ def generate(
         video = countermark.generate(
             prompt,
             output,
+            image=image,
+            extend=extend,
+            direction=direction,
+            blend=blend,
+            edit=edit,
+            strength=strength,
+            storyboard=storyboard,
+            loop=loop,
+            seconds=seconds,
+            negative_prompt=negative,
             seed=seed,
             steps=steps,
             guidance=guidance,
+            model=model,
             overwrite=overwrite,
             on_step=listener.on_step,
             on_progress=listener.on_progress,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from countermark.cli.page import console, printable
@@ -46,8 +48,12 @@ def progress(what: str) -> Iterator[Listener]:
         def on_step(name: str, detail: str) -> None:
             bar.update(task, description=printable(f"{name}: {detail}"), total=None)
 
+        began = time.monotonic()
+
         def on_progress(step: int, steps: int) -> None:
-            bar.update(task, completed=step, total=steps, description=f"sampling, step {step} of {steps}")
+            left = (time.monotonic() - began) / step * (steps - step)
+            text = f"sampling, step {step} of {steps}, {timedelta(seconds=round(left))} left"
+            bar.update(task, completed=step, total=steps, description=text)
 
         yield Listener(on_step, on_progress)
 

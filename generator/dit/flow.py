@@ -7,6 +7,7 @@ noise to clean is ``(clean - sample) / s``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -19,19 +20,26 @@ LOWEST_WEIGHTED_LEVEL = 0.25
 
 
 def training_levels(batch: int, frames: int, *, mean: float, clean_share: float) -> Tensor:
-    """Noise levels [batch, frames]: logit-normal per clip, with some leading or trailing frames clean.
+    """Noise levels [batch, frames]: logit-normal per clip, with some frames given.
 
-    ``clean_share`` of the clips keep a random run of clean frames at one end, which is all that image-to-video and
-    extension in either direction need (one noise level per frame: Chen et al., "Diffusion Forcing", 2024).
+    ``clean_share`` of the clips keep frames at one end, at both ends or anywhere, clean or nearly so, which is all
+    that image-to-video, extension in either direction, interpolation and long clips need (one noise level per frame:
+    Chen et al., "Diffusion Forcing", 2024).
     """
     level = torch.sigmoid(torch.randn(batch, 1) + mean).repeat(1, frames)
     if frames > 1:
         for i in (torch.rand(batch) < clean_share).nonzero()[:, 0].tolist():
-            kept = int(torch.randint(1, frames, ()))
-            if torch.rand(()) < 0.75:
-                level[i, :kept] = 0
-            else:
-                level[i, -kept:] = 0
+            first, last = torch.randint(1, frames, (2,)).tolist()
+            place = torch.arange(frames)
+            given = (
+                place < first,
+                place >= last,
+                (place < min(first, last)) | (place >= max(first, last, 2)),
+                torch.rand(frames) < 0.5,
+            )[int(torch.multinomial(torch.tensor([0.5, 0.15, 0.2, 0.15]), 1))]
+            if not given.all():
+                nearly = 0.3 * torch.rand(()) if torch.rand(()) < 0.25 else torch.zeros(())
+                level[i] = torch.where(given, torch.minimum(nearly, level[i]), level[i])
     return level
 
 
@@ -57,25 +65,51 @@ def schedule(steps: int, *, shift: float) -> list[float]:
     return [shift * s / (1 + (shift - 1) * s) for s in (1 - i / steps for i in range(steps + 1))]
 
 
+@dataclass(frozen=True)
+class Given:
+    """What is known of a sample beforehand: ``clean`` [B, N, ...] and how free each frame of it is, ``level`` [B, N].
+
+    A frame at level 0 is kept as it is, one at level 1 is made from noise alone, and one between keeps what noise of
+    that level would leave of it (SDEdit: Meng et al., 2021).
+    """
+
+    clean: Tensor
+    level: Tensor
+
+
 @torch.inference_mode()
 def sample(
-    network: Network, noise: Tensor, words: Tensor, *, steps: int = 20, guidance: float = 2.0, shift: float = 3.0
+    network: Network,
+    noise: Tensor,
+    words: Tensor,
+    *,
+    steps: int = 20,
+    guidance: float = 2.0,
+    shift: float = 3.0,
+    negative: Tensor | None = None,
+    given: Given | None = None,
 ) -> Iterator[Tensor]:
     """Euler steps from ``noise`` [B, N, ...] to clean samples; yields the clean prediction after every step.
 
     The last tensor yielded is the sample. ``words`` [B, L] steer it with classifier-free guidance (Ho and Salimans,
-    2022): ``guidance`` 1 is none. A caller that stops iterating has cancelled the sampling.
+    2022) away from ``negative`` [B, L], by default nothing said: ``guidance`` 1 is none. Frames that are ``given``
+    join when the noise has fallen to their level. A caller that stops iterating has cancelled the sampling.
     """
-    x = noise
-    levels = schedule(steps, shift=shift)
-    for now, then in pairwise(levels):
-        level = torch.full(x.shape[:2], now, device=x.device)
+    free = torch.ones(noise.shape[:2], device=noise.device) if given is None else given.level
+    away = torch.zeros_like(words) if negative is None else negative
+
+    def like(level: Tensor) -> Tensor:
+        return level.reshape(*level.shape, *(1,) * (noise.ndim - 2))
+
+    x = noise if given is None else (1 - like(free)) * given.clean + like(free) * noise
+    for now, then in pairwise(schedule(steps, shift=shift)):
+        level, following = free.clamp(max=now), free.clamp(max=then)
         if guidance == 1:
-            clean = network(x, level, words)
+            clean = network(x, level, words).float()
         else:
-            both = network(torch.cat((x, x)), torch.cat((level, level)), torch.cat((words, torch.zeros_like(words))))
-            told, free = both.float().chunk(2)
-            clean = free + guidance * (told - free)
-        clean = clean.float()
-        x = x + (1 - then / now) * (clean - x)
-        yield clean
+            both = network(torch.cat((x, x)), torch.cat((level, level)), torch.cat((words, away)))
+            told, untold = both.float().chunk(2)
+            clean = untold + guidance * (told - untold)
+        # At level 0 a frame is clean already, and there is nothing to divide by.
+        x = x + like(torch.where(level > 0, 1 - following / level.clamp(min=1e-6), 0.0)) * (clean - x)
+        yield torch.where(like(free) > 0, clean, x)

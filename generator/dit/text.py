@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -21,23 +22,26 @@ TOKEN: dict[tuple[Kind, str], int] = {(c.kind, c.name): i for i, c in enumerate(
 
 _STOP_EN = re.compile(
     r"(a|an|the|of|in|on|at|over|above|under|by|with|and|is|are|it|its|to|from|into|onto|through|across|near|this|that|"
-    r"video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very)"
+    r"video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
 )
 _STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """What was understood: one concept name per kind, which of them were chosen freely, and the unknown words."""
+    """What was understood: one concept name per kind, where those came from that the prompt does not name, and the
+    words that are unknown. A kind without a concept is left to the model.
+    """
 
     concepts: dict[Kind, str]
     chosen: tuple[Kind, ...]
+    seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
 
     @property
     def tokens(self) -> list[int]:
         """Concept tokens in the fixed order of kinds."""
-        return [TOKEN[kind, self.concepts[kind]] for kind in KINDS]
+        return [TOKEN[kind, self.concepts[kind]] if kind in self.concepts else NOTHING for kind in KINDS]
 
     @property
     def notices(self) -> list[str]:
@@ -47,6 +51,8 @@ class Understanding:
             out.append(f"not understood and left out: {', '.join(self.unknown)}")
         for kind in self.chosen:
             out.append(f"the prompt names no {kind} that the model knows; it drew: {self.concepts[kind]}")
+        for kind in self.seen:
+            out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
         return out
 
 
@@ -68,8 +74,8 @@ def _meaning() -> dict[str, tuple[Concept, ...]]:
     return table
 
 
-def understand(prompt: str, *, seed: int) -> Understanding:
-    """Read ``prompt``; ``seed`` decides what it leaves open. The first concept of each kind counts."""
+def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...]]:
+    """The first concept of each kind that ``prompt`` names, and its words that the model does not know."""
     text = re.sub(r"[-\s]+", " ", unicodedata.normalize("NFKC", prompt).lower())
     found: dict[Kind, str] = {}
 
@@ -83,14 +89,24 @@ def understand(prompt: str, *, seed: int) -> Understanding:
     rest = _pattern().sub(take, text)
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    unknown = tuple(dict.fromkeys(w for w in (*latin, *han) if w))
+    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w))
 
+
+def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
+    """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
+    goes on is left to the model; without anything given, ``seed`` decides.
+    """
+    found, unknown = named(prompt)
+    if seen is not None:
+        filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
+        concepts = {kind: name for kind, name in filled.items() if name is not None}
+        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown)
     rng = random.Random(seed)
-    concepts: dict[Kind, str] = {}
-    chosen: list[Kind] = []
-    for kind in KINDS:
-        free = rng.choice(BY_KIND[kind]).name  # drawn for every kind, so one more known word changes nothing else
-        concepts[kind] = found.get(kind, free)
-        if kind not in found:
-            chosen.append(kind)
-    return Understanding(concepts, tuple(chosen), unknown)
+    drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
+    return Understanding({**drawn, **found}, tuple(kind for kind in KINDS if kind not in found), (), unknown)
+
+
+def negative_tokens(prompt: str) -> list[int]:
+    """Tokens of what ``prompt`` names; nothing for the rest."""
+    found, _ = named(prompt)
+    return [TOKEN[kind, found[kind]] if kind in found else NOTHING for kind in KINDS]

@@ -21,13 +21,14 @@ from torch import Tensor, nn
 
 from generator.dit.autoencoder import GROUP, ResidualBlock
 
-PLAN_CHANNELS = 3 * GROUP
+PLACE_CHANNELS = 3 * GROUP
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
     """Sizes: ``words`` known concepts; ``latent`` channels in and out; ``patch`` latent pixels per token side;
-    ``local`` and ``head`` channels of the convolutions; ``width``, ``depth`` and ``heads`` of the blocks.
+    ``local`` and ``head`` channels of the convolutions before and after the blocks, whose sizes are ``width``,
+    ``depth`` and ``heads``.
     """
 
     words: int
@@ -48,24 +49,26 @@ def timestep_embedding(level: Tensor, width: int) -> Tensor:
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
 
 
-def plan_maps(plan: Tensor, rows: int, columns: int) -> Tensor:
-    """What a plan means to every latent pixel: [B, 1 + 4n, 3] to [B, 1 + n, 12, rows, columns].
-
-    ``plan`` holds the subject's centre (shares of width and height) and size (in heights) per frame; size 0 leaves the
-    place to the model. For each frame of a group: horizontal and vertical position relative to the subject, in half
-    sizes, and whether the pixel is near the subject; all 0 away from it.
-    """
+def group_plan(plan: Tensor) -> Tensor:
+    """A plan per frame [B, 1 + 4n, 3] as one per latent frame [B, 1 + n, 4, 3]: the first frame fills its group."""
     padded = torch.cat((plan[:, :1].expand(-1, GROUP - 1, -1), plan), dim=1)
-    x, y, size = padded[..., None, None].unbind(2)
-    half = (size / 2).clamp(min=1e-3)
-    u = (((torch.arange(columns, device=plan.device) + 0.5) / columns - x) * columns / rows / half).expand(
-        -1, -1, rows, -1
-    )
-    v = (((torch.arange(rows, device=plan.device) + 0.5) / rows)[:, None] - y).expand(-1, -1, -1, columns) / half
-    near = ((u.abs() < 1.5) & (v.abs() < 1.5)).to(u.dtype)
-    maps = torch.stack((u * near, v * near, near), dim=2)
-    grouped: Tensor = rearrange(maps, "b (n t) c h w -> b n (t c) h w", t=GROUP)
+    grouped: Tensor = padded.unflatten(1, (-1, GROUP))
     return grouped
+
+
+def place_maps(plan: Tensor, rows: int, columns: int) -> Tensor:
+    """Where every latent pixel is, seen from the subject: [B, N, 4, 3] to [B, N, 4, 3, rows, columns].
+
+    ``plan`` holds the subject's centre (shares of width and height), size (in heights) for each frame
+    of each group; size 0 leaves the place to the model. The maps are the two coordinates relative to the subject, in
+    half sizes, and whether the pixel is near the subject; all 0 away from it.
+    """
+    x, y, size = plan[..., None, None].unbind(3)
+    half = (size / 2).clamp(min=1e-3)
+    across = ((torch.arange(columns, device=plan.device) + 0.5) / columns - x) * columns / rows / half
+    down = (((torch.arange(rows, device=plan.device) + 0.5) / rows)[:, None] - y) / half
+    near = ((across.abs() < 1.5) & (down.abs() < 1.5)).to(plan.dtype)
+    return torch.stack((across * near, down * near, near), dim=3)
 
 
 def rotary_angles(frames: int, rows: int, columns: int, head_width: int, device: torch.device) -> Tensor:
@@ -161,14 +164,14 @@ class VideoTransformer(nn.Module):
         super().__init__()
         self.config = config
         local, width, patch = config.local, config.width, config.patch
-        self.stem = nn.Sequential(nn.Conv2d(config.latent + PLAN_CHANNELS, local, 3, padding=1), ResidualBlock(local))
+        self.stem = nn.Sequential(nn.Conv2d(config.latent + PLACE_CHANNELS, local, 3, padding=1), ResidualBlock(local))
         self.embed = nn.Linear(local * patch**2, width)
         self.words = nn.Embedding(config.words, width)
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.unembed = nn.Linear(width, local * patch**2)
-        self.head_in = nn.Conv2d(local + PLAN_CHANNELS, config.head, 3, padding=1)
+        self.head_in = nn.Conv2d(local + PLACE_CHANNELS, config.head, 3, padding=1)
         self.head = nn.ModuleList(LocalBlock(config.head, width) for _ in range(2))
         self.head_out = nn.Conv2d(config.head, config.latent, 3, padding=1)
         nn.init.normal_(self.words.weight, std=0.5)
@@ -180,14 +183,14 @@ class VideoTransformer(nn.Module):
         """Clean latents [B, N, C, h, w] from noisy ones of the same shape.
 
         ``level`` [B, N] is the noise level of each latent frame, 0 (clean) to 1 (pure noise); ``words`` int64 [B, L];
-        ``plan`` [B, 1 + 4 (N - 1), 3] as `plan_maps` describes.
+        ``plan`` [B, N, 4, 3] as `place_maps` describes.
         """
         batch, frames, _, h, w = noisy.shape
         p = self.config.patch
         if h % p or w % p:
             raise ValueError(f"latents are {h}x{w}; both sides must be multiples of {p}")
-        maps = plan_maps(plan, h, w)
-        fine = self.stem(rearrange(torch.cat((noisy, maps), dim=2), "b n c h w -> (b n) c h w"))
+        maps = rearrange(place_maps(plan, h, w), "b n t c h w -> (b n) (t c) h w")
+        fine = self.stem(torch.cat((rearrange(noisy, "b n c h w -> (b n) c h w"), maps), dim=1))
         x = self.embed(rearrange(fine, "(b n) c (h p) (w q) -> b n (h w) (c p q)", b=batch, p=p, q=p))
 
         text = self.words(words)
@@ -200,7 +203,7 @@ class VideoTransformer(nn.Module):
 
         x = self.unembed(F.layer_norm(x, x.shape[-1:]))
         coarse = rearrange(x, "b n (h w) (c p q) -> (b n) c (h p) (w q)", h=h // p, p=p, q=p)
-        y = self.head_in(torch.cat((fine + coarse, rearrange(maps, "b n c h w -> (b n) c h w")), dim=1))
+        y = self.head_in(torch.cat((fine + coarse, maps), dim=1))
         for local in self.head:
             y = local(y, condition.flatten(0, 1))
         clean: Tensor = rearrange(self.head_out(F.silu(y)), "(b n) c h w -> b n c h w", b=batch)

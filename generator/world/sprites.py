@@ -176,24 +176,23 @@ class Sprite:
     def __init__(self, subject: str, colour: str, size: int, *, faces_left: bool = False) -> None:
         canvas = _Canvas(size * OVERSAMPLE, PALETTE[colour])
         _DRAW[subject](canvas)
-        rgba = np.asarray(canvas.image, dtype=np.float32) / 255
-        if faces_left:
-            rgba = rgba[:, ::-1]
-        # Light from the upper left: one soft ramp over the whole subject.
-        ramp = np.linspace(1.1, 0.84, rgba.shape[0], dtype=np.float32)
-        shade = (ramp[:, None] + ramp[None, :])[..., None] / 2
-        alpha = rgba[..., 3:]
-        self._premultiplied = np.concatenate((np.clip(rgba[..., :3] * shade, 0, 1) * alpha, alpha), axis=-1)
+        image = canvas.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if faces_left else canvas.image
+        self._premultiplied = np.asarray(image.convert("RGBa"))
         self._phases: dict[tuple[int, int], npt.NDArray[np.float32]] = {}
         self.size = size
 
     def _phase(self, py: int, px: int) -> npt.NDArray[np.float32]:
-        """The sprite shifted by (py, px) / OVERSAMPLE pixels, box-filtered to final size."""
+        """The sprite shifted by (py, px) / OVERSAMPLE pixels, box-filtered to final size and shaded."""
         if (py, px) not in self._phases:
             k = OVERSAMPLE
             padded = np.pad(self._premultiplied, ((py, k - py), (px, k - px), (0, 0)))
-            n = padded.shape[0] // k
-            self._phases[py, px] = padded.reshape(n, k, n, k, 4).mean(axis=(1, 3))
+            rows = np.add.reduce([padded[i::k] for i in range(k)], dtype=np.uint16)
+            tile = np.add.reduce([rows[:, i::k] for i in range(k)]).astype(np.float32) / (255 * k**2)
+            # Light from the upper left: one soft ramp over the whole subject.
+            ramp = np.linspace(1.1, 0.84, len(tile), dtype=np.float32)
+            shade = (ramp[:, None] + ramp[None, :])[..., None] / 2
+            tile[..., :3] = np.minimum(tile[..., :3] * shade, tile[..., 3:])
+            self._phases[py, px] = tile
         return self._phases[py, px]
 
     def composite(self, frame: npt.NDArray[np.uint8], x: float, y: float) -> None:

@@ -1,21 +1,50 @@
+from itertools import count
+
 import numpy as np
 import pytest
 import torch
 
 from countermark.core.errors import WeightsError
-from generator.backends import bundled
-from generator.backends.bundled import BundledModel, load_networks
+from generator.backends.bundled import BundledModel
+from generator.dit import networks as bundled
+from generator.dit.networks import load_networks
 from generator.dit.planner import make_plan
+from generator.dit.script import read_clip
 from generator.dit.text import understand
-from generator.request import GenerationRequest
+from generator.model import GenerationCancelledError, Inputs
+from generator.request import Condition, GenerationRequest, Shot
+from generator.world.clips import ClipSpec, render
+
+
+def sampled(request: GenerationRequest, inputs: Inputs | None = None) -> tuple[np.ndarray, list[str]]:
+    """All generated frames, and what was said about them; progress has to count to its end."""
+    heard: list[tuple[int, int]] = []
+    notices: list[str] = []
+    chunks = BundledModel().sample(
+        request,
+        inputs or Inputs(),
+        on_progress=lambda *step: heard.append(step),
+        on_notice=notices.append,
+        cancelled=lambda: False,
+    )
+    frames = np.concatenate(list(chunks))
+    steps = heard[-1][1]
+    assert heard == [(i, steps) for i in range(1, steps + 1)]
+    return frames, notices
 
 
 def frames_for(prompt: str, *, seed: int = 0, steps: int = 8) -> np.ndarray:
-    heard: list[tuple[int, int]] = []
-    request = GenerationRequest(prompt=prompt, seed=seed, steps=steps)
-    chunks = list(BundledModel().sample(request, on_progress=lambda *step: heard.append(step)))
-    assert heard == [(i, steps) for i in range(1, steps + 1)]
-    return np.concatenate(chunks)
+    return sampled(GenerationRequest(prompt=prompt, seed=seed, steps=steps))[0]
+
+
+def given_clip(frames: int, *, motion: str = "hover", scene: str = "snow") -> tuple[np.ndarray, np.ndarray]:
+    """A render of a red ball and its track, as something given."""
+    clip = render(ClipSpec("ball", "red", motion, scene, 7), frames=frames)
+    return clip.frames, clip.track
+
+
+def at(place: str, **fields: object) -> tuple[Condition, ...]:
+    return (Condition.model_validate({"path": "given", "at": place, **fields}),)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +84,103 @@ def test_plans_move_as_the_prompt_says(motion, axis, sign):
     for seed in range(4):
         plan = plan_for(f"a white boat {motion}", seed=seed)
         assert sign * (plan[-1, axis] - plan[0, axis]) > 0.2
+
+
+def is_red_at(frame: np.ndarray, x: float, y: float) -> bool:
+    """Whether the middle of the ball is there; its band is light, so red has only to be more than the rest."""
+    row, column = int(y * 256), int(x * 256)
+    red, green, blue = frame[row - 16 : row + 16, column - 16 : column + 16].mean((0, 1))
+    return bool(red > max(green, blue) + 40)
+
+
+def test_what_a_clip_shows_and_where_is_read_from_it():
+    frames, track = given_clip(13, motion="right")
+    view = read_clip(load_networks(), frames)
+    assert view.concepts == {"subject": "ball", "colour": "red", "scene": "snow"}
+    assert view.frames == 13
+    assert view.plan.shape == (16, 3)
+    assert np.abs(view.plan[:13].numpy() - track).mean() < 0.04
+
+
+def test_a_still_picture_is_brought_to_life():
+    frames, track = given_clip(1)
+    request = GenerationRequest(prompt="moving right", seed=1, steps=6, conditions=at("start", still=True))
+    made, notices = sampled(request, Inputs(before=frames))
+    assert made.shape == (24, 256, 256, 3)
+    assert is_red_at(made[2], *track[0, :2])
+    assert "taken from what was given" in notices[0]
+    assert np.abs(made[0, :40].astype(int) - frames[0, :40]).mean() < 12  # the same sky
+
+
+@pytest.mark.parametrize("place", ["start", "end"])
+def test_a_clip_is_extended_in_both_directions(place):
+    frames, track = given_clip(12)
+    inputs = Inputs(before=frames) if place == "start" else Inputs(after=frames)
+    request = GenerationRequest(prompt="hovering", steps=6, seconds=1, conditions=at(place))
+    made, _ = sampled(request, inputs)
+    assert made.shape == (12, 256, 256, 3)
+    near, given = (made[0], frames[-1]) if place == "start" else (made[-1], frames[0])
+    assert np.abs(near.astype(int) - given).mean() < 12
+    assert is_red_at(near, *track[-1 if place == "start" else 0, :2])
+
+
+def test_two_clips_are_joined():
+    first, _ = given_clip(12, scene="snow")
+    second, _ = given_clip(12, scene="sunset")
+    request = GenerationRequest(prompt="blend", steps=6, conditions=(*at("start"), *at("end")))
+    made, _ = sampled(request, Inputs(before=first, after=second))
+    assert made.shape == (16, 256, 256, 3)
+    distance = [
+        [np.abs(made[i].astype(int) - clip[j]).mean() for clip, j in ((first, -1), (second, 0))] for i in (0, -1)
+    ]
+    assert distance[0][0] < distance[0][1]
+    assert distance[1][1] < distance[1][0]
+
+
+def test_a_background_is_changed_by_words():
+    frames, track = given_clip(10, scene="snow")
+    request = GenerationRequest(prompt="at night", steps=8, conditions=at("whole", strength=0.1))
+    made, _ = sampled(request, Inputs(whole=iter([frames[:7], frames[7:]])))
+    assert made.shape == frames.shape
+    assert made[:, :40].mean() < 90 < frames[:, :40].mean()
+    assert is_red_at(made[5], *track[5, :2])
+
+
+def test_a_loop_ends_where_it_begins():
+    frames, _ = sampled(GenerationRequest(prompt="a red ball rising, snow", steps=6, seconds=3, loop=True))
+    assert len(frames) == 36
+    steps = np.abs(np.diff(frames.astype(int), axis=0)).mean((1, 2, 3))
+    assert np.abs(frames[-1].astype(int) - frames[0]).mean() < 3 * np.median(steps)
+
+
+def test_a_storyboard_keeps_its_subject():
+    shots = (Shot(prompt="a red ball rising, snow", seconds=1), Shot(prompt="at night", seconds=2, transition="blend"))
+    frames, _ = sampled(GenerationRequest(prompt="", steps=6, shots=shots))
+    assert len(frames) == 36
+    networks = load_networks()
+    for part in (frames[:12], frames[-8:]):
+        concepts = read_clip(networks, part).concepts
+        assert (concepts["subject"], concepts["colour"]) == ("ball", "red")
+
+
+def test_a_longer_clip_has_the_length_that_was_asked_for():
+    frames, _ = sampled(GenerationRequest(prompt="a red ball bouncing, snow", steps=2, seconds=3.3))
+    assert len(frames) == round(3.3 * 12)
+
+
+def test_a_step_is_left_when_nobody_wants_it_any_more():
+    asked = count()
+    heard: list[tuple[int, int]] = []
+    chunks = BundledModel().sample(
+        GenerationRequest(prompt="a red ball"),
+        Inputs(),
+        on_progress=lambda *step: heard.append(step),
+        on_notice=lambda _: None,
+        cancelled=lambda: next(asked) > 11,  # 8 blocks a step: within the second
+    )
+    with pytest.raises(GenerationCancelledError):
+        next(iter(chunks))
+    assert [step for step, _ in heard] == [1]
 
 
 def test_damaged_weights_are_an_error_with_a_remedy(monkeypatch):

@@ -6,16 +6,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from generator.dit import plans
 from generator.dit.autoencoder import GROUP, Autoencoder, AutoencoderConfig
-from generator.dit.flow import flow_loss, sample, schedule, training_levels
+from generator.dit.flow import Given, flow_loss, sample, schedule, training_levels
+from generator.dit.locator import GRID, Locator, linear, steady
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
-from generator.dit.transformer import TransformerConfig, VideoTransformer, attention, plan_maps
+from generator.dit.plans import long_plan
+from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
+from generator.dit.training.locator import fit, ridge
+from generator.dit.transformer import (
+    TransformerConfig,
+    VideoTransformer,
+    attention,
+    group_plan,
+    place_maps,
+)
 
 TINY = TransformerConfig(words=9, latent=4, patch=2, local=8, head=8, width=48, depth=2, heads=2)
 
 
 def a_plan(batch: int, latent_frames: int) -> torch.Tensor:
-    return torch.tensor([0.4, 0.6, 0.3]).expand(batch, 1 + GROUP * (latent_frames - 1), 3)
+    return torch.tensor([0.4, 0.6, 0.3]).expand(batch, latent_frames, GROUP, 3)
 
 
 def tiny_transformer() -> VideoTransformer:
@@ -80,26 +91,144 @@ def test_words_levels_and_the_plan_matter():
     assert not torch.allclose(base, model(noisy, level, words, plan + 0.1), atol=1e-4)
 
 
-def test_plan_maps_tell_where_the_subject_is():
-    plan = torch.tensor([[[0.25, 0.5, 0.25]]])
-    maps = plan_maps(plan, 16, 32)  # 2:1, so the subject is 4 pixels wide around column 8
-    assert maps.shape == (1, 1, 12, 16, 32)
-    near = maps[0, 0, 2] > 0
+def test_place_maps_tell_where_the_subject_is():
+    plan = group_plan(torch.tensor([[[0.25, 0.5, 0.25]]]))
+    maps = place_maps(plan, 16, 32)  # 2:1, so the subject is 4 pixels wide around column 8
+    assert maps.shape == (1, 1, GROUP, 3, 16, 32)
+    near = maps[0, 0, 0, 2] > 0
     assert near[7, 7]
     assert not near[7, 20]
-    assert maps[0, 0, 0, 8, 9] == pytest.approx(1.5 / 2)  # 1.5 pixels right of the centre, in half sizes
-    assert (plan_maps(plan * torch.tensor([1, 1, 0.0]), 16, 32) == 0).all()  # size 0 leaves the place to the model
+    assert maps[0, 0, 0, 0, 8, 9] == pytest.approx(1.5 / 2)  # 1.5 pixels right of the centre, in half sizes
+    assert (place_maps(plan * torch.tensor([1, 1, 0.0]), 16, 32) == 0).all()  # size 0 leaves the place to the model
+
+
+def test_the_first_frame_of_a_plan_fills_its_group():
+    plan = torch.arange(9.0)[None, :, None].expand(1, 9, 3)
+    assert group_plan(plan)[0, :, :, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def tiny_planner() -> Planner:
+    torch.manual_seed(0)
+    return Planner(9, frames=25, width=16, depth=1).eval()
+
+
+WORDS = torch.tensor([1, 2, 3, 4])
 
 
 @given(st.integers(0, 2**31 - 1))
 @settings(max_examples=5, deadline=None)
 def test_a_plan_is_fixed_by_its_seed(seed):
-    torch.manual_seed(0)
-    planner, words = Planner(9, frames=5, width=16, depth=1).eval(), torch.tensor([[1, 2, 3, 4]])
-    plan = make_plan(planner, words, seed=seed, steps=3)
-    assert plan.shape == (1, 5, 3)
-    assert torch.equal(plan, make_plan(planner, words, seed=seed, steps=3))
+    plan = make_plan(tiny_planner(), WORDS[None], seed=seed, steps=3)
+    assert plan.shape == (1, 25, 3)
+    assert torch.equal(plan, make_plan(tiny_planner(), WORDS[None], seed=seed, steps=3))
     assert torch.allclose(decode_plan(encode_plan(plan)), plan, atol=1e-5)
+
+
+@given(frames=st.integers(1, 60), given_frames=st.integers(1, 14), ends=st.sampled_from(["", "b", "a", "ba"]))
+@settings(max_examples=12, deadline=None)
+def test_a_plan_has_any_length_beside_any_ends(frames, given_frames, ends):
+    known = 0.2 + 0.6 * torch.rand(given_frames, 3)
+    plan = long_plan(
+        tiny_planner(),
+        WORDS,
+        frames,
+        seed=0,
+        stretched=frames % 2 == 0,
+        before=known if "b" in ends else None,
+        after=known if "a" in ends else None,
+    )
+    assert plan.shape == (frames, 3)
+    assert plan.isfinite().all()
+
+
+def test_a_bridge_leaves_and_arrives_smoothly():
+    before = torch.tensor([[0.2, 0.5, 0.3], [0.21, 0.5, 0.3]])
+    after = torch.tensor([[0.7, 0.4, 0.4], [0.71, 0.4, 0.4]])
+    way = torch.cat((before, long_plan(tiny_planner(), WORDS, 24, seed=0, before=before, after=after), after))
+    assert way.diff(dim=0).abs().max() < 0.04
+
+
+class DraftsOf(torch.nn.Module):
+    """In the place of a planner: drafts that hop with this period, from everywhere."""
+
+    frames = 25
+
+    def hops(self, period: float) -> torch.Tensor:
+        phase = torch.rand(256, 1, generator=torch.Generator().manual_seed(0))
+        s = (torch.arange(25)[None] / period + phase) % 1
+        return torch.stack((torch.full_like(s, 0.5), 0.7 - 1.6 * s * (1 - s), torch.full_like(s, 0.35)), dim=-1)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_movement_goes_on_as_it_was(monkeypatch, backward):
+    drafts = DraftsOf()
+    monkeypatch.setattr(plans, "make_plan", lambda *_, **__: drafts.hops(10.0))
+    s = (torch.arange(72) / 10.0 + 0.33) % 1
+    truth = torch.stack((torch.full((72,), 0.5), 0.7 - 1.6 * s * (1 - s), torch.full((72,), 0.35)), dim=-1)
+    known = {"after": truth[60:]} if backward else {"before": truth[:12]}
+    made = long_plan(drafts, WORDS, 60, seed=0, **known)
+    assert (made - (truth[:60] if backward else truth[12:])).abs().max() < 0.08
+
+
+def test_a_movement_that_goes_on_stays_in_the_picture(monkeypatch):
+    rising = torch.stack((torch.full((25,), 0.5), torch.linspace(0.75, 0.25, 25), torch.full((25,), 0.35)), dim=-1)
+    monkeypatch.setattr(plans, "make_plan", lambda *_, **__: rising.expand(256, -1, -1))
+    made = long_plan(DraftsOf(), WORDS, 60, seed=0, before=rising[-12:] - torch.tensor([0, 0.05, 0]))
+    assert made[:, 1].min() >= 0.13
+    assert (made[:, 1].diff() <= 1e-6).all()
+
+
+class Painter(torch.nn.Module):
+    """Predicts frames filled with their prompt's first word."""
+
+    def forward(self, noisy: torch.Tensor, level: torch.Tensor, words: torch.Tensor, plan: torch.Tensor):
+        assert plan.shape == (*noisy.shape[:2], GROUP, 3)
+        return words[:, 0, None, None, None, None].expand(noisy.shape).float()
+
+
+def timeline(free: torch.Tensor, shares: torch.Tensor, prompts: torch.Tensor) -> Timeline:
+    return Timeline(torch.full((len(free), 2, 4, 4), 9.0), free, torch.rand(len(free), GROUP, 3), prompts, shares)
+
+
+@given(length=st.integers(1, 40), known=st.integers(0, 3), backward=st.booleans(), steps=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backward, steps):
+    free = torch.ones(length + known)
+    free[: known or None] = 0 if known else 1
+    free = free.flip(0) if backward else free
+    heard = []
+    out = sample_timeline(
+        Painter(),
+        timeline(free, torch.ones(len(free), 1), torch.tensor([[5, 0, 0, 0]])),
+        seed=0,
+        steps=steps,
+        guidance=1.0,
+        on_step=lambda: heard.append(1),
+    )
+    assert (out[free == 0] == 9).all()
+    assert torch.allclose(out[free == 1], torch.tensor(5.0), atol=1e-5)
+    assert len(heard) == steps * len(windows(free))
+
+
+@given(length=st.integers(1, 200), backward=st.booleans())
+def test_windows_cover_a_timeline_and_each_sees_its_neighbour(length, backward):
+    free = torch.ones(length)
+    if backward:
+        free[-1] = 0
+    done: set[int] = set()
+    for window in windows(free):
+        frames = set(range(length)[window])
+        assert len(frames) <= LARGEST
+        assert not done or len(done & frames) >= OVERLAP
+        done |= frames
+    assert done == set(range(length))
+
+
+def test_two_prompts_share_latent_frames():
+    shares = torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
+    prompts = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]])
+    out = sample_timeline(Painter(), timeline(torch.ones(3), shares, prompts), seed=0, steps=2, guidance=1.0)
+    assert out.mean((1, 2, 3)).tolist() == pytest.approx([2, 3, 4])
 
 
 def test_both_attention_paths_agree():
@@ -132,10 +261,38 @@ def test_a_perfect_network_is_sampled_exactly_and_has_no_loss(steps, guidance):
     assert flow_loss(oracle, clean, words, torch.rand(1, 2) + 0.01) == 0
 
 
+def test_a_frame_between_kept_and_free_joins_when_the_noise_has_fallen_to_its_level():
+    seen = []
+
+    def network(noisy, level, words):
+        seen.append(level[0].tolist())
+        return torch.zeros_like(noisy)
+
+    given = Given(torch.ones(1, 3, 1, 2, 2), torch.tensor([[0.0, 0.4, 1.0]]))
+    words = torch.zeros(1, 4, dtype=torch.int64)
+    *_, last = sample(network, torch.randn(1, 3, 1, 2, 2), words, steps=10, guidance=1.0, shift=1.0, given=given)
+    assert [level[0] for level in seen] == [0.0] * 10
+    assert [level[1] for level in seen][:6] == pytest.approx([0.4] * 6)
+    assert (last[0, 0] == 1).all()
+    assert torch.allclose(last[0, 1:], torch.zeros(2, 1, 2, 2), atol=1e-5)
+
+
+def test_guidance_leads_away_from_the_negative_prompt():
+    def network(noisy, level, words):
+        return words[:, :1, None, None, None].expand(noisy.shape).float()
+
+    words, negative = torch.tensor([[3, 0]]), torch.tensor([[2, 0]])
+    sampling = {"steps": 2, "guidance": 2.0}
+    *_, free = sample(network, torch.randn(1, 1, 1, 2, 2), words, **sampling)
+    *_, led = sample(network, torch.randn(1, 1, 1, 2, 2), words, negative=negative, **sampling)
+    assert free.mean() == pytest.approx(6)
+    assert led.mean() == pytest.approx(4)
+
+
 def test_given_frames_have_level_zero_and_no_loss():
     torch.manual_seed(0)
     level = training_levels(400, 5, mean=1.0, clean_share=0.5)
-    given = (level == 0).any(1)
+    given = level.std(1) > 0
     assert 0.4 < given.float().mean() < 0.6
     assert (level > 0).any(1).all()
 
@@ -160,3 +317,29 @@ def test_training_reduces_the_loss():
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+def test_a_ridge_fit_finds_a_linear_rule():
+    torch.manual_seed(0)
+    x, rule = torch.randn(200, 5), torch.randn(6, 2)
+    assert torch.allclose(ridge(x, linear(x, rule), penalty=1e-9), rule, atol=1e-4)
+
+
+def test_the_locator_finds_a_bright_spot():
+    torch.manual_seed(0)
+    truth = torch.cat((0.2 + 0.6 * torch.rand(2000, 2), torch.full((2000, 1), 0.3)), dim=1)
+    axis = (torch.arange(GRID) + 0.5) / GRID
+    far = (axis[None, None] - truth[:, 0, None, None]) ** 2 + (axis[None, :, None] - truth[:, 1, None, None]) ** 2
+    features = torch.rand(2000, 128, 1, 1) * 0.1 + torch.exp(-far / 0.02)[:, None] * torch.rand(1, 128, 1, 1)
+    locator = Locator()
+    fit(locator, features[:1500], truth[:1500])
+    assert (locator(features[1500:]) - truth[1500:]).abs().mean() < 0.01
+
+
+def test_a_track_is_freed_of_single_wrong_readings():
+    track = torch.stack((torch.linspace(0.2, 0.6, 12), torch.full((12,), 0.5), torch.full((12,), 0.3)), dim=1)
+    wrong = track.clone()
+    wrong[5] = torch.tensor([0.9, 0.1, 0.6])
+    assert (steady(wrong) - track).abs().max() < 0.04
+    assert (steady(track) - track).abs().max() < 1e-5
+    assert steady(track[:1]).shape == (1, 3)

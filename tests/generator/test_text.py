@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.dit.text import TOKEN, WORDS, understand
+from generator.dit.text import NOTHING, TOKEN, WORDS, negative_tokens, understand
 from generator.world.vocabulary import CONCEPTS
 
 
@@ -47,3 +47,21 @@ def test_any_text_gives_four_known_tokens(prompt, seed):
 
 def test_tokens_are_distinct():
     assert len(set(TOKEN.values())) == len(CONCEPTS) == WORDS - 1
+
+
+def test_what_a_prompt_leaves_open_is_taken_from_what_is_given():
+    seen = {"subject": "car", "colour": "yellow", "scene": "sea"}
+    understanding = understand("bouncing over the desert", seed=0, seen=seen)
+    assert understanding.concepts == {"subject": "car", "colour": "yellow", "motion": "bounce", "scene": "desert"}
+    assert understanding.seen == ("subject", "colour")
+    assert "car" in " ".join(understanding.notices)
+
+
+def test_how_a_given_clip_goes_on_is_left_to_the_model_where_the_prompt_is_silent():
+    understanding = understand("a desert", seed=0, seen={"subject": "car", "colour": "yellow", "scene": "sea"})
+    assert "motion" not in understanding.concepts
+    assert understanding.tokens[2] == NOTHING
+
+
+def test_a_negative_prompt_names_only_what_it_says():
+    assert negative_tokens("no clouds, a red thing") == [NOTHING, TOKEN["colour", "red"], NOTHING, NOTHING]

@@ -1,6 +1,6 @@
-"""An automatic judge of prompt adherence: which subject, colour, motion and scene does a clip show?
+"""Train the judge (`generator.dit.judge`): ``python -m generator.dit.training.judge --minutes 15``.
 
-A small network trained on rendered clips, seen and held-out combinations alike, with the blur, noise and contrast
+A small network, trained on rendered clips, seen and held-out combinations alike, with the blur, noise and contrast
 changes that keep it from reading the renderer's exact pixels. Its own accuracy on renders is the ceiling of every
 figure it reports. ``python -m generator.dit.training.judge --minutes 15``.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import time
 from concurrent.futures import ProcessPoolExecutor
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import numpy as np
@@ -19,66 +18,11 @@ import torch
 import torch.nn.functional as F
 from einops import rearrange
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from generator.world.clips import ClipSpec, random_spec, render
-from generator.world.vocabulary import BY_KIND, KINDS
-
-FRAMES = 9
-SIDE = 64
-STEP = 3  # every third of 25 frames
-
-
-class Judge(nn.Module):
-    """Classifies a clip by every kind of concept.
-
-    What is shown is read from the strongest response anywhere in the clip; how it moves, from where responses are.
-    """
-
-    def __init__(self, width: int = 64) -> None:
-        super().__init__()
-        self.look = nn.Sequential(
-            nn.Conv2d(3, width // 2, 5, stride=2, padding=2),
-            nn.ReLU(),
-            nn.Conv2d(width // 2, width, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width, width * 2, 3, stride=2, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(width * 2, width * 2, 3, padding=1),
-            nn.ReLU(),
-        )
-        self.what = nn.Sequential(nn.Linear(width * 4, 256), nn.ReLU())
-        self.place = nn.Linear(width * 2 * (SIDE // 8) ** 2, 64)
-        self.where = nn.Sequential(nn.ReLU(), nn.Linear(64 * FRAMES, 128), nn.ReLU())
-        self.say = nn.ModuleDict({kind: nn.Linear(256 + 128, len(BY_KIND[kind])) for kind in KINDS})
-
-    def forward(self, clips: Tensor) -> dict[str, Tensor]:
-        """Clips [B, FRAMES, 3, 64, 64] in [-1, 1] to logits per kind, {kind: [B, concepts]}."""
-        seen = rearrange(self.look(rearrange(clips, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t c h w", t=FRAMES)
-        what = self.what(torch.cat((seen.amax((1, 3, 4)), seen.mean((1, 3, 4))), dim=1))
-        where = self.where(self.place(seen.flatten(2)).flatten(1))
-        both = torch.cat((what, where), dim=1)
-        return {kind: say(both) for kind, say in self.say.items()}
-
-
-def prepare(frames: Tensor) -> Tensor:
-    """Video [B, 25, 3, H, W] in [-1, 1] as the judge wants it, [B, FRAMES, 3, 64, 64]."""
-    chosen = frames[:, ::STEP]
-    small = F.interpolate(rearrange(chosen, "b t c h w -> (b t) c h w"), (SIDE, SIDE), mode="area")
-    return rearrange(small, "(b t) c h w -> b t c h w", t=FRAMES)
-
-
-def labels(spec: ClipSpec) -> list[int]:
-    """The index of each concept of ``spec`` within its kind."""
-    return [[c.name for c in BY_KIND[kind]].index(getattr(spec, kind)) for kind in KINDS]
-
-
-def load_judge() -> Judge:
-    """The judge with the weights inside the package."""
-    judge = Judge().eval()
-    with as_file(files("generator") / "weights" / "judge.safetensors") as path:
-        judge.load_state_dict(load_file(path))
-    return judge
+from generator.dit.judge import FRAMES, SIDE, STEP, Judge, labels
+from generator.world.clips import random_spec, render
+from generator.world.vocabulary import KINDS
 
 
 def _rendered(seed: int) -> tuple[npt.NDArray[np.uint8], list[int]]:

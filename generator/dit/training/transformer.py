@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from generator.dit.flow import flow_loss, training_levels
 from generator.dit.text import NOTHING, WORDS
 from generator.dit.training.averaging import moving_average
-from generator.dit.transformer import TransformerConfig, VideoTransformer, plan_maps
+from generator.dit.transformer import TransformerConfig, VideoTransformer, group_plan, place_maps
 
 
 class Pool:
@@ -57,7 +57,7 @@ class Pool:
         missing = (torch.rand(words.shape) < 0.1) | (torch.rand(size, 1) < 0.1)
         plans = self.plans[index] * (torch.rand(size, 1, 1) > 0.1)
         length = 1 if stills else None
-        return self.latents[index, :length].float(), words.masked_fill(missing, NOTHING), plans[:, :length]
+        return self.latents[index, :length].float(), words.masked_fill(missing, NOTHING), group_plan(plans)[:, :length]
 
 
 def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim.Optimizer]:
@@ -75,7 +75,7 @@ def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim
 
 def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, plans: Tensor, level: Tensor) -> Tensor:
     """The flow loss with three times the weight near the subject, which fills a tenth of the picture."""
-    near = plan_maps(plans, *latents.shape[-2:])[:, :, 2::3].amax(2, keepdim=True)
+    near = place_maps(plans, *latents.shape[-2:])[:, :, :, 2].amax(2, keepdim=True)
     with torch.autocast("cpu", torch.bfloat16):
         return flow_loss(partial(model, plan=plans), latents, words, level, emphasis=1 + 2 * near)
 
@@ -85,7 +85,7 @@ def validation_loss(model: VideoTransformer, pool: Pool) -> float:
     """Loss on a fixed batch with fixed noise: comparable along one run, not between settings."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        latents, words, plans = pool.latents[:32].float(), pool.words[:32], pool.plans[:32]
+        latents, words, plans = pool.latents[:32].float(), pool.words[:32], group_plan(pool.plans[:32])
         level = torch.linspace(0.1, 0.98, 32)[:, None].repeat(1, latents.shape[1])
         return loss_of(model, latents, words, plans, level).item()
 

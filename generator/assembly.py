@@ -1,0 +1,62 @@
+"""The frames of the finished video: what was given, as it is, and what the model makes between, after or instead."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+import numpy as np
+
+from countermark.core.errors import MediaError
+from countermark.core.media import Limits
+from generator.model import RGB, Inputs, VideoModel
+from generator.pictures import read_still, read_video
+from generator.request import Condition, GenerationRequest
+
+
+def assemble(
+    model: VideoModel, request: GenerationRequest, sample: Callable[[Inputs], Iterator[RGB]], limits: Limits
+) -> Iterator[RGB]:
+    """Chunks of frames, uint8 [T, height, width, 3]. ``sample`` is the model, waiting for its inputs.
+
+    Given videos pass through chunk by chunk, so that their length costs no memory. Raises `MediaError` and what
+    ``sample`` raises.
+    """
+    given = {condition.at: condition for condition in request.conditions}
+
+    def frames(condition: Condition) -> Iterator[RGB]:
+        if condition.still:
+            yield read_still(condition.path, model.width, model.height, limits)
+        else:
+            yield from read_video(condition.path, model.width, model.height, model.fps, limits)
+
+    if "whole" in given:
+        yield from sample(Inputs(whole=frames(given["whole"])))
+        return
+    before: RGB | None = None
+    after: RGB | None = None
+    rest: Iterator[RGB] = iter(())
+    if request.loop and "start" in given:
+        first, _ = _head(frames(given["start"]), model.context)
+        after = first
+    elif "end" in given:
+        after, rest = _head(frames(given["end"]), model.context)
+    if "start" in given:
+        latest: deque[RGB] = deque(maxlen=model.context)
+        for chunk in frames(given["start"]):
+            latest.extend(chunk)
+            yield chunk
+        before = np.stack(list(latest))
+    yield from sample(Inputs(before=before, after=after))
+    yield from rest
+
+
+def _head(chunks: Iterator[RGB], count: int) -> tuple[RGB, Iterator[RGB]]:
+    """The first ``count`` frames, and all of them again from the beginning."""
+    held: list[RGB] = []
+    while sum(map(len, held)) < count and (chunk := next(chunks, None)) is not None:
+        held.append(chunk)
+    if not held:
+        raise MediaError("A given video has no frames.", remedy="Give another file.")
+    return np.concatenate(held)[:count], chain(held, chunks)

@@ -1,0 +1,212 @@
+"""Open-weight video models through diffusers: one table of facts about families instead of a file for each.
+
+Weights are read from a local folder, or from the local cache of the hub by their name; nothing is downloaded. Prompts
+only: a picture or video given to a model that can draw anything would need a policy on pictures first.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress
+from generator.request import GenerationRequest
+
+try:
+    import diffusers
+except ImportError as error:
+    raise ConfigurationError(
+        "Open-weight models need diffusers, which is not installed.",
+        remedy="Run: pip install 'countermark[open-weights]'.",
+    ) from error
+
+Offload = Literal["none", "model", "sequential"]
+
+CHUNK = 16
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs between families: sides are multiples of ``side``; a clip has 1 + n ``group`` frames, at most
+    ``longest``; ``width``, ``height``, ``fps`` and ``guidance`` are what the weights were made for. ``timed`` pipelines
+    want to know the frame rate; ``exact`` names parts that lose too much in half precision.
+    """
+
+    side: int
+    group: int
+    longest: int
+    width: int
+    height: int
+    fps: int
+    guidance: float
+    timed: bool = False
+    exact: tuple[str, ...] = ()
+
+
+# From the pipelines of diffusers 0.42 and the model cards of the families.
+FAMILIES = {
+    "WanPipeline": Family(16, 4, 81, 832, 480, 16, 5.0, exact=("vae",)),
+    "LTXPipeline": Family(32, 8, 257, 704, 480, 24, 3.0, timed=True),
+    "CogVideoXPipeline": Family(16, 4, 49, 720, 480, 8, 6.0),
+}
+
+
+class OpenWeightsModel:
+    """One model of a known family, loaded when it is first sampled.
+
+    ``source`` is a folder or a name on the hub. ``offload`` keeps weights in main memory until they are needed: whole
+    networks ("model") or layer by layer ("sequential", slowest and smallest).
+
+    Raises `WeightsError` when there are no weights, and `UsageError` for an unknown family or an unfit size.
+    """
+
+    context = 1
+
+    def __init__(
+        self, source: str, *, width: int | None = None, height: int | None = None, offload: Offload = "none"
+    ) -> None:
+        self._source = source
+        self._offload = offload
+        try:
+            config = diffusers.DiffusionPipeline.load_config(source, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise WeightsError(
+                f"There are no weights of {source} on this machine.",
+                remedy=f"Fetch them first, for example with: hf download {source}",
+            ) from error
+        kind = str(config["_class_name"])
+        if kind not in FAMILIES:
+            known = ", ".join(FAMILIES)
+            raise UsageError(f"{source} is a {kind}, which is not supported.", remedy=f"Use one of: {known}.")
+        self._family = FAMILIES[kind]
+        self.name = f"open-weights/{Path(source).name}"
+        self.version = f"{kind} of diffusers {diffusers.__version__}"
+        self.width, self.height = width or self._family.width, height or self._family.height
+        if self.width % self._family.side or self.height % self._family.side:
+            cause = f"{self.width}x{self.height} does not fit {kind}."
+            raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
+        self.fps = Fraction(self._family.fps)
+
+    def sample(
+        self,
+        request: GenerationRequest,
+        inputs: Inputs,  # noqa: ARG002  # the protocol's; see `_check`
+        *,
+        on_progress: OnProgress,
+        on_notice: Callable[[str], None],  # noqa: ARG002  # nothing is left out of a prompt
+        cancelled: Cancelled,
+    ) -> Iterator[RGB]:
+        """See `generator.model.VideoModel.sample`."""
+        shots: list[tuple[str, float | None]] = [(shot.prompt, shot.seconds) for shot in request.shots]
+        shots = shots or [(request.prompt, request.seconds)]
+        counts = [self._frames(seconds) for _, seconds in shots]
+        _check(request)
+        total = request.steps * len(shots)
+        done = 0
+
+        def after_step(_pipe: object, _step: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
+            nonlocal done
+            done += 1
+            on_progress(done, total)
+            return tensors
+
+        for (prompt, _), count in zip(shots, counts, strict=True):
+            frames = self._clip(request, prompt, count, after_step=after_step, cancelled=cancelled)
+            for first in range(0, len(frames), CHUNK):
+                yield frames[first : first + CHUNK]
+
+    def _clip(
+        self,
+        request: GenerationRequest,
+        prompt: str,
+        frames: int,
+        *,
+        after_step: Callable[..., dict[str, Any]],
+        cancelled: Cancelled,
+    ) -> RGB:
+        def ask(*_: object) -> None:
+            if cancelled():
+                raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
+
+        hooks = [module.register_forward_pre_hook(ask) for module in self._pipe.transformer.children()]
+        try:
+            with torch.inference_mode():
+                video = self._pipe(
+                    prompt=prompt,
+                    negative_prompt=request.negative_prompt or None,
+                    width=self.width,
+                    height=self.height,
+                    num_frames=1 + self._family.group * -(-(frames - 1) // self._family.group),
+                    num_inference_steps=request.steps,
+                    guidance_scale=self._guidance(request),
+                    generator=torch.Generator("cpu").manual_seed(request.seed),
+                    callback_on_step_end=after_step,
+                    output_type="np",
+                    **({"frame_rate": self._family.fps} if self._family.timed else {}),
+                ).frames[0]
+        except torch.OutOfMemoryError as error:
+            raise GenerationError(
+                f"{self.name} needs more memory than there is.", remedy="Use a smaller size, or offloading."
+            ) from error
+        finally:
+            for hook in hooks:
+                hook.remove()
+        if not np.isfinite(video).all():
+            raise GenerationError(f"{self.name} produced invalid numbers.", remedy="Check the weights.")
+        rgb: RGB = (video[:frames].clip(0, 1) * 255).round().astype(np.uint8)
+        return rgb
+
+    def _guidance(self, request: GenerationRequest) -> float:
+        """What was asked for, or the family's own: the request's default is the bundled model's."""
+        return request.guidance if "guidance" in request.model_fields_set else self._family.guidance
+
+    def _frames(self, seconds: float | None) -> int:
+        if seconds is None:
+            return self._family.longest
+        frames = round(seconds * self._family.fps)
+        if frames > self._family.longest:
+            longest = self._family.longest / self._family.fps
+            cause = f"{self.name} makes at most {longest:.1f} seconds in one piece, not {seconds:g}."
+            raise UsageError(cause, remedy="Ask for a shorter clip.")
+        return frames
+
+    @cached_property
+    def _pipe(self) -> Any:  # noqa: ANN401  # diffusers is not typed
+        on_gpu = torch.cuda.is_available()
+        logging.getLogger("diffusers").setLevel(logging.ERROR)
+        try:
+            pipe: Any = diffusers.DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+                self._source, local_files_only=True, dtype=torch.bfloat16 if on_gpu else torch.float32
+            )
+        except (OSError, ValueError, KeyError) as error:
+            raise WeightsError(
+                f"The weights of {self._source} are incomplete: {error}.", remedy=f"Fetch them again: {self._source}."
+            ) from error
+        for part in self._family.exact:
+            getattr(pipe, part).to(torch.float32)
+        pipe.set_progress_bar_config(disable=True)
+        if self._offload == "model" and on_gpu:
+            pipe.enable_model_cpu_offload()
+        elif self._offload == "sequential" and on_gpu:
+            pipe.enable_sequential_cpu_offload()
+        else:
+            pipe.to("cuda" if on_gpu else "cpu")
+        return pipe
+
+
+def _check(request: GenerationRequest) -> None:
+    if request.conditions or request.loop:
+        raise UsageError(
+            "Open-weight models take prompts only.", remedy="Use the bundled model for pictures, videos and loops."
+        )
+    if any(shot.transition == "blend" for shot in request.shots):
+        raise UsageError("Open-weight models cannot blend shots.", remedy="Use the transition 'cut'.")

@@ -1,0 +1,94 @@
+"""Models on any server that speaks the OpenAI Videos API; what it returns is sealed like any other output.
+
+The server is found as the official client finds it: ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. Prompts only, for the
+same reason as in `generator.backends.open_weights`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from countermark.core.errors import ConfigurationError, GenerationError, UsageError
+from countermark.core.media import Limits
+from countermark.core.settings import get_settings
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress
+from generator.pictures import read_video
+from generator.request import GenerationRequest
+
+try:
+    import openai
+except ImportError as error:
+    raise ConfigurationError(
+        "Models on a server need the openai client, which is not installed.",
+        remedy="Run: pip install 'countermark[openai]'.",
+    ) from error
+
+DEFAULT_SECONDS = 4
+POLL_SECONDS = 1.0
+
+
+class OpenAIVideosModel:
+    """One model of a server. Raises `ConfigurationError` when the client has no key."""
+
+    context = 1
+    fps = Fraction(24)  # what the server returns is brought to this rate
+
+    def __init__(
+        self, model: str, *, width: int = 1280, height: int = 720, client: openai.OpenAI | None = None
+    ) -> None:
+        try:
+            self._client = client or openai.OpenAI()
+        except openai.OpenAIError as error:
+            raise ConfigurationError(str(error), remedy="Set OPENAI_API_KEY, and OPENAI_BASE_URL.") from error
+        self._model = model
+        self.name = f"openai/{model}"
+        self.version = self._client.base_url.host
+        self.width, self.height = width, height
+
+    def sample(
+        self,
+        request: GenerationRequest,
+        inputs: Inputs,  # noqa: ARG002  # the protocol's
+        *,
+        on_progress: OnProgress,
+        on_notice: Callable[[str], None],
+        cancelled: Cancelled,
+    ) -> Iterator[RGB]:
+        """See `generator.model.VideoModel.sample`. Progress is in percent, as the server tells it."""
+        if request.task != "text" or request.loop:
+            raise UsageError("A server's model takes one prompt only.", remedy="Use the bundled model for this task.")
+        unused = {"seed", "steps", "guidance", "negative_prompt"} & request.model_fields_set
+        on_notice(f"decided by the server: {', '.join(sorted(unused)) or 'seed and steps'}")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "video.mp4"
+            try:
+                self._fetch(request, path, on_progress, cancelled)
+            except openai.OpenAIError as error:
+                raise GenerationError(
+                    f"{self.name} failed: {error}.", remedy="Check the server, and try again."
+                ) from error
+            yield from read_video(path, self.width, self.height, self.fps, Limits.from_settings(get_settings()))
+
+    def _fetch(self, request: GenerationRequest, path: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
+        videos = self._client.videos
+        # The types name one provider's choices; servers have their own.
+        video = videos.create(
+            prompt=request.prompt,
+            model=self._model,
+            seconds=f"{round(request.seconds or DEFAULT_SECONDS)}",  # type: ignore[arg-type]
+            size=f"{self.width}x{self.height}",  # type: ignore[arg-type]
+        )
+        while video.status in ("queued", "in_progress"):
+            if cancelled():
+                raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
+            time.sleep(POLL_SECONDS)
+            video = videos.retrieve(video.id)
+            on_progress(max(1, video.progress or 0), 100)
+        if video.status != "completed":
+            reason = video.error.message if video.error else video.status
+            raise GenerationError(f"{self.name} failed: {reason}.", remedy="Change the request, or try again.")
+        videos.download_content(video.id).write_to_file(path)

@@ -1,0 +1,81 @@
+"""The networks of the bundled model with the weights inside the package, and the plainest way to use them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import as_file, files
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from countermark.core.errors import WeightsError
+from generator.dit.autoencoder import STRIDE, Autoencoder
+from generator.dit.flow import sample
+from generator.dit.judge import Judge
+from generator.dit.locator import Locator
+from generator.dit.planner import Planner, make_plan
+from generator.dit.text import WORDS
+from generator.dit.transformer import TransformerConfig, VideoTransformer, group_plan
+
+SIDE = 256
+LATENT_FRAMES = 7  # 25 frames, 2.08 s: the length the model was trained on
+
+
+def _load(name: str, model: torch.nn.Module) -> None:
+    resource = files("generator") / "weights" / f"{name}.safetensors"
+    try:
+        with as_file(resource) as path:
+            model.load_state_dict(load_file(path))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"The weights of the bundled {name} cannot be loaded: {error}.", remedy="Install countermark again."
+        ) from error
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The networks of the bundled model, on one device."""
+
+    planner: Planner
+    transformer: VideoTransformer
+    autoencoder: Autoencoder
+    judge: Judge
+    locator: Locator
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return self.autoencoder.basis.device
+
+
+@cache
+def load_networks() -> Networks:
+    """The networks with the weights inside the package. Raises `WeightsError`."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    networks = Networks(
+        Planner(WORDS), VideoTransformer(TransformerConfig(words=WORDS)), Autoencoder(), Judge(), Locator()
+    )
+    for field in fields(networks):
+        network = getattr(networks, field.name)
+        _load(field.name, network)
+        network.eval().to(device)
+    return networks
+
+
+def sample_latents(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> Iterator[Tensor]:
+    """Plan and sample a batch of clips for ``words`` int64 [B, L]; yields the clean latents [B, 7, C, 16, 16] of every
+    step. Noise is drawn on the CPU, so that a seed means the same on every device.
+    """
+    plan = group_plan(make_plan(networks.planner, words, seed=seed))
+    shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
+    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(words.device)
+
+    def network(noisy: Tensor, level: Tensor, told: Tensor) -> Tensor:
+        clean: Tensor = networks.transformer(noisy, level, told, plan.repeat(len(noisy) // len(plan), 1, 1, 1))
+        return clean
+
+    return sample(network, noise, words, steps=steps, guidance=guidance)

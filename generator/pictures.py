@@ -1,0 +1,109 @@
+"""Given files as frames of the model's size and rate.
+
+Videos are decoded by `countermark.core.media` in its confined child. Still pictures are decoded by Pillow in a child
+process of their own with limits on time and memory, for the same reason: the bytes are a stranger's.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from countermark.core.errors import MediaError, MediaLimitError
+from countermark.core.media import Limits, VideoReader
+from generator.model import RGB
+
+STILL_FORMATS = ("PNG", "JPEG", "WEBP")
+_MEMORY = 2 * 1024**3
+_SECONDS = 30
+
+
+def is_still(path: Path) -> bool:
+    """Whether the file begins like a PNG, JPEG or WebP picture."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return False
+    return head[:4] == b"\x89PNG" or head[:3] == b"\xff\xd8\xff" or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+
+
+def fitted(image: Image.Image, width: int, height: int) -> RGB:
+    """``image`` scaled to cover ``width`` x ``height``, what is over cut off evenly: uint8 [height, width, 3]."""
+    whole = image.convert("RGB")
+    if whole.size != (width, height):
+        whole = ImageOps.fit(whole, (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(whole)
+
+
+def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
+    """A picture as one frame, uint8 [1, height, width, 3], upright as its EXIF orientation says.
+
+    Raises `MediaError` for what is no PNG, JPEG or WebP picture, `MediaLimitError` for one over the limits.
+    """
+    command = [sys.executable, "-m", __name__, str(path), str(width), str(height), str(limits.max_pixels)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise MediaLimitError(f"{path} takes too long to decode.", remedy="Give a smaller picture.") from None
+    if done.returncode == 3:
+        cause = f"{path} has more than {limits.max_pixels} pixels or needs too much memory."
+        raise MediaLimitError(cause, remedy="Give a smaller picture, or raise COUNTERMARK_MAX_PIXELS.")
+    if done.returncode or len(done.stdout) != width * height * 3:
+        cause = f"{path} is not a picture that can be read."
+        raise MediaError(cause, remedy=f"Give a complete picture as {', '.join(STILL_FORMATS)}.")
+    return np.frombuffer(done.stdout, np.uint8).reshape(1, height, width, 3)
+
+
+def read_video(path: Path, width: int, height: int, fps: Fraction, limits: Limits) -> Iterator[RGB]:
+    """A video at another size and rate, in chunks of R'G'B' frames; at each moment the frame that is then shown.
+
+    Raises `MediaError` or `MediaLimitError`.
+    """
+    with VideoReader(path, limits) as reader:
+        start: int | None = None
+        due = 0
+        last: RGB | None = None
+        for frames in reader:
+            out: list[RGB] = []
+            for pts, rgb in zip(frames.pts.tolist(), frames.to_rgb(), strict=True):
+                start = pts if start is None else start
+                begins = (pts - start) * reader.info.time_base * fps
+                while last is not None and due < begins:
+                    out.append(last)
+                    due += 1
+                upright = np.rot90(rgb, reader.info.rotation // 90)
+                last = fitted(Image.fromarray(upright[:, ::-1] if reader.info.mirrored else upright), width, height)
+            if out:
+                yield np.stack(out)
+        if last is not None:
+            yield last[None]
+
+
+def _decode(path: str, width: int, height: int, max_pixels: int) -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        with Image.open(path, formats=STILL_FORMATS) as image:
+            if image.width * image.height > max_pixels:
+                return 3
+            sys.stdout.buffer.write(fitted(ImageOps.exif_transpose(image), width, height).tobytes())
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+        return 3
+    except (OSError, SyntaxError, ValueError):
+        return 4
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_decode(sys.argv[1], *map(int, sys.argv[2:])))

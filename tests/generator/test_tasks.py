@@ -1,0 +1,121 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from countermark.core.errors import UsageError
+from generator.request import MAX_SECONDS, Condition, GenerationRequest, Shot
+from generator.tasks import DEFAULT_STRENGTH, read_storyboard, request_for
+
+PROMPT = "a red ball over the sea"
+
+
+@pytest.fixture
+def files(tmp_path) -> dict[str, Path]:
+    """A picture, two files that are none, and a storyboard."""
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "still.png")
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"\0" * 64)
+    board = "- prompt: a red ball\n- {prompt: it bounces, seconds: 2, transition: blend}\n"
+    (tmp_path / "board.yaml").write_text(board)
+    names = {"image": "still.png", "a": "a.mp4", "b": "b.mp4", "board": "board.yaml"}
+    return {key: tmp_path / name for key, name in names.items()}
+
+
+def test_every_task_is_a_list_of_conditions(files):
+    image, a, b = files["image"], files["a"], files["b"]
+
+    def conditions(**options: object) -> tuple[Condition, ...]:
+        return request_for(PROMPT, **options).conditions
+
+    assert conditions() == ()
+    assert conditions(image=image) == (Condition(path=image, still=True),)
+    assert conditions(extend=a) == conditions(extend=a, direction="forward") == (Condition(path=a, at="start"),)
+    assert conditions(extend=str(a), direction="backward") == (Condition(path=a, at="end"),)
+    assert conditions(blend=(a, b)) == (Condition(path=a, at="start"), Condition(path=b, at="end"))
+    (edited,) = conditions(edit=a)
+    assert (edited.at, edited.strength) == ("whole", pytest.approx(1 - DEFAULT_STRENGTH))
+
+
+def test_tasks_have_names(files):
+    image, a, b, board = files["image"], files["a"], files["b"], files["board"]
+    options = {
+        "text": {},
+        "image": {"image": image},
+        "extend": {"extend": a},
+        "blend": {"blend": (a, b)},
+        "edit": {"edit": a, "strength": 0.5},
+        "storyboard": {"storyboard": board},
+    }
+    assert {name: request_for(PROMPT, **given).task for name, given in options.items()} == {n: n for n in options}
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        ({"image": "image", "extend": "a"}, "image and extend are different tasks"),
+        ({"edit": "a", "storyboard": "board"}, "edit and storyboard"),
+        ({"direction": "backward"}, "direction belongs to extend"),
+        ({"strength": 0.5}, "strength belongs to edit"),
+        ({"edit": "a", "strength": 1.5}, "between 0 and 1"),
+        ({"edit": "a", "seconds": 3}, "keeps the length"),
+        ({"storyboard": "board", "seconds": 3}, "seconds of every shot"),
+        ({"image": "image", "loop": True}, "loop"),
+        ({"extend": "a", "direction": "backward", "loop": True}, "loop"),
+        ({"image": "a"}, "not a picture"),
+        ({"extend": "image"}, "not a video"),
+        ({"extend": Path("missing.mp4")}, "missing.mp4 is not a file"),
+        ({"seconds": MAX_SECONDS + 1}, "seconds"),
+        ({"steps": 0}, "steps"),
+        ({"guidance": 0.5}, "guidance"),
+    ],
+)
+def test_options_that_make_no_sense_are_the_callers_error(files, options, message):
+    given = {name: files.get(value, value) if isinstance(value, str) else value for name, value in options.items()}
+    if options.get("direction"):
+        given["direction"] = options["direction"]
+    with pytest.raises(UsageError, match=message):
+        request_for(PROMPT, **given)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"conditions": [Condition(path="a", at="start"), Condition(path="b", at="start")]},
+        {"conditions": [Condition(path="a", at="end", still=True)]},
+        {"conditions": [Condition(path="a", strength=0.5)]},
+        {"shots": [Shot(prompt="a ball")], "loop": True},
+        {"shots": [Shot(prompt="a ball", seconds=40), Shot(prompt="a ball", seconds=40)]},
+    ],
+)
+def test_a_request_that_contradicts_itself_cannot_be_made(fields):
+    with pytest.raises(ValidationError):
+        GenerationRequest(prompt=PROMPT, **fields)
+
+
+@pytest.mark.parametrize(
+    "text,message",
+    [
+        ("", "not a storyboard"),
+        ("[]", "no shots"),
+        ("prompt: one", "not a storyboard"),
+        ("- prompt: a\n  seconds: 0", "seconds"),
+        ("- prompt: a\n  camera: left", "camera"),
+        ("- {prompt: a, transition: dissolve}", "transition"),
+        ("- [", "not YAML"),
+        ("- !!python/object/apply:os.system [ls]", "not YAML"),
+        ("&a [" + "*a," * 40000 + "]", "over"),
+    ],
+)
+def test_a_storyboard_that_is_none_is_the_callers_error(tmp_path, text, message):
+    path = tmp_path / "board.yaml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        read_storyboard(path)
+
+
+def test_all_texts_of_a_request_are_for_the_policy(files):
+    request = request_for("", storyboard=files["board"], negative_prompt="a cat")
+    assert request.texts == ("a red ball", "it bounces", "a cat")
