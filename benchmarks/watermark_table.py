@@ -54,8 +54,8 @@ def page(records: Sequence[Record], attacks: dict[str, Sequence[Attack]], comman
         f"Made by `{command}`.",
         "",
         "Bit accuracy is the mean over clips of the share of right bits in the likeliest message (coin tosses where",
-        "there is none; the 16 bits of ours that follow from the key are not counted). A word error is a message that was",
-        "not read, or not exactly; its 95 % interval is Wilson's.",
+        "there is none; the 16 bits of ours that follow from the key are not counted). A word error is a message that",
+        "was not read, or not exactly; its 95 % interval is Wilson's.",
         "Video Seal's published figures are its authors', for 128 bits on 72 HD frames of other clips; every other",
         "column was measured in one run on the same clips. n is the number of clips where it is not that of the table.",
     ]
