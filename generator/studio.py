@@ -18,7 +18,9 @@ from countermark.core.media import Frames, VideoSpec
 from countermark.core.settings import Settings, get_settings
 from generator.model import OnProgress, VideoModel
 from generator.request import GenerationRequest
-from policy import Decision, check, load_policy
+from policy import Decision
+from policy.gate import admit
+from policy.vision import Watch
 from provenance.origin import Origin
 from provenance.seal import SealedVideo, check_destination, seal
 
@@ -66,12 +68,12 @@ class Studio:
     ) -> GeneratedVideo:
         """Generate ``request`` into the new file ``output``.
 
-        Raises `RefusedByPolicyError` when the policy blocks the prompt or wants a human to look at it, and whatever
-        the model or `provenance.seal.seal` raise; then there is no file.
+        Raises `RefusedByPolicyError` when the policy blocks the prompt or wants a human to look at it, `WithheldError`
+        when it withholds the frames, and whatever the model or `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
-        decision = check(request.prompt, policy=load_policy(self._settings.policy_file))
+        decision = admit(request.prompt, settings=self._settings)
         on_step("policy", f"{decision.action}: {decision.reason}")
         if decision.action not in ("allow", "rewrite"):
             raise RefusedByPolicyError(decision)
@@ -92,7 +94,7 @@ class Studio:
             policy=decision.model_dump(mode="json"),
         )
         sealed = seal(
-            _frames(model, request, on_progress),
+            _frames(model, request, on_progress, Watch(decision, float(model.fps), self._settings)),
             spec,
             output,
             origin=origin,
@@ -118,8 +120,8 @@ def _bundled_model() -> VideoModel:
     return BundledModel()
 
 
-def _frames(model: VideoModel, request: GenerationRequest, on_progress: OnProgress) -> Iterator[Frames]:
+def _frames(model: VideoModel, request: GenerationRequest, on_progress: OnProgress, watch: Watch) -> Iterator[Frames]:
     first = 0
-    for rgb in model.sample(request, on_progress=on_progress):
+    for rgb in watch.over(model.sample(request, on_progress=on_progress)):
         yield Frames.from_rgb(rgb, pts=np.arange(first, first + len(rgb), dtype=np.int64))
         first += len(rgb)

@@ -9,35 +9,22 @@ import signal
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 import countermark
 from countermark.cli import pages
 from countermark.cli.failures import DEBUG, failure_from, show_failure
+from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, Outcome
 from countermark.cli.page import Page, Row, show
+from countermark.cli.policy import check_file, policy, review
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-YES, NEGATIVE, INTERRUPTED = 0, 1, 130
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command has to say: the model for ``--json`` or the page for people, and the exit code."""
-
-    page: Page
-    exit_code: int = YES
-    result: BaseModel | None = None
-    as_json: bool = False
 
 
 class _StoppedError(BaseException):
@@ -57,6 +44,8 @@ app = typer.Typer(
 )
 weights = typer.Typer(help="Model weights that are not part of the installation.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
+app.add_typer(policy, name="policy")
+app.add_typer(review, name="review")
 
 Prompt = Annotated[str, typer.Argument(help="What the video shows, in English or Chinese.", show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
@@ -133,14 +122,26 @@ def screen(
 
 
 @app.command()
-def check(prompt: Prompt, as_json: AsJson = False) -> Outcome:
-    """Ask the policy about a prompt, without generating anything.
+def check(
+    prompt: Annotated[str | None, typer.Argument(help="What the video shows.", show_default=False)] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="One prompt a line, or JSON lines; - is stdin.")
+    ] = None,
+    audience: Annotated[str, typer.Option(help="Whose thresholds hold.")] = "general",
+    as_json: AsJson = False,
+) -> Outcome:
+    """Ask the policy about a prompt, or about every prompt of a file, without generating anything.
 
-    Exits with 3 when the prompt is refused or a person would have to look at it first.
+    Exits with 3 when the prompt, or one of the file, is refused or a person would have to look at it first.
     """
+    if (prompt is None) == (file is None):
+        raise UsageError("Give either a prompt or --file.", remedy="See `countermark check --help`.")
+    if file is not None:
+        return check_file(file, audience, as_json)
     with progress("checking"):
-        decision = countermark.check(prompt)
-    code = YES if decision.action in ("allow", "rewrite") else PolicyRefusedError.exit_code
+        decision = countermark.check(prompt or "", audience=audience)
+    code = YES if decision.allowed else PolicyRefusedError.exit_code
     return Outcome(pages.decision_page(decision), code, decision, as_json)
 
 
