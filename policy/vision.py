@@ -29,6 +29,7 @@ from policy.faces import find_faces
 from policy.findings import CategoryScore
 from policy.nudity import nudity_scores
 from policy.records import open_records
+from policy.still import is_still, read_still
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
@@ -104,12 +105,9 @@ def check_upload(path: Path, *, settings: Settings, consent: str | None = None) 
     rules = policy.rules.file.vision
     sha256 = _sha256(path)
     person = read_consent(consent, sha256, settings=settings).person if consent else None
-    with VideoReader(path, Limits.from_settings(settings)) as reader:
-        stride = max(1, round(float(reader.info.fps) / rules.frames_per_second))
     sights: list[Sight] = []
-    with VideoReader(path, Limits.from_settings(settings), stride=stride, max_frames=_MOST_FRAMES) as reader:
-        for frames in reader:
-            sights += look(frames.to_rgb(), policy=policy, settings=settings, faces=True)
+    for pictures in _pictures(path, rules.frames_per_second, settings):
+        sights += look(pictures, policy=policy, settings=settings, faces=True)
     findings = _findings(policy, sights, strict=True)  # uploads are judged more strictly than text
     faces = max((sight.faces or 0 for sight in sights), default=0)
     if faces and not person:
@@ -224,6 +222,19 @@ def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
         _embedded.clear()
         _embedded[key] = embed_sentences(tower, sentences)
     return _embedded[key]
+
+
+def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:
+    """What is looked at of an upload: a still picture, or some frames of a video."""
+    if is_still(path):
+        yield read_still(path, settings)[None]
+        return
+    limits = Limits.from_settings(settings)
+    with VideoReader(path, limits) as reader:
+        stride = max(1, round(float(reader.info.fps) / per_second))
+    with VideoReader(path, limits, stride=stride, max_frames=_MOST_FRAMES) as reader:
+        for frames in reader:
+            yield frames.to_rgb()
 
 
 def _sha256(path: Path) -> str:

@@ -9,13 +9,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from countermark.core.encoders import clip_text
-from countermark.core.errors import UsageError, WeightsError
+from countermark.core.errors import MediaError, MediaLimitError, UsageError, WeightsError
 from countermark.core.settings import Settings
 from policy import check, load_policy, vision
 from policy.consent import issue_consent, read_consent
 from policy.faces import find_faces
 from policy.nudity import nudity_scores
 from policy.records import open_records
+from policy.still import read_still
 from policy.vision import Sight, Watch, WithheldError, check_upload
 
 
@@ -89,6 +90,24 @@ def test_an_upload_with_a_face_needs_consent(home: Settings, tmp_path: Path, mon
         read_consent(token[:-1] + ("0" if token[-1] != "0" else "1"), digest, settings=home)
     with pytest.raises(UsageError, match="ended"):
         read_consent(issue_consent(digest, "Ada", settings=home, days=1e-9), digest, settings=home)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_still_pictures_are_examined_in_a_child_process(home: Settings, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "upload"
+    Image.fromarray(drawing(1200)).save(path, kind)
+    assert read_still(path, home).shape == (1024, 1024, 3)
+    assert check_upload(path, settings=home).frames == 1
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(MediaError):
+        check_upload(path, settings=home)
+
+
+def test_pictures_beyond_the_limits_are_refused(home: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("1", (3000, 3000)).save(path)
+    with pytest.raises(MediaLimitError, match="pixels"):
+        read_still(path, home.model_copy(update={"max_pixels": 1_000_000}))
 
 
 def test_what_a_picture_shows_counts_for_the_prompt_beside_it() -> None:
