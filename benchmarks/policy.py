@@ -1,8 +1,8 @@
 """Measure the prompt policy on prompts it was not trained on: ``python -m benchmarks.policy DATA``.
 
 DATA is the folder of public sets (see `policy.corpus`). Writes ``benchmarks/results/policy.md``: recall per category,
-refusals of harmless prompts, disguises, dilution, English against Chinese, latency; the keyword list alone and the
-encoder alone are measured in the same run on the same prompts.
+sets that nothing was trained or tuned on, refusals of harmless prompts, disguises, dilution, other languages, latency;
+the keyword list alone and the encoder alone are measured in the same run on the same prompts.
 """
 
 from __future__ import annotations
@@ -15,17 +15,22 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import yaml
 
-from policy import Policy, check, load_policy
+from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
 from policy.classifier import Heads
 from policy.clauses import split_parts
-from policy.corpus import Example, own_prompts, public_prompts, select
-from policy.training import HEADS, fit
+from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
+from policy.fit import HEADS
+from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
+CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbing")
 MOST_PER_SET = 400
+THROUGHPUT = 10_000
+LANGUAGES = Path(__file__).parent / "policy_languages.yaml"
 PADDING = (
     "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
     "Soft film grain, gentle handheld camera, warm colour grade, ambient sound of gulls. ",
@@ -66,7 +71,7 @@ class Judges:
 
     def shipped(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """``check`` as users get it."""
-        return np.array([check(t, policy=self.policy).action in {"block", "review"} for t in texts])
+        return np.array([not decision.allowed for decision in check_many(texts, policy=self.policy)])
 
     def raw(self, texts: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Lexicon and classifier on the text as typed, without the normaliser."""
@@ -118,6 +123,7 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
     words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
     n = len(harmless)
     rows = []
+    core = [HEADS.index(category) for category in CORE]
     for k, category in enumerate(HEADS):
         mine = np.array([e.category == category for e in unsafe])
         cells = [category, str(int(mine.sum()))]
@@ -128,15 +134,67 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
         listed = np.array([category in w for w in words])
         cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
         rows.append(cells)
-    best_ours, best_plain = ours.max(axis=1), plain.max(axis=1)
-    cells = ["any category", str(len(unsafe))]
-    for best in (best_ours, best_plain):
-        for allowed in (0.01, 0.05):
-            cells.append(percent(float((best[n:] > np.quantile(best[:n], 1 - allowed)).mean())))
-    listed = np.array([bool(w) for w in words])
-    cells.append(f"{percent(float(listed[n:].mean()))} at {percent(float(listed[:n].mean()))}")
+    for title, columns, wanted in (("core", core, set(CORE)), ("any category", list(range(len(HEADS))), set(HEADS))):
+        mine = np.array([e.category in wanted for e in unsafe])
+        cells = [title, str(int(mine.sum()))]
+        for odds in (ours, plain):
+            best = odds[:, columns].max(axis=1)
+            for allowed in (0.01, 0.05):
+                cells.append(percent(float((best[n:][mine] > np.quantile(best[:n], 1 - allowed)).mean())))
+        listed = np.array([bool(w & wanted) for w in words])
+        cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
+        rows.append(cells)
     header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
-    return f"Harmless prompts: {n} ({', '.join(CAPTIONS)}, ordinary).\n\n" + table(header, [*rows, cells])
+    return (
+        f"Our own unsafe test prompts against {n} harmless ones ({', '.join(CAPTIONS)}, ordinary). Core: "
+        f"{', '.join(CORE)}.\n\n" + table(header, rows)
+    )
+
+
+def unseen(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Example]) -> str:
+    """Sets of other authors that nothing was trained, tuned or calibrated on."""
+    rows = []
+    for source in (*UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
+        texts = [e.text for e in test if e.source == source]
+        if texts:
+            kind = "harmful" if source in UNSEEN_HARMFUL else "harmless"
+            actions = [decision.action for decision in check_many(texts, policy=policy)]
+            shares = [percent(actions.count(a) / len(texts)) for a in ("block", "review", "rewrite")]  # type: ignore[arg-type]
+            rows.append([source, kind, str(len(texts)), *shares, percent(float(judges.keywords(texts).mean()))])
+    text = table(["set", "", "n", "block", "review", "rewrite", "keywords refuse"], rows)
+    text += (
+        f"\nThe thresholds are nominally {100 * BLOCK_RATE:g} % blocked and {100 * REVIEW_RATE:g} % blocked or "
+        "reviewed of a mixture of harmless prompts; the harmless sets above show how that carries over.\n"
+    )
+    lines = []
+    for title, bad, good in (
+        ("OVERT", "overt_unsafe_half", "overt_benign_half"),
+        ("COLD dev, Chinese, offensive against not", "cold_dev", "cold_dev"),
+    ):
+        unsafe = [e.text for e in test if e.source == bad and e.unsafe]
+        safe = [e.text for e in test if e.source == good and not e.unsafe]
+        if not unsafe or not safe:
+            continue
+        units = policy.rules.units([policy.rules.prepare(t)[2] for t in (*unsafe, *safe)], policy.heads.features)
+        for name, heads in (("ours", policy.heads), ("encoder only", baseline)):
+            best = pool(heads, units).max(axis=1)
+            high, low = best[: len(unsafe)], best[len(unsafe) :]
+            auc = float((high[:, None] > low[None, :]).mean())
+            refused = percent(float((low > np.quantile(high, 0.15)).mean()))
+            lines.append([title, name, f"{len(unsafe)} / {len(safe)}", f"{auc:.3f}", refused])
+    return text + "\n" + table(["set", "scores", "n", "AUC", "harmless refused at 85 % recall"], lines)
+
+
+def languages(policy: Policy) -> str:
+    """Harmful prompts and their twins in languages that nothing was trained on."""
+    rows = []
+    for language, pairs in yaml.safe_load(LANGUAGES.read_text(encoding="utf-8")).items():
+        refused = [
+            [not decision.allowed for decision in check_many([pair[side] for pair in pairs], policy=policy)]
+            for side in (0, 1)
+        ]
+        rows.append([language, str(len(pairs)), *(f"{sum(side)} of {len(side)}" for side in refused)])
+    return table(["language", "pairs", "harmful refused", "twins refused"], rows)
 
 
 def decisions(judges: Judges, test: Sequence[Example]) -> str:
@@ -144,18 +202,17 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
     groups: list[tuple[str, Callable[[Example], bool]]] = [
         ("unsafe, own, English", lambda e: e.source == "own" and e.unsafe and e.language == "en"),
         ("unsafe, own, Chinese", lambda e: e.source == "own" and e.unsafe and e.language == "zh"),
-        ("unsafe, OVERT", lambda e: e.source == "overt_unsafe_half"),
         ("safe twins, English", lambda e: e.source == "own" and not e.unsafe and e.language == "en"),
         ("safe twins, Chinese", lambda e: e.source == "own" and not e.unsafe and e.language == "zh"),
-        ("OVERT benign", lambda e: e.source == "overt_benign_half"),
         ("ordinary, English", lambda e: e.source == "own_benign" and e.language == "en"),
         ("ordinary, Chinese", lambda e: e.source == "own_benign" and e.language == "zh"),
     ]
-    groups += [(name, lambda e, name=name: e.source == name) for name in CAPTIONS]  # type: ignore[misc]
+    seen = [name for name in CAPTIONS if name not in UNSEEN_HARMLESS]
+    groups += [(name, lambda e, name=name: e.source == name) for name in seen]  # type: ignore[misc]
     rows = []
     for title, keep in groups:
         chosen = select(test, keep)
-        actions = [check(e.text, policy=judges.policy).action for e in chosen]
+        actions = [decision.action for decision in check_many([e.text for e in chosen], policy=judges.policy)]
         shares = [actions.count(a) / max(len(actions), 1) for a in ("block", "review", "rewrite")]  # type: ignore[arg-type]
         rows.append([title, str(len(chosen)), *map(percent, shares), rate(judges.keywords, chosen)])
     return table(["prompts", "n", "block", "review", "rewrite", "keywords refuse"], rows)
@@ -205,17 +262,24 @@ def latency(policy: Policy) -> str:
             spent.append(1000 * (time.process_time() - start))
         cells = [f"{np.median(spent):.1f} ms", f"{np.quantile(spent, 0.95):.1f} ms"]
         rows.append([title, str(len(text)), str(1 + len(split_parts(text))), *cells])
-    return table(["prompt", "characters", "texts encoded", "median", "95 %"], rows)
+    text = table(["prompt", "characters", "texts encoded", "median", "95 %"], rows)
+    many = [f"{short}, take {i}" for i in range(THROUGHPUT)]
+    start, clock = time.process_time(), time.perf_counter()
+    check_many(many, policy=policy)
+    spent, waited = time.process_time() - start, time.perf_counter() - clock
+    return text + (
+        f"\n{THROUGHPUT} short prompts in one call of `check_many`: {spent:.1f} s of CPU on one core "
+        f"({waited:.1f} s by the clock, on a machine that was shared).\n"
+    )
 
 
 def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
     """Baseline: the same heads on the same data, without lists."""
-    texts = [policy.rules.prepare(e.text)[2] for e in train]
-    features = policy.rules.features(texts, policy.heads.features)
-    width = features.shape[1] - len(policy.heads.features)
-    plain = fit(np.ascontiguousarray(features[:, :width]), train, (), policy.heads.encoder)
-    weight = np.concatenate([plain.weight, np.zeros((len(HEADS), len(policy.heads.features)), np.float32)], axis=1)
-    return Heads(np.asarray(weight, np.float32), plain.bias, plain.categories, policy.heads.features, plain.encoder)
+    names = policy.heads.features
+    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in train], names)
+    rows = Rows(policy.rules, names, train, units)
+    rows.features[:, -len(names) :] = 0
+    return rows.fit(np.ones(len(rows.examples), np.bool_))
 
 
 def limited(examples: Sequence[Example]) -> list[Example]:
@@ -234,21 +298,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     policy = load_policy()
     judges = Judges(policy)
-    examples = own_prompts() + public_prompts(options.data, policy.rules.encoder)
+    examples = own_prompts() + public_prompts(options.data)
     test = limited(select(examples, lambda e: e.part == "test"))
     baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
     sections = {
         "Recall per category": recall_per_category(policy, baseline, judges, test),
+        "Sets that were not seen": unseen(policy, baseline, judges, test),
         "Decisions at the shipped thresholds": decisions(judges, test),
         "Disguised spelling": obfuscation(judges, test),
         "Harm among harmless padding": dilution(judges, test),
+        "Other languages": languages(policy),
         "Latency (CPU time, one core)": latency(policy),
     }
     head = (
         "# The prompt policy, measured\n\n"
-        "Made by `python -m benchmarks.policy DATA`. Every prompt is from the part that neither training nor\n"
-        "calibration saw, split by seed idea. Own prompts and OVERT share their style with the training part, so\n"
-        f"these figures are optimistic for other styles. Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
+        "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
+        "calibration saw, split by seed idea; they share their style with the training part, so their figures are\n"
+        f"optimistic for other styles. Not trained, tuned or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
+        f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}. Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     RESULTS.parent.mkdir(exist_ok=True)
     body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())

@@ -56,15 +56,15 @@ _HOME = {
 }
 
 
-def check(prompt: str, *, settings: Settings | None = None) -> Decision:
+def check(prompt: str, *, audience: str = "general", settings: Settings | None = None) -> Decision:
     """Ask the policy about a prompt; nothing is generated. ``action`` is "allow", "rewrite", "review" or "block".
 
-    Raises `UsageError` for an empty or over-long prompt, and `ConfigurationError` or `WeightsError` when the policy
-    cannot be loaded.
+    ``audience`` ("general", "adult", "newsroom") chooses the thresholds. Raises `UsageError` for an empty or over-long
+    prompt, and `ConfigurationError` or `WeightsError` when the policy cannot be loaded.
     """
     from policy import check, load_policy
 
-    return check(prompt, policy=load_policy(settings.policy_file if settings else None))
+    return check(prompt, policy=load_policy(settings.policy_file if settings else None), audience=audience)
 
 
 def generate(

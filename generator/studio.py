@@ -20,7 +20,9 @@ from generator.assembly import assemble
 from generator.backends import BUNDLED, model_named
 from generator.model import RGB, Cancelled, Inputs, OnProgress, VideoModel
 from generator.request import GenerationRequest
-from policy import Decision, check, load_policy
+from policy import Decision
+from policy.gate import admit
+from policy.vision import Watch
 from provenance.origin import Origin
 from provenance.seal import SealedVideo, check_destination, seal
 
@@ -75,7 +77,7 @@ class Studio:
 
         ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
         Raises `RefusedByPolicyError` when the policy blocks one of the request's texts or wants a human to look at it,
-        and whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
+        `WithheldError` when it withholds the frames, and whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
@@ -96,12 +98,13 @@ class Studio:
             ingredients=tuple(dict.fromkeys(condition.path for condition in request.conditions)),
         )
         notices: list[str] = []
+        watch = Watch(decision, float(model.fps), self._settings)
 
         def sample(inputs: Inputs) -> Iterator[RGB]:
             return model.sample(request, inputs, on_progress=on_progress, on_notice=notices.append, cancelled=cancelled)
 
         sealed = seal(
-            _stamped(assemble(model, request, sample, Limits.from_settings(self._settings))),
+            _stamped(watch.over(assemble(model, request, sample, Limits.from_settings(self._settings)))),
             spec,
             output,
             origin=origin,
@@ -124,11 +127,9 @@ class Studio:
 
         The recorded decision is the one about all of them. A rewrite is carried out text by text.
         """
-        policy = load_policy(self._settings.policy_file)
-        decisions = {text: check(text, policy=policy) for text in request.texts}
-        whole = (
-            check("\n".join(request.texts), policy=policy) if len(decisions) != 1 else next(iter(decisions.values()))
-        )
+        decisions = {text: admit(text, settings=self._settings) for text in request.texts}
+        together = "\n".join(request.texts)
+        whole = decisions[together] if together in decisions else admit(together, settings=self._settings)
         for decision in (*decisions.values(), whole):
             if decision.action not in ("allow", "rewrite"):
                 on_step("policy", f"{decision.action}: {decision.reason}")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from policy.assemble import Policy, load_policy
-from policy.decision import CategoryScore, Decision, check
+from policy.decision import Decision, check, check_many
+from policy.findings import CategoryScore
 
-__all__ = ["CategoryScore", "Decision", "Policy", "check", "load_policy"]
+__all__ = ["CategoryScore", "Decision", "Policy", "check", "check_many", "load_policy"]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
@@ -35,17 +38,31 @@ from policy.schema import (
 
 @dataclass(frozen=True)
 class Units:
-    """Prompts and their parts as rows: ``features`` [R, F], the ``owner`` prompt and the ``penalty`` of each row."""
+    """Prompts and their parts as rows: ``features`` [R, F], the ``owner`` prompt, the ``penalty`` and the ``text`` of
+    each row.
+    """
 
     features: Floats
     owner: npt.NDArray[np.int64]
     penalty: Floats
+    text: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the heads say of one prompt: ``odds`` (log-odds) per category, and the ``part`` of it that scored highest,
+    None for the whole.
+    """
+
+    odds: dict[str, float]
+    part: dict[str, str | None]
 
 
 def pool(heads: Heads, units: Units) -> Floats:
     """Log-odds [N, C] of N prompts: the maximum over the whole and its parts.
 
-    A part is read without its surroundings, so it has to be more certain, by the policy's ``part_penalties``.
+    A part is read without its surroundings, so it has to be more certain: by the policy's ``part_penalty``, and by the
+    logarithm of the number of parts, since the highest of many scores is high by chance alone.
     """
     odds = heads.log_odds(units.features) - units.penalty[:, None]
     out = np.full((int(units.owner[-1]) + 1, len(heads.categories)), -np.inf, np.float32)
@@ -112,10 +129,10 @@ class Rules:
         penalty: list[float] = []
         for i, text in enumerate(texts):
             parts = split_parts(text)
-            flat += [text, *(part.text for part in parts)]
+            flat += [text, *parts]
             owner += [i] * (1 + len(parts))
-            penalty += [0.0, *(self.file.part_penalties[part.kind] for part in parts)]
-        return Units(self.features(flat, names), np.array(owner), np.array(penalty, np.float32))
+            penalty += [0.0] + [self.file.part_penalty + math.log(1 + len(parts))] * len(parts)
+        return Units(self.features(flat, names), np.array(owner), np.array(penalty, np.float32), tuple(flat))
 
     def fold(self, text: str) -> str:
         """The folded form of a text that is already normalised."""
@@ -136,10 +153,22 @@ class Policy:
         """The version its author gave it."""
         return self.rules.file.version
 
-    def log_odds(self, text: str) -> dict[str, float]:
-        """Log-odds per learned category of a prepared text."""
-        odds = pool(self.heads, self.rules.units([text], self.heads.features))[0]
-        return dict(zip(self.heads.categories, odds.tolist(), strict=True))
+    def judge(self, texts: Sequence[str]) -> list[Judgement]:
+        """What the heads say of prepared texts; many at once cost less than one by one."""
+        if not texts:
+            return []
+        units = self.rules.units(texts, self.heads.features)
+        odds = self.heads.log_odds(units.features) - units.penalty[:, None]
+        starts = np.flatnonzero(np.diff(units.owner, prepend=-1)).tolist()
+        out = []
+        for start, stop in pairwise([*starts, len(odds)]):
+            best = odds[start:stop].argmax(axis=0) + start
+            scores = {
+                c: float(odds[row, k]) for k, (c, row) in enumerate(zip(self.heads.categories, best, strict=True))
+            }
+            parts = {c: None if row == start else units.text[row] for c, row in zip(scores, best.tolist(), strict=True)}
+            out.append(Judgement(scores, parts))
+        return out
 
 
 def load_rules(folder: Folder) -> Rules:
@@ -168,8 +197,8 @@ def load_rules(folder: Folder) -> Rules:
     )
 
 
-@cache
-def _load(path: Path) -> Policy:
+def read_policy(path: Path) -> tuple[Policy, Folder]:
+    """Read the policy at ``path`` afresh; raises as `load_policy`."""
     folder = Folder(path)
     rules = load_rules(folder)
     thresholds = folder.read(rules.file.files.thresholds, ThresholdsFile)
@@ -182,17 +211,42 @@ def _load(path: Path) -> Policy:
     for category in (*heads.categories, *thresholds.thresholds):
         if category not in rules.categories or category not in thresholds.thresholds:
             raise _contradiction(f"category {category!r} lacks a threshold or a place in the taxonomy")
-    return Policy(rules, heads, thresholds, folder.sha256)
+    return Policy(rules, heads, thresholds, folder.sha256), folder
+
+
+_Signature = tuple[tuple[int, int], ...]
+_loaded: dict[Path, tuple[Policy, list[Path], _Signature]] = {}
+_loading = Lock()
+
+
+def _signature(paths: Sequence[Path]) -> _Signature:
+    stats = [path.stat() for path in paths]
+    return tuple((stat.st_mtime_ns, stat.st_size) for stat in stats)
 
 
 def load_policy(path: Path | None = None) -> Policy:
-    """Load the policy at ``path`` (default: the setting ``policy_file``, else the bundled policy), once per process.
+    """The policy at ``path`` (default: the setting ``policy_file``, else the bundled policy).
 
-    Raises `ConfigurationError` when a file is missing, malformed or contradicts another, and `WeightsError` when the
-    encoder or the heads are not what they should be. There is no fallback to a lesser policy.
+    It is read once per process, and again as soon as one of its files has changed: a running service follows its
+    policy. Raises `ConfigurationError` when a file is missing, malformed or contradicts another, and `WeightsError`
+    when the encoder or the heads are not what they should be. There is no fallback to an earlier or a lesser policy.
     """
-    chosen = path or get_settings().policy_file or BUNDLED / "policy.yaml"
-    return _load(chosen.resolve())
+    chosen = (path or get_settings().policy_file or BUNDLED / "policy.yaml").resolve()
+    with _loading:
+        if kept := _loaded.get(chosen):
+            policy, paths, signature = kept
+            try:
+                if _signature(paths) == signature:
+                    return policy
+            except OSError:  # a file is gone: reading says which
+                pass
+            del _loaded[chosen]
+        policy, folder = read_policy(chosen)
+        try:
+            _loaded[chosen] = (policy, folder.paths, _signature(folder.paths))
+        except OSError as error:
+            raise _contradiction(f"{error.filename} vanished while it was read") from error
+        return policy
 
 
 def _contradiction(what: str) -> ConfigurationError:

@@ -1,8 +1,8 @@
 """One head per category over a sentence embedding and the lexicon's counts.
 
-A head is logistic regression on [embedding (512) | per lexicon: log counts of strong and weak terms | frames present].
-The words tell the heads what the encoder blurs (a knife, a wound), the frames and the embedding tell them when it is
-harmless; weights for both are learned (`policy.training`).
+The heads read [embedding (512) | per lexicon: log counts of strong and weak terms | frames present] through one hidden
+layer that they share. The words tell them what the encoder blurs (a knife, a wound), the frames and the embedding tell
+them when it is harmless; all weights are learned (`policy.fit`).
 """
 
 from __future__ import annotations
@@ -25,32 +25,37 @@ from policy.lexicon import Contexts, Lexicon, LexiconHits
 Floats = npt.NDArray[np.float32]
 _REMEDY = "Reinstall countermark, or train the heads again with python -m policy.training."
 LIST_SCALE = 6.0  # lets the few list features weigh as much as the 512 of the embedding under one penalty
+_TENSORS = ("hidden", "hidden_bias", "output", "output_bias")
 _METADATA_BYTES = 8  # a safetensors file starts with the length of its JSON header
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Weights of the heads: ``weight`` [C, F], ``bias`` [C], and what their rows and columns mean."""
+    """Hidden layer [H, F] and [H], output [C, H] and [C], and what their rows and columns mean."""
 
-    weight: Floats
-    bias: Floats
+    hidden: Floats
+    hidden_bias: Floats
+    output: Floats
+    output_bias: Floats
     categories: tuple[str, ...]
     features: tuple[str, ...]  # names of the columns after the embedding
     encoder: str
 
     def log_odds(self, features: Floats) -> Floats:
         """Log-odds [N, C] of features [N, F]."""
-        return np.asarray(features @ self.weight.T + self.bias, np.float32)
+        inner = np.maximum(features @ self.hidden.T + self.hidden_bias, 0)
+        return np.asarray(inner @ self.output.T + self.output_bias, np.float32)
 
     def to_bytes(self, notes: dict[str, str]) -> bytes:
-        """The heads as a safetensors file, with ``notes`` in its metadata."""
+        """The heads as a safetensors file in half precision, with ``notes`` in its metadata."""
         metadata = {
             "categories": json.dumps(self.categories),
             "features": json.dumps(self.features),
             "encoder": self.encoder,
             **notes,
         }
-        return save_safetensors({"weight": self.weight, "bias": self.bias}, metadata)
+        tensors = {name: getattr(self, name).astype(np.float16) for name in _TENSORS}
+        return save_safetensors(tensors, metadata)
 
 
 def heads_from_bytes(data: bytes, sha256: str) -> Heads:
@@ -61,16 +66,13 @@ def heads_from_bytes(data: bytes, sha256: str) -> Heads:
         tensors = load_safetensors(data)
         size = int.from_bytes(data[:_METADATA_BYTES], "little")
         metadata = json.loads(data[_METADATA_BYTES : _METADATA_BYTES + size])["__metadata__"]
-        heads = Heads(
-            tensors["weight"],
-            tensors["bias"],
-            tuple(json.loads(metadata["categories"])),
-            tuple(json.loads(metadata["features"])),
-            metadata["encoder"],
-        )
+        hidden, hidden_bias, output, output_bias = (tensors[name].astype(np.float32) for name in _TENSORS)
+        categories, features = tuple(json.loads(metadata["categories"])), tuple(json.loads(metadata["features"]))
+        heads = Heads(hidden, hidden_bias, output, output_bias, categories, features, metadata["encoder"])
     except (SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"The prompt classifier's weights cannot be read: {error}.", remedy=_REMEDY) from error
-    if heads.weight.shape[0] != len(heads.categories) or not np.isfinite(heads.weight).all():
+    fits = hidden.ndim == output.ndim == 2 and output.shape == (len(categories), hidden.shape[0])
+    if not fits or not all(np.isfinite(t).all() for t in (hidden, hidden_bias, output, output_bias)):
         raise WeightsError("The prompt classifier's weights contradict their description.", remedy=_REMEDY)
     return heads
 

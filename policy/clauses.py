@@ -7,22 +7,12 @@ The classifier therefore takes the maximum over the whole, its sentences and the
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Literal
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])\s*|\s*\n+\s*")
 _CLAUSE_END = re.compile(r"\s*[,;:，；：、…]+\s*|\s+[-–—]{1,2}\s+")
 _MIN_UNITS = 4  # words; shorter pieces join their neighbour
 _HAN_PER_WORD = 1.75
 MAX_PARTS = 24
-
-
-@dataclass(frozen=True)
-class Part:
-    """A piece of a prompt that is read by itself."""
-
-    text: str
-    kind: Literal["sentence", "clause"]
 
 
 def _units(clause: str) -> float:
@@ -44,7 +34,7 @@ def _pieces(text: str, end: re.Pattern[str], glue: str) -> list[str]:
     return out
 
 
-def split_parts(text: str) -> list[Part]:
+def split_parts(text: str) -> list[str]:
     """Sentences and clauses of ``text``; empty when it is a single clause.
 
     Beyond `MAX_PARTS` sentences, neighbours are merged, and clauses are left out: nothing goes unread.
@@ -52,9 +42,9 @@ def split_parts(text: str) -> list[Part]:
     sentences = _pieces(text, _SENTENCE_END, " ")
     size = -(-len(sentences) // MAX_PARTS)
     sentences = [" ".join(sentences[i : i + size]) for i in range(0, len(sentences), size or 1)]
-    parts = [Part(s, "sentence") for s in sentences] if len(sentences) > 1 else []
+    parts = list(sentences) if len(sentences) > 1 else []
     for sentence in sentences:
         clauses = _pieces(sentence, _CLAUSE_END, ", ")
         if len(clauses) > 1 and len(parts) + len(clauses) <= MAX_PARTS:
-            parts += [Part(c, "clause") for c in clauses]
+            parts += clauses
     return parts

@@ -1,8 +1,8 @@
 """Labelled prompts for training and measuring, and the split between the two.
 
 Two sources: public sets in a folder given by the caller (never part of this repository), and our own prompts in
-``policy/data/prompts``. The split is by seed idea: an unsafe prompt, its safe twin and their translations share a
-``seed`` and always fall on the same side. Near-duplicates in public sets are grouped the same way.
+``policy/data/prompts``. The split is by seed idea: an unsafe prompt, its safe twin, their translations and every
+prompt close to one of them share a ``seed`` and always fall on the same side.
 """
 
 from __future__ import annotations
@@ -23,22 +23,11 @@ from policy.schema import BUNDLED
 
 Part = Literal["train", "calibration", "test"]
 PROMPTS = BUNDLED / "prompts"
-_NEAR = 0.8  # cosine from which two prompts of a public set count as one seed idea
+_NEAR = 0.85  # cosine from which two prompts count as one seed idea
 _FOLDS = 20
 
 # Public labels to our categories. A label that mixes several of ours is left out: a wrong label teaches more than none.
 _LABELS = {
-    "overt_unsafe_half": {
-        "violence": "graphic_violence",
-        "self_harm": "self_harm",
-        "illegal_activities": "illicit",
-        "unethical": "illicit",
-        "privacy_public": "privacy",
-        "privacy_individual": "privacy",
-        "copyright_violations": "intellectual_property",
-        "discrimination": "hate",
-        "sexual_content": "sexual",
-    },
     "ailuminate_demo_en": {
         "hate": "hate",
         "ip": "intellectual_property",
@@ -64,8 +53,11 @@ _LABELS = {
         "Sexual content": "sexual",
     },
 }
-_BENIGN = ("overt_benign_half", "coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en")
-_ONLY_TEST = ("t2v_compbench",)
+_BENIGN = ("coco10k", "partiprompts")
+UNSEEN_HARMLESS = ("overt_benign_half", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
+UNSEEN_HARMFUL = ("overt_unsafe_half", "advbench", "malicious_instruct")
+UNSEEN_MIXED = ("cold_dev",)
+"""Sets that nothing is trained, tuned or calibrated on."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +96,7 @@ def own_prompts(folder: Path = PROMPTS) -> list[Example]:
     return [replace(e, part=_part(e.seed, test=5, calibration=3 if e.source == "own_benign" else 0)) for e in out]
 
 
-def public_prompts(folder: Path, encoder: TextEncoder) -> list[Example]:
+def public_prompts(folder: Path) -> list[Example]:
     """The public sets found in ``folder``; raises `UsageError` when none is there."""
     out: list[Example] = []
     for name, mapping in _LABELS.items():
@@ -112,26 +104,19 @@ def public_prompts(folder: Path, encoder: TextEncoder) -> list[Example]:
             category = mapping.get(row["categories"][0])
             if row["label"] == 1 and category:
                 out.append(Example(row["text"], True, category, row["lang"], name, f"{name}/{row['id']}"))
-    for name in (*_BENIGN, *_ONLY_TEST):
+    for name in _BENIGN:
         for row in _rows(folder, name):
-            category = row["categories"][0] if name == "overt_benign_half" else None
-            out.append(Example(row["text"], False, category, row["lang"], name, f"{name}/{row['id']}"))
+            seed = f"{name}/{row['id']}"
+            part = _part(seed, test=6, calibration=6)
+            out.append(Example(row["text"], False, None, row["lang"], name, seed, part))
+    for name in (*UNSEEN_HARMLESS, *UNSEEN_HARMFUL, *UNSEEN_MIXED):
+        for row in _rows(folder, name):
+            if row["label"] is not None:
+                seed = f"{name}/{row['id']}"
+                out.append(Example(row["text"], row["label"] == 1, None, row["lang"], name, seed, "test"))
     if not out:
         raise UsageError(f"No data set was found in {folder}.", remedy="Give the folder that holds the *.jsonl sets.")
-    overt = [i for i, e in enumerate(out) if e.source.startswith("overt")]
-    for i, seed in zip(overt, near_groups([out[i].text for i in overt], encoder), strict=True):
-        out[i] = replace(out[i], seed=f"overt/{seed}")
-    return [replace(e, part=_public_part(e)) for e in out]
-
-
-def _public_part(example: Example) -> Part:
-    if example.source in _ONLY_TEST:
-        return "test"
-    if example.source.startswith("overt"):
-        return _part(example.seed, test=6, calibration=0)
-    if example.unsafe:
-        return "train"
-    return _part(example.seed, test=6, calibration=6)
+    return out
 
 
 def _rows(folder: Path, name: str) -> Iterable[dict[str, Any]]:

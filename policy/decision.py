@@ -5,42 +5,33 @@ Order of precedence: refusal > human review > rewriting > allowing with a strict
 
 from __future__ import annotations
 
+import base64
 import hashlib
-import math
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import UsageError
-from policy.assemble import Policy, load_policy
+from policy.assemble import Judgement, Policy, load_policy
+from policy.findings import CategoryScore, Graded, assess, in_order
 from policy.gazetteer import Entity
+from policy.guard import Guard
 from policy.language import Language, identify
-from policy.lexicon import LexiconHits
 from policy.normalise import Normalised
-from policy.schema import Threshold
+from policy.schema import DEFAULT_AUDIENCE, Audience
 
 Action = Literal["allow", "rewrite", "review", "block"]
-Source = Literal["lexicon", "classifier", "rule", "gazetteer", "normaliser"]
-Level = Literal["block", "review", "strict", "none"]
-
-
-class CategoryScore(BaseModel):
-    """One finding. ``score`` is compared with ``threshold``; ``span`` quotes the words that caused it, if words did."""
-
-    model_config = ConfigDict(frozen=True)
-
-    category: str
-    score: float
-    threshold: float
-    source: Source
-    span: str | None = None
+_BATCH = 512  # prompts that are judged together
 
 
 class Decision(BaseModel):
     """What the policy decided about one prompt, and why.
 
     ``categories`` lists the findings that reached a threshold, the decisive one first. ``output_check`` is "strict"
-    when the frames of an allowed prompt need the stricter check. ``reason`` is in the prompt's language.
+    when the frames of an allowed prompt need the stricter check. ``reason`` is in the prompt's language. Whoever wants
+    the decision looked at again quotes ``appeal_id``: the same prompt under the same policy has the same. ``report``
+    says that the operator has to report the attempt.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -57,30 +48,106 @@ class Decision(BaseModel):
     policy_sha256: str
     rewritten_prompt: str | None = None
     support_message: str | None = None
+    audience: str = DEFAULT_AUDIENCE
+    appeal_id: str
+    report: bool = False
+
+    @property
+    def allowed(self) -> bool:
+        """True when something may be generated."""
+        return self.action in {"allow", "rewrite"}
 
 
-def check(prompt: str, *, policy: Policy | None = None) -> Decision:
+def check(
+    prompt: str,
+    *,
+    policy: Policy | None = None,
+    audience: str = DEFAULT_AUDIENCE,
+    shift: float = 0.0,
+    shown: Mapping[str, float] | None = None,
+    guard: Guard | None = None,
+) -> Decision:
     """Decide about ``prompt`` (default policy: `load_policy`).
 
-    Raises `UsageError` for an empty or over-long prompt, `ConfigurationError` or `WeightsError` when the policy cannot
-    be loaded: a prompt is never allowed because something was missing.
+    ``audience`` chooses the thresholds; ``shift`` (log-odds, negative is stricter) moves them, as `policy.gate` does
+    for users under watch; ``shown`` is what a picture beside the prompt adds to each category (`policy.vision`);
+    ``guard`` is an external model whose verdict counts too.
+
+    Raises `UsageError` for an empty or over-long prompt or an unknown audience, `ConfigurationError` or `WeightsError`
+    when the policy cannot be loaded, `GuardError` when the guard gives no verdict: a prompt is never allowed because
+    something was missing.
     """
     policy = policy or load_policy()
-    rules = policy.rules
-    limit = rules.file.max_characters
+    rules_for = _audience(policy, audience)
+    prepared = _prepare(policy, prompt)
+    judgement = policy.judge([prepared[2]])[0]
+    normalised, entities, _ = prepared
+    found = assess(policy, normalised, entities, judgement, audience=rules_for, shift=shift, shown=dict(shown or {}))
+    if guard:
+        found = in_order([*found, *guard.judge(normalised.text, policy)])
+    return _decide(policy, prompt, prepared, found, audience)
+
+
+def check_many(
+    prompts: Sequence[str], *, policy: Policy | None = None, audience: str = DEFAULT_AUDIENCE
+) -> list[Decision]:
+    """Decide about many prompts, judged together in batches; the same decisions as `check` one by one.
+
+    Raises as `check`, for the first prompt that makes no sense.
+    """
+    policy = policy or load_policy()
+    rules_for = _audience(policy, audience)
+    out: list[Decision] = []
+    for start in range(0, len(prompts), _BATCH):
+        batch = prompts[start : start + _BATCH]
+        prepared = [_prepare(policy, prompt) for prompt in batch]
+        judged: list[Judgement] = policy.judge([text for _, _, text in prepared])
+        for prompt, parts, judgement in zip(batch, prepared, judged, strict=True):
+            found = assess(policy, parts[0], parts[1], judgement, audience=rules_for)
+            out.append(_decide(policy, prompt, parts, found, audience))
+    return out
+
+
+def appeal_id(prompt_sha256: str, policy_sha256: str) -> str:
+    """The short name of a decision that a user can quote: 60 bits in base 32."""
+    digest = hashlib.sha256(f"{prompt_sha256} {policy_sha256}".encode()).digest()
+    letters = base64.b32encode(digest).decode()[:12]
+    return "-".join(letters[i : i + 4] for i in range(0, 12, 4))
+
+
+def prompt_digest(prompt: str) -> str:
+    """SHA-256 of a prompt as typed, in hex."""
+    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _audience(policy: Policy, name: str) -> Audience:
+    audiences = policy.rules.file.audiences
+    if name not in audiences:
+        known = ", ".join(sorted(audiences))
+        raise UsageError(f"The policy has no audience {name!r}.", remedy=f"Choose one of: {known}.")
+    return audiences[name]
+
+
+_Prepared = tuple[Normalised, list[Entity], str]
+
+
+def _prepare(policy: Policy, prompt: str) -> _Prepared:
+    limit = policy.rules.file.max_characters
     if not prompt.strip():
         raise UsageError("The prompt is empty.", remedy="Describe the video in a few words.")
     if len(prompt) > limit:
         message = f"The prompt has {len(prompt)} characters; the policy's limit is {limit}."
         raise UsageError(message, remedy="Shorten the prompt.")
-    normalised, entities, text = rules.prepare(prompt)
-    if not normalised.text:
+    prepared = policy.rules.prepare(prompt)
+    if not prepared[0].text:
         raise UsageError("The prompt has no visible characters.", remedy="Describe the video in a few words.")
+    return prepared
 
+
+def _decide(policy: Policy, prompt: str, prepared: _Prepared, graded: list[Graded], audience: str) -> Decision:
+    rules = policy.rules
+    normalised, entities, text = prepared
     language = identify(normalised.text)
-    graded = _assess(policy, normalised, text, entities)
-    order = {"block": 0, "review": 1, "strict": 2, "none": 3}
-    graded.sort(key=lambda item: (order[item[0]], -item[1].score))
     levels = [level for level, _ in graded]
     findings = [finding for _, finding in graded]
     strict = "strict" in levels
@@ -103,12 +170,13 @@ def check(prompt: str, *, policy: Policy | None = None) -> Decision:
     elif strict:
         category = findings[0].category
     support = rules.categories[category].support if category and action in {"block", "review"} else None
+    sha256 = prompt_digest(prompt)
     return Decision(
         action=action,
         category=category,
         categories=findings,
         reason=reason,
-        prompt_sha256=hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest(),
+        prompt_sha256=sha256,
         language=language,
         evasion=list(normalised.signals),
         output_check="strict" if strict else "standard",
@@ -116,72 +184,10 @@ def check(prompt: str, *, policy: Policy | None = None) -> Decision:
         policy_sha256=policy.sha256,
         rewritten_prompt=text if action == "rewrite" else None,
         support_message=support.in_language(language) if support else None,
+        audience=audience,
+        appeal_id=appeal_id(sha256, policy.sha256),
+        report=action == "block" and category is not None and rules.categories[category].report,
     )
-
-
-def _assess(policy: Policy, prompt: Normalised, text: str, entities: list[Entity]) -> list[tuple[Level, CategoryScore]]:
-    """Every finding with the level it reaches. The classifier reads ``text``, where names are made generic, so that
-    a name alone is never held against its owner; the rules read the prompt as written."""
-    rules = policy.rules
-    found: list[tuple[Level, CategoryScore]] = []
-
-    minors = rules.minors.find(prompt.canonical)
-    if minors.refused:
-        span = f"{minors.age} + {minors.sexual}"
-        found.append(("block", CategoryScore(category="minors_sexual", score=1, threshold=1, source="rule", span=span)))
-    elif minors.age:
-        finding = CategoryScore(category="minors_present", score=1, threshold=1, source="rule", span=minors.age)
-        found.append(("strict", finding))
-
-    for entity in entities:
-        category = rules.file.entities[entity.kind].category
-        finding = CategoryScore(category=category, score=1, threshold=1, source="gazetteer", span=entity.name)
-        found.append(("none", finding))
-    if prompt.signals:
-        span = ", ".join(prompt.signals)
-        finding = CategoryScore(category="evasion", score=1, threshold=1, source="normaliser", span=span)
-        found.append(("strict", finding))
-
-    refused = {c for e in entities for c in rules.file.entities[e.kind].refused_with}
-    explicit = rules.minors.explicit_term(prompt.canonical) if "sexual" in refused else None
-    if explicit:
-        span = f"{entities[0].name} + {explicit}"
-        found.append(("block", CategoryScore(category="sexual", score=1, threshold=1, source="rule", span=span)))
-
-    hits, _ = rules.hits(prompt.canonical)
-    odds = policy.log_odds(text)
-    factor = rules.file.evasion_threshold_factor if prompt.signals else 1.0
-    for category in rules.categories:
-        score = 1 / (1 + math.exp(-odds[category])) if category in odds else 0.0
-        found.extend(_grade(policy, category, score, hits.get(category), factor=factor, named=category in refused))
-    return found
-
-
-def _grade(
-    policy: Policy, category: str, score: float, hits: LexiconHits | None, *, factor: float, named: bool
-) -> list[tuple[Level, CategoryScore]]:
-    """Compare one category's lexicon matches and classifier score with its thresholds."""
-    limits = policy.thresholds.thresholds.get(category, Threshold())
-    block = limits.with_real_person if named and limits.with_real_person is not None else limits.block
-    out: list[tuple[Level, CategoryScore]] = []
-    strong = hits.strong if hits else ()
-    if hits and not strong and (named or factor < 1):
-        strong = hits.excused  # no benefit of the doubt beside a real name or a disguise
-    floor = (limits.lexicon_floor or 0.0) * factor
-    if strong and score >= floor:
-        level: Level = "strict" if policy.rules.categories[category].action == "strict" else "block"
-        out.append(
-            (level, CategoryScore(category=category, score=1, threshold=1, source="lexicon", span=strong[0].term))
-        )
-    for level, limit in (("block", block), ("review", limits.review), ("strict", limits.strict)):
-        if limit is not None and score >= limit * factor:
-            span = hits.weak[0].term if hits and hits.weak else None
-            finding = CategoryScore(
-                category=category, score=round(score, 4), threshold=limit * factor, source="classifier", span=span
-            )
-            out.append((level, finding))
-            break
-    return out
 
 
 def _changes(entities: list[Entity], language: Language) -> str:

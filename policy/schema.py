@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from countermark.core.errors import ConfigurationError
 
 BUNDLED = Path(__file__).parent / "data"
+DEFAULT_AUDIENCE = "general"
 BUNDLED_PREFIX = "bundled:"  # in a custom policy.yaml: "bundled:lexicons/sexual.yaml" names a file of this package
 
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -51,6 +52,7 @@ class Category(PolicyModel):
     number: int
     title: Bilingual
     action: Literal["block", "rewrite", "strict"]
+    report: bool = False  # the operator's duty to report it; no reviewer can release it
     decided_by: Literal["classifier", "rule", "gazetteer", "normaliser"]
     reason: Bilingual
     support: Bilingual | None = None
@@ -62,6 +64,48 @@ class EntityRule(PolicyModel):
     category: str
     replacement: Bilingual
     refused_with: list[str] = []
+
+
+class Audience(PolicyModel):
+    """For whom the thresholds hold. ``shift`` is added, in log-odds, to a category's thresholds (positive: more is
+    allowed); words and scores of the categories in ``permitted`` never refuse, the result is checked strictly instead.
+    """
+
+    title: Bilingual
+    shift: dict[str, float] = {}
+    permitted: list[str] = []
+
+
+class Limit(PolicyModel):
+    """A score of a frame from which a video is withheld, after a standard and after a strict decision."""
+
+    standard: Score
+    strict: Score
+
+
+class VisionRules(PolicyModel):
+    """What pictures are examined for. ``zero_shot`` gives each category sentences that describe it, ``ordinary``
+    sentences that describe anything else; ``joint_weight`` is how many log-odds a picture that shows a category adds to
+    the text beside it.
+    """
+
+    frames_per_second: float = Field(gt=0)
+    nudity: Limit
+    nudity_category: str
+    zero_shot: dict[str, list[str]] = {}
+    zero_shot_limit: Limit
+    ordinary: list[str] = []
+    joint_weight: float = Field(ge=0)
+    likeness_category: str
+
+
+class AbuseRules(PolicyModel):
+    """When a user is judged more strictly: counted over ``window_hours``, refusals and disguises together."""
+
+    window_hours: float = Field(gt=0)
+    strict_after: int = Field(gt=0)
+    strict_shift: float = Field(le=0)
+    review_after: int = Field(gt=0)
 
 
 class Files(PolicyModel):
@@ -81,14 +125,21 @@ class PolicyFile(PolicyModel):
 
     version: str
     max_characters: int = Field(gt=0)
-    evasion_threshold_factor: float = Field(gt=0, le=1)
-    part_penalties: dict[Literal["sentence", "clause"], float]
+    evasion_shift: float = Field(le=0)
+    part_penalty: float = Field(ge=0)
     allowed: Bilingual
     rewritten: Bilingual
     in_review: Bilingual
+    approved: Bilingual
+    watched: Bilingual
+    withheld: Bilingual
     categories: list[Category]
+    audiences: dict[str, Audience]
+    abuse: AbuseRules
+    vision: VisionRules
     entities: dict[str, EntityRule]
     files: Files
+    examples: str | None = None  # the policy's own test cases; they decide nothing and are not part of its digest
 
     @model_validator(mode="after")
     def _consistent(self) -> PolicyFile:
@@ -99,6 +150,14 @@ class PolicyFile(PolicyModel):
             unknown = {rule.category, *rule.refused_with} - set(ids)
             if unknown:
                 raise ValueError(f"entities.{kind} names unknown categories: {', '.join(sorted(unknown))}")
+        for name, audience in self.audiences.items():
+            if unknown := {*audience.shift, *audience.permitted} - set(ids):
+                raise ValueError(f"audiences.{name} names unknown categories: {', '.join(sorted(unknown))}")
+        if DEFAULT_AUDIENCE not in self.audiences:
+            raise ValueError(f"audiences lacks {DEFAULT_AUDIENCE!r}, the one that holds when none is named")
+        seen = {self.vision.nudity_category, self.vision.likeness_category, *self.vision.zero_shot}
+        if unknown := seen - set(ids):
+            raise ValueError(f"vision names unknown categories: {', '.join(sorted(unknown))}")
         return self
 
 
@@ -186,19 +245,39 @@ M = TypeVar("M", bound=PolicyModel)
 _LOADER: type[yaml.SafeLoader] | type[yaml.CSafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+class Example(PolicyModel):
+    """A test case of a policy: a prompt, and what has to become of it."""
+
+    prompt: str
+    action: Literal["allow", "rewrite", "review", "block"]
+    category: str | None = None
+    audience: str = DEFAULT_AUDIENCE
+
+
+class ExamplesFile(PolicyModel):
+    """The test cases of a policy."""
+
+    examples: list[Example]
+
+
 class Folder:
-    """Reads the files of one policy and keeps the digest of each."""
+    """Reads the files of one policy and keeps the digest and the place of each."""
 
     def __init__(self, policy_path: Path) -> None:
         self.policy_path = policy_path
         self.digests: dict[str, str] = {}
+        self.paths: list[Path] = []
+
+    def locate(self, name: str) -> Path:
+        """Where file ``name`` is: beside ``policy.yaml``, or in this package for a ``bundled:`` name."""
+        if name.startswith(BUNDLED_PREFIX):
+            return BUNDLED / name.removeprefix(BUNDLED_PREFIX)
+        return self.policy_path.parent / name
 
     def read_bytes(self, name: str) -> bytes:
         """The content of file ``name``; raises `ConfigurationError` when it cannot be read."""
-        if name.startswith(BUNDLED_PREFIX):
-            path = BUNDLED / name.removeprefix(BUNDLED_PREFIX)
-        else:
-            path = self.policy_path.parent / name
+        path = self.locate(name)
+        self.paths.append(path)
         try:
             data = path.read_bytes()
         except OSError as error:

@@ -1,106 +1,61 @@
 """Train the heads: ``python -m policy.training DATA [--output FOLDER]``.
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
-``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. One head per category: weighted logistic regression
-on the features of `policy.classifier`. Thresholds are quantiles of the pooled out-of-fold scores of harmless prompts.
-The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are read off the pooled out-of-fold scores
+of harmless prompts: the share of them that any head refuses is what is chosen. The part marked "test" is touched by
+neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
-from countermark.core.errors import ConfigurationError
-from policy.assemble import Units, load_rules, pool
+from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
-from policy.corpus import Example, own_prompts, public_prompts, select
+from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
+from policy.fit import BATCH, EPOCHS, HEADS, HIDDEN, SEED, fit
+from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
-HEADS = (
-    "sexual",
-    "suggestive",
-    "graphic_violence",
-    "hate",
-    "self_harm",
-    "illicit",
-    "dangerous_acts",
-    "political_deception",
-    "private_likeness",
-    "intellectual_property",
-    "privacy",
-    "fraud",
-    "disturbing",
-)
-# Categories that shade into each other: an example of one is no counterexample for the other.
-_NEIGHBOURS = (
-    {"sexual", "suggestive"},
-    {"graphic_violence", "disturbing", "self_harm"},
-    {"illicit", "dangerous_acts", "fraud"},
-    {"privacy", "private_likeness", "fraud"},
-    {"political_deception", "fraud", "hate"},
-    {"intellectual_property", "fraud"},
-)
-SEED = 20261122
-C = 0.006  # inverse strength of the L2 penalty
-WEIGHTS = {"own": 3.0, "own_benign": 2.0, "overt": 1.0, "chat": 0.3, "caption": 0.3}
-OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
-POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives
 FOLDS = 4
-ORDINARY_WEIGHT = 10.0  # of our ordinary prompts among the harmless ones that set the thresholds
-BLOCK_RATE = 0.003  # share of harmless prompts that each head may refuse
-REVIEW_RATE = 0.005
-STRICT_RATE = 0.01  # for the categories that are a matter of audience, in place of review
-NAMED_RATE = 0.02  # beside a real person's name
-LEAST = {"block": 0.5, "review": 0.4, "strict": 0.4, "with_real_person": 0.3}  # no decision on a score below these
+MIXTURE = {"own_benign": 0.5, "own": 0.2, "caption": 0.3}  # of the harmless prompts that set the thresholds
+BLOCK_RATE = 0.02  # share of the mixture that the heads together refuse
+REVIEW_RATE = 0.04  # ... or send to a person, or to the strict output check where that is the audience's matter
+NAMED_RATE = 0.12  # beside a real person's name
+LEAST = {"block": 0.4, "review": 0.3, "strict": 0.3, "with_real_person": 0.2}  # no decision on a score below these
 AUDIENCE = ("suggestive", "disturbing")
 FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
 
 
-def source_weight(example: Example) -> float:
-    """How much one example counts: own prompts most, captions and chat requests (a different style) least."""
-    if example.source.startswith("overt"):
-        return WEIGHTS["overt"]
-    if example.source in WEIGHTS:
-        return WEIGHTS[example.source]
-    return WEIGHTS["chat" if example.unsafe else "caption"]
+class Rows:
+    """What the heads learn from: whole prompts, prompts of ours once more in a frame, clauses of harmless ones."""
 
+    def __init__(self, rules: Rules, names: tuple[str, ...], examples: Sequence[Example], units: Units) -> None:
+        rng = random.Random(SEED)
+        ours = [e for e in examples if e.source in {"own", "own_benign"}]
+        dressed = [replace(e, text=framed(e.text, e.language, rng)) for e in ours]
+        more = rules.features([rules.prepare(e.text)[2] for e in dressed], names)
+        harmless = np.array([not e.unsafe for e in examples])
+        used = (units.penalty == 0) | harmless[units.owner]
+        self.features = np.concatenate([units.features[used], more])
+        self.examples = [examples[i] for i in units.owner[used].tolist()] + dressed
+        self.part = np.concatenate([units.penalty[used] > 0, np.zeros(len(dressed), np.bool_)])
+        self.names, self.encoder = names, rules.encoder.name
 
-def targets(examples: Sequence[Example], category: str) -> tuple[npt.NDArray[np.bool_], Floats]:
-    """Labels and weights of one head: its own unsafe prompts against harmless ones and, lighter, other categories."""
-    near = set().union(*(group for group in _NEIGHBOURS if category in group))
-    positive = np.array([e.unsafe and e.category == category for e in examples])
-    weight = np.array([source_weight(e) for e in examples], np.float32)
-    for i, e in enumerate(examples):
-        if e.unsafe and not positive[i]:
-            weight[i] *= 0 if e.category in near else OTHER_CATEGORY
-    scale = POSITIVE_SHARE / (1 - POSITIVE_SHARE) * weight[~positive].sum() / weight[positive].sum()
-    weight[positive] *= scale
-    return positive, weight
-
-
-def fit(features: Floats, examples: Sequence[Example], names: tuple[str, ...], encoder: str) -> Heads:
-    """Fit all heads on features [N, F]; raises `ConfigurationError` when a category has no example."""
-    from sklearn.linear_model import LogisticRegression
-
-    rows, biases = [], []
-    for category in HEADS:
-        positive, weight = targets(examples, category)
-        if not positive.any():
-            raise ConfigurationError(f"No unsafe prompt for {category}.", remedy="Add some to policy/data/prompts.")
-        used = weight > 0
-        model = LogisticRegression(C=C, max_iter=300, random_state=SEED)
-        model.fit(features[used], positive[used], sample_weight=weight[used])
-        rows.append(model.coef_[0])
-        biases.append(model.intercept_[0])
-    return Heads(np.array(rows, np.float32), np.array(biases, np.float32), HEADS, names, encoder)
+    def fit(self, keep: npt.NDArray[np.bool_]) -> Heads:
+        """Heads fitted to the rows where ``keep``."""
+        chosen = [self.examples[i] for i in np.flatnonzero(keep).tolist()]
+        return fit(self.features[keep], chosen, self.names, self.encoder, self.part[keep])
 
 
 def fold_of(example: Example) -> int:
@@ -108,16 +63,15 @@ def fold_of(example: Example) -> int:
     return int.from_bytes(hashlib.sha256(f"fold/{example.seed}".encode()).digest()[:4], "big") % FOLDS
 
 
-def out_of_fold(units: Units, examples: Sequence[Example], names: tuple[str, ...], encoder: str) -> Floats:
+def out_of_fold(rows: Rows, units: Units, examples: Sequence[Example]) -> Floats:
     """Pooled scores [N, C] of every example by heads that saw neither it nor its seed idea."""
-    whole = np.flatnonzero(units.penalty == 0)
-    folds = np.array([fold_of(e) for e in examples])
-    learnable = np.array([e.part == "train" for e in examples])
+    of_row = np.array([fold_of(e) for e in rows.examples])
+    learnable = np.array([e.part == "train" for e in rows.examples])
+    of_example = np.array([fold_of(e) for e in examples])
     scores = np.zeros((len(examples), len(HEADS)), np.float32)
     for fold in range(FOLDS):
-        seen = np.flatnonzero(learnable & (folds != fold)).tolist()
-        heads = fit(units.features[whole[seen]], [examples[i] for i in seen], names, encoder)
-        judged = folds == fold
+        heads = rows.fit(learnable & (of_row != fold))
+        judged = of_example == fold
         scores[judged] = sigmoid(pool(heads, units))[judged]
     return scores
 
@@ -131,41 +85,61 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     rules = load_rules(Folder(BUNDLED / "policy.yaml"))
     names, encoder = feature_names(rules.lexicons, rules.contexts), rules.encoder.name
-    examples = own_prompts() + public_prompts(options.data, rules.encoder)
-    examples = select(examples, lambda e: e.part != "test")
+    examples = select(own_prompts() + public_prompts(options.data), lambda e: e.part != "test")
     units = rules.units([rules.prepare(e.text)[2] for e in examples], names)
-    whole = np.flatnonzero(units.penalty == 0)
-    train = [i for i, e in enumerate(examples) if e.part == "train"]
-    heads = fit(units.features[whole[train]], [examples[i] for i in train], names, encoder)
-    scores = out_of_fold(units, examples, names, encoder)
+    rows = Rows(rules, names, examples, units)
+    heads = rows.fit(np.array([e.part == "train" for e in rows.examples]))
+    scores = out_of_fold(rows, units, examples)
 
     data = heads.to_bytes({"seed": str(SEED), "command": "python -m policy.training DATA"})
     (options.output / "heads.safetensors").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     thresholds = calibrate(scores, examples)
-    header = "# Written by python -m policy.training: scores that the stated shares of harmless prompts exceed.\n"
+    header = "# Written by python -m policy.training from the out-of-fold scores of harmless prompts.\n"
     content = {"heads_sha256": digest, "encoder": encoder, "thresholds": thresholds}
     (options.output / "thresholds.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     summary = out_of_fold_summary(scores, examples, thresholds)
-    card = model_card([examples[i] for i in train], summary, digest)
+    card = model_card(select(examples, lambda e: e.part == "train"), summary, digest)
     (options.output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
-def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Thresholds per category from the out-of-fold scores [N, C]; ordinary users' prompts weigh most.
+def mixture_weights(harmless: Sequence[Example]) -> npt.NDArray[np.float64]:
+    """Weights of harmless prompts by which each source has its share of `MIXTURE`."""
+    source = [e.source if e.source in MIXTURE else "caption" for e in harmless]
+    size = Counter(source)
+    return np.array([MIXTURE[s] / size[s] for s in source])
 
-    Quantiles alone would refuse on next to nothing where harmless prompts rarely come near a category.
+
+def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
+    """Thresholds per category from the out-of-fold scores [N, C].
+
+    Every head may refuse the same share of harmless prompts, and that share is chosen so that all heads together refuse
+    the nominal one. Quantiles alone would refuse on next to nothing where harmless prompts rarely come near a category.
     """
     harmless = np.array([not e.unsafe for e in examples])
-    weight = np.array([ORDINARY_WEIGHT if e.source == "own_benign" else 1.0 for e in examples])[harmless]
+    weight = mixture_weights([e for e in examples if not e.unsafe])
+    judged = scores[harmless]
+    cuts = {"lexicon_floor": quantiles(judged, weight, FLOOR_RATE)}
+    for level, rate in (("block", BLOCK_RATE), ("review", REVIEW_RATE), ("with_real_person", NAMED_RATE)):
+        low, high = 0.0, rate
+        for _ in range(20):
+            share = (low + high) / 2
+            cut = np.maximum(quantiles(judged, weight, share), LEAST[level])
+            together = float(weight[(judged >= cut).any(axis=1)].sum() / weight.sum())
+            low, high = (share, high) if together < rate else (low, share)
+        cuts[level] = np.maximum(quantiles(judged, weight, low), LEAST[level])
     out: dict[str, dict[str, float]] = {}
     for k, category in enumerate(HEADS):
-        middle = ("strict", STRICT_RATE) if category in AUDIENCE else ("review", REVIEW_RATE)
-        rates = {"block": BLOCK_RATE, middle[0]: middle[1], "with_real_person": NAMED_RATE}
-        rates["lexicon_floor"] = 1 - FLOOR_RATE
-        cuts = {name: weighted_quantile(scores[harmless, k], weight, 1 - rate) for name, rate in rates.items()}
-        out[category] = {name: round(max(cut, LEAST.get(name, 0.0)), 4) for name, cut in cuts.items()}
+        middle = "strict" if category in AUDIENCE else "review"
+        named = {"block": "block", "review": middle, "with_real_person": "with_real_person"}
+        named["lexicon_floor"] = "lexicon_floor"
+        out[category] = {named[level]: round(float(cut[k]), 4) for level, cut in cuts.items()}
     return out
+
+
+def quantiles(scores: Floats, weight: npt.NDArray[np.float64], share: float) -> Floats:
+    """Per column of ``scores`` [N, C], the score that ``share`` of the weight exceeds."""
+    return np.array([weighted_quantile(column, weight, 1 - share) for column in scores.T], np.float32)
 
 
 def out_of_fold_summary(
@@ -198,21 +172,26 @@ def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[in
     folds = "\n".join(
         f"| {s} | {b} | {n} | {100 * x:.1f} % | {100 * y:.1f} % |" for (s, b), (n, x, y) in summary.items()
     )
+    unseen = ", ".join((*UNSEEN_HARMLESS, *UNSEEN_HARMFUL, *UNSEEN_MIXED))
     return f"""# Prompt classifier heads
 
-{len(HEADS)} logistic regressions, one per category, over a frozen multilingual sentence embedding and the counts of
-listed words (`policy/classifier.py`). Languages: English and Chinese; others only as far as the encoder carries them.
+One network with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category, over a frozen multilingual
+sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`). Languages: English and
+Chinese; others only as far as the encoder carries them.
 
-* Made by: `python -m policy.training DATA`, seed {SEED}, L2 penalty C = {C}. Deterministic.
-* File: `heads.safetensors`, SHA-256 `{digest}`.
+* Made by: `python -m policy.training DATA`, seed {SEED}, {EPOCHS} epochs of AdamW in batches of {BATCH}.
+* File: `heads.safetensors`, half precision, SHA-256 `{digest}`.
 * Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
   rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
-* Thresholds: quantiles of the out-of-fold scores of harmless prompts, ordinary ones weighted {ORDINARY_WEIGHT:g}-fold.
+* Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts (half of it ordinary ones that were chosen
+  to be hard, {100 * MIXTURE["own"]:g} % safe twins, the rest captions) is refused by any head out of fold, and at most
+  {100 * REVIEW_RATE:g} % refused or sent to review.
 * Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
-Public sets (OVERT, AILuminate demo, HarmBench, StrongREJECT, COCO captions, PartiPrompts, VBench-2) were used for
-training and are not part of the repository; our own prompts are, in `policy/data/prompts`.
+Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
+requests), COCO captions, PartiPrompts (harmless). Sets that nothing was trained, tuned or calibrated on: {unseen}.
+Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |
 |---|---|---|
@@ -229,7 +208,7 @@ Out-of-fold (each prompt judged by heads that saw neither it nor its seed idea),
 {folds}
 
 Limits: words and clauses are judged, not images; metaphor and meaning that only appears in motion pass. Sarcasm and
-counter-speech are hard for the encoder. Chinese training prompts are few and all our own.
+counter-speech are hard for the encoder. Training and test prompts of ours were written by the same hands.
 """
 
 

@@ -21,6 +21,7 @@ from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
 from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
+from countermark.cli.policy import check_file, policy, review
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 
@@ -53,6 +54,8 @@ app.add_typer(signer.app, name="signer")
 app.command()(compliance)
 app.add_typer(serving.keys, name="keys")
 app.add_typer(serving.quotas, name="quotas")
+app.add_typer(policy, name="policy")
+app.add_typer(review, name="review")
 
 PROMPT_HELP = "What the video shows, in English or Chinese."
 Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
@@ -170,14 +173,26 @@ def screen(
 
 
 @app.command()
-def check(prompt: Prompt, as_json: AsJson = False) -> Outcome:
-    """Ask the policy about a prompt, without generating anything.
+def check(
+    prompt: Annotated[str | None, typer.Argument(help="What the video shows.", show_default=False)] = None,
+    *,
+    file: Annotated[
+        str | None, typer.Option(metavar="FILE", help="One prompt a line, or JSON lines; - is stdin.")
+    ] = None,
+    audience: Annotated[str, typer.Option(help="Whose thresholds hold.")] = "general",
+    as_json: AsJson = False,
+) -> Outcome:
+    """Ask the policy about a prompt, or about every prompt of a file, without generating anything.
 
-    Exits with 3 when the prompt is refused or a person would have to look at it first.
+    Exits with 3 when the prompt, or one of the file, is refused or a person would have to look at it first.
     """
+    if (prompt is None) == (file is None):
+        raise UsageError("Give either a prompt or --file.", remedy="See `countermark check --help`.")
+    if file is not None:
+        return check_file(file, audience, as_json)
     with progress("checking"):
-        decision = countermark.check(prompt)
-    code = YES if decision.action in ("allow", "rewrite") else PolicyRefusedError.exit_code
+        decision = countermark.check(prompt or "", audience=audience)
+    code = YES if decision.allowed else PolicyRefusedError.exit_code
     return Outcome(pages.decision_page(decision), code, decision, as_json)
 
 

@@ -64,6 +64,7 @@ def show_failure(failure: Failure, error: Exception) -> None:
         return
     decision = failure.decision
     rows = [Row("category", decision.category or "none"), Row("policy", f"version {decision.policy_version}")]
+    rows.append(Row("appeal id", decision.appeal_id))
     if decision.support_message:
         rows.append(Row("help", decision.support_message))
     show(Page("countermark: refused by policy.", decision.reason, tuple(rows), "bold red"), sys.stderr)

@@ -59,6 +59,8 @@ def decision_page(decision: Decision) -> Page:
     if decision.evasion:
         rows.append(Row("disguise", ", ".join(decision.evasion)))
     rows.append(Row("policy", f"version {decision.policy_version}"))
+    if not decision.allowed:
+        rows.append(Row("appeal id", decision.appeal_id))
     if decision.support_message:
         rows.append(Row("help", decision.support_message))
     return Page(headline, decision.reason, tuple(rows), style)

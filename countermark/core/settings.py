@@ -65,6 +65,14 @@ class Settings(BaseSettings):
     visible_label_font: Path | None = Field(default=None, description="Font file for the visible label.")
 
     policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
+    policy_audience: str = Field(default="general", description="Audience of the policy that holds for generating.")
+    policy_keep_prompts: bool = Field(default=False, description="Write prompts into the policy's log.")
+    policy_retention_days: float = Field(default=90.0, gt=0, description="How long the policy's log is kept.")
+    guard_url: str | None = Field(default=None, description="Base URL of a guard model's OpenAI-compatible server.")
+    guard_model: str = Field(default="Qwen3Guard-Gen-0.6B", description="Name of the guard model on that server.")
+    guard_dialect: Literal["qwen3guard", "llamaguard"] = Field(default="qwen3guard", description="How it answers.")
+    guard_key: SecretStr | None = Field(default=None, description="Bearer token of that server.")
+    guard_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for the guard's verdict.")
     weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
 
     @property

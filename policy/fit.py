@@ -1,0 +1,123 @@
+"""Fit the heads: one small network over the features of `policy.classifier`, one output per category.
+
+Each output is trained on its own labels with its own weights (`targets`), so that a prompt of one category is neither
+example nor counterexample for a category it shades into. The hidden layer is shared: a twin pair of one category
+teaches all of them what a harmless sense looks like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from countermark.core.errors import ConfigurationError
+from policy.classifier import Floats, Heads
+from policy.corpus import Example
+
+HEADS = (
+    "sexual",
+    "suggestive",
+    "graphic_violence",
+    "hate",
+    "self_harm",
+    "illicit",
+    "dangerous_acts",
+    "political_deception",
+    "private_likeness",
+    "intellectual_property",
+    "privacy",
+    "fraud",
+    "disturbing",
+)
+# Categories that shade into each other: an example of one is no counterexample for the other.
+_NEIGHBOURS = (
+    {"sexual", "suggestive"},
+    {"graphic_violence", "disturbing", "self_harm"},
+    {"illicit", "dangerous_acts", "fraud"},
+    {"privacy", "private_likeness", "fraud"},
+    {"political_deception", "fraud", "hate"},
+    {"intellectual_property", "fraud"},
+)
+SEED = 20261125
+HIDDEN = 384
+EPOCHS = 30
+BATCH = 256
+PEAK_RATE = 3e-3
+WEIGHT_DECAY = 1e-2
+NOISE = 0.3  # standard deviation of what is added to every feature that is not zero
+DROPOUT = (0.1, 0.3)  # of the features, of the hidden layer
+WEIGHTS = {"own": 3.0, "own_benign": 2.0, "chat": 0.3, "caption": 0.3}
+OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
+PART_OF_HARMLESS = 0.3  # weight of a clause of a harmless prompt, read by itself
+POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives
+
+
+def source_weight(example: Example) -> float:
+    """How much one example counts: own prompts most, captions and chat requests (a different style) least."""
+    return WEIGHTS.get(example.source) or WEIGHTS["chat" if example.unsafe else "caption"]
+
+
+def targets(examples: Sequence[Example]) -> tuple[Floats, Floats]:
+    """Labels and weights [N, C]: a head's own unsafe prompts against harmless ones and, lighter, other categories.
+
+    Raises `ConfigurationError` when a category has no example.
+    """
+    label = np.zeros((len(examples), len(HEADS)), np.float32)
+    weight = np.tile(np.array([source_weight(e) for e in examples], np.float32)[:, None], (1, len(HEADS)))
+    near = {c: set().union(*(group for group in _NEIGHBOURS if c in group)) for c in HEADS}
+    for i, e in enumerate(examples):
+        if not e.unsafe:
+            continue
+        for k, category in enumerate(HEADS):
+            label[i, k] = e.category == category
+            if e.category != category:
+                weight[i, k] *= 0 if e.category in near[category] else OTHER_CATEGORY
+    for k, category in enumerate(HEADS):
+        positive = label[:, k] > 0
+        if not positive.any():
+            raise ConfigurationError(f"No unsafe prompt for {category}.", remedy="Add some to policy/data/prompts.")
+        share = POSITIVE_SHARE / (1 - POSITIVE_SHARE)
+        weight[positive, k] *= share * weight[~positive, k].sum() / weight[positive, k].sum()
+    return label, weight
+
+
+def fit(
+    features: Floats,
+    examples: Sequence[Example],
+    names: tuple[str, ...],
+    encoder: str,
+    part: npt.NDArray[np.bool_] | None = None,
+) -> Heads:
+    """Fit all heads on features [N, F]; ``part`` marks the rows that are clauses of harmless prompts.
+
+    AdamW with a one-cycle schedule; the same data give the same heads.
+    """
+    import torch
+    from torch.nn import functional
+
+    label, weight = targets(examples)
+    if part is not None:
+        weight[part] *= PART_OF_HARMLESS
+    torch.manual_seed(SEED)
+    x, y, w = (torch.from_numpy(a) for a in (features, label, weight / weight.mean()))
+    hidden = torch.nn.Linear(x.shape[1], HIDDEN)
+    output = torch.nn.Linear(HIDDEN, len(HEADS))
+    parameters = [*hidden.parameters(), *output.parameters()]
+    optimiser = torch.optim.AdamW(parameters, weight_decay=WEIGHT_DECAY)
+    steps = EPOCHS * -(-len(x) // BATCH)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, PEAK_RATE, total_steps=steps)
+    for _ in range(EPOCHS):
+        for rows in torch.randperm(len(x)).split(BATCH):
+            seen = x[rows]
+            noisy = seen + NOISE * torch.randn_like(seen) * (seen != 0)
+            inner = functional.relu(hidden(functional.dropout(noisy, DROPOUT[0])))
+            odds = output(functional.dropout(inner, DROPOUT[1]))
+            loss = (functional.binary_cross_entropy_with_logits(odds, y[rows], reduction="none") * w[rows]).mean()
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            schedule.step()
+    numbers = [t.detach().numpy() for t in (hidden.weight, hidden.bias, output.weight, output.bias)]
+    return Heads(numbers[0], numbers[1], numbers[2], numbers[3], HEADS, names, encoder)

@@ -1,0 +1,96 @@
+"""The gate before a generator: a decision that is remembered.
+
+`admit` is `policy.check` for somebody: it knows how the user behaved before, writes the decision into the log, puts
+what needs a person into the queue, and lets through what a person has released.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from countermark.core.settings import Settings
+from policy.assemble import Policy, load_policy
+from policy.decision import Decision, check
+from policy.findings import certain
+from policy.guard import guard_from_settings
+from policy.records import Records, open_records
+
+_EXPIRE_EVERY = 256  # log entries between two looks for expired ones
+
+
+def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str, float] | None = None) -> Decision:
+    """Decide about ``prompt`` of ``user`` (empty: nobody in particular) and remember it.
+
+    A user with several refused or disguised prompts is judged by lower thresholds, then every prompt goes to a person
+    (``abuse`` in the policy). A prompt that a reviewer released under this same policy is allowed, with the strict
+    output check. Raises as `policy.check`, and `RecordsError` when the decision cannot be recorded: what is not
+    recorded is not allowed.
+    """
+    policy = load_policy(settings.policy_file)
+    with open_records(settings) as records:
+        decision = _judge(prompt, policy, records, settings, user, shown)
+        disguised = decision.allowed and bool(decision.evasion)
+        action = "evasion" if disguised else decision.action
+        entry = records.log("prompt", action, recorded(decision, prompt, settings), user=user)
+        if entry.number % _EXPIRE_EVERY == 0:
+            records.expire(settings.policy_retention_days)
+        if decision.action == "review":
+            records.ask(prompt, decision, user=user)
+        return decision
+
+
+def appeal(prompt: str, decision: Decision, *, settings: Settings, user: str = "") -> str:
+    """Ask for a person's look at a refusal; returns the appeal id. The queue then holds the prompt."""
+    with open_records(settings) as records:
+        return records.ask(prompt, decision, user=user).appeal_id
+
+
+def recorded(decision: Decision, prompt: str, settings: Settings) -> dict[str, Any]:
+    """What the log keeps of a decision: categories, scores, thresholds, versions; no words of the prompt."""
+    findings = [{k: v for k, v in f.model_dump().items() if k != "span"} for f in decision.categories]
+    kept = {"appeal_id", "category", "prompt_sha256", "language", "evasion", "output_check", "audience", "report"}
+    content = decision.model_dump(mode="json", include={*kept, "policy_version", "policy_sha256"})
+    content["categories"] = findings
+    if settings.policy_keep_prompts:
+        content["prompt"] = prompt
+    return content
+
+
+def _judge(
+    prompt: str,
+    policy: Policy,
+    records: Records,
+    settings: Settings,
+    user: str,
+    shown: Mapping[str, float] | None,
+) -> Decision:
+    rules = policy.rules.file
+    offences = records.count(user, rules.abuse.window_hours)
+    decision = check(
+        prompt,
+        policy=policy,
+        audience=settings.policy_audience,
+        shift=rules.abuse.strict_shift if offences >= rules.abuse.strict_after else 0.0,
+        shown=shown,
+        guard=guard_from_settings(settings),
+    )
+    if decision.report:
+        return decision
+    review = records.outcome(decision.appeal_id, user=user)
+    if review and review.outcome == "approved":
+        text = rules.approved.in_language(decision.language)
+        changed = "rewrite" if decision.rewritten_prompt is not None else "allow"
+        return decision.model_copy(update={"action": changed, "reason": text, "output_check": "strict"})
+    if decision.allowed and offences >= rules.abuse.review_after:
+        finding = certain("evasion", "abuse", f"{offences} refusals or disguises in {rules.abuse.window_hours:g} hours")
+        return decision.model_copy(
+            update={
+                "action": "review",
+                "category": "evasion",
+                "categories": [finding, *decision.categories],
+                "reason": rules.watched.in_language(decision.language),
+                "rewritten_prompt": None,
+            }
+        )
+    return decision

@@ -1,0 +1,245 @@
+"""Pictures under the policy: uploads before they are used, frames before they are released.
+
+Examined are nudity (a model for photographs), faces (in uploads, for consent) and, where an operator has put the text
+tower of CLIP beside its image tower, likeness to the sentences that the policy gives for a category. What is seen in an
+upload also counts for the prompt beside it: the two are judged together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.encoders.clip_text import LOGIT_SCALE, embed_sentences, find_text_tower
+from countermark.core.encoders.image import SIZE, image_encoder
+from countermark.core.errors import PolicyRefusedError, UsageError
+from countermark.core.media import Limits, VideoReader
+from countermark.core.settings import Settings
+from policy.assemble import Policy, load_policy
+from policy.consent import read_consent
+from policy.decision import Decision
+from policy.faces import find_faces
+from policy.findings import CategoryScore
+from policy.nudity import nudity_scores
+from policy.records import open_records
+from policy.still import is_still, read_still
+
+UInt8 = npt.NDArray[np.uint8]
+Float32 = npt.NDArray[np.float32]
+_MOST_FRAMES = 64  # of an upload that are looked at
+
+
+class Sight(BaseModel):
+    """What was seen in one picture: ``scores`` (0 to 1) per category, and the number of ``faces``, if looked for."""
+
+    model_config = ConfigDict(frozen=True)
+
+    scores: dict[str, float]
+    faces: int | None = None
+
+
+class UploadDecision(BaseModel):
+    """What the policy says of an upload: refused or not, why, what was ``examined``, and what it ``shown`` adds, in
+    log-odds per category, to the prompt beside it (hand it to `policy.check` or `policy.admit`).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    allowed: bool
+    category: str | None
+    findings: list[CategoryScore]
+    reason: str
+    sha256: str
+    frames: int
+    examined: list[str]
+    shown: dict[str, float]
+    consent: str | None = None
+
+
+class WithheldError(PolicyRefusedError):
+    """A generated video was not released; ``decision`` says why."""
+
+    def __init__(self, decision: Decision) -> None:
+        super().__init__(decision.reason, remedy="Change the prompt and try again, or appeal with the id given.")
+        self.decision = decision
+
+
+def examined(policy: Policy, settings: Settings) -> list[str]:
+    """What pictures can be examined for here: categories, and "faces"."""
+    names = [policy.rules.file.vision.nudity_category, "faces"]
+    if find_text_tower(settings):
+        names += policy.rules.file.vision.zero_shot
+    return names
+
+
+def look(pictures: UInt8, *, policy: Policy, settings: Settings, faces: bool = False) -> list[Sight]:
+    """Examine R'G'B' pictures uint8 [N, H, W, 3].
+
+    Raises `WeightsError` when a model is missing: nothing passes because it could not be examined.
+    """
+    rules = policy.rules.file.vision
+    nudity = nudity_scores(pictures, settings)
+    rest = _zero_shot(pictures, policy, settings)
+    out = []
+    for i, picture in enumerate(pictures):
+        scores = {category: float(column[i]) for category, column in rest.items()}
+        scores[rules.nudity_category] = max(float(nudity[i]), scores.get(rules.nudity_category, 0.0))
+        out.append(Sight(scores=scores, faces=len(find_faces(picture, settings)) if faces else None))
+    return out
+
+
+def check_upload(path: Path, *, settings: Settings, consent: str | None = None) -> UploadDecision:
+    """Examine a reference image or video before it is used; nothing of it is kept.
+
+    A face needs a ``consent`` token for this very file (`policy.consent`). Raises `MediaError` when it cannot be read,
+    `UsageError` when the token does not hold, `WeightsError` when a model is missing.
+    """
+    policy = load_policy(settings.policy_file)
+    rules = policy.rules.file.vision
+    sha256 = _sha256(path)
+    person = read_consent(consent, sha256, settings=settings).person if consent else None
+    sights: list[Sight] = []
+    for pictures in _pictures(path, rules.frames_per_second, settings):
+        sights += look(pictures, policy=policy, settings=settings, faces=True)
+    findings = _findings(policy, sights, strict=True)  # uploads are judged more strictly than text
+    faces = max((sight.faces or 0 for sight in sights), default=0)
+    if faces and not person:
+        span = f"{faces} face(s), no consent token"
+        finding = CategoryScore(category=rules.likeness_category, score=1, threshold=1, source="picture", span=span)
+        findings.append(finding)
+    category = findings[0].category if findings else None
+    reason = policy.rules.categories[category].reason if category else policy.rules.file.allowed
+    peak = {c: max(s.scores[c] for s in sights) for c in (sights[0].scores if sights else {})}
+    return UploadDecision(
+        allowed=not findings,
+        category=category,
+        findings=findings,
+        reason=reason.en,
+        sha256=sha256,
+        frames=len(sights),
+        examined=examined(policy, settings),
+        shown={c: round(rules.joint_weight * score, 3) for c, score in peak.items()},
+        consent=person,
+    )
+
+
+@dataclass
+class Watch:
+    """Examines frames on their way out, a few per second, and lets nothing past that it withholds.
+
+    ``fps`` is the clip's rate. Give every chunk of R'G'B' frames to `see` before it goes on: what was not seen is
+    never released, for `see` raises first.
+    """
+
+    decision: Decision
+    fps: float
+    settings: Settings
+    policy: Policy = field(init=False)
+    seen: int = field(default=0, init=False)
+    examined: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self.policy = load_policy(self.settings.policy_file)
+
+    def see(self, rgb: UInt8) -> UInt8:
+        """Examine a chunk uint8 [N, H, W, 3] and return it; raises `WithheldError`, or `WeightsError`."""
+        every = max(1, round(self.fps / self.policy.rules.file.vision.frames_per_second))
+        due = [i for i in range(len(rgb)) if (self.seen + i) % every == 0]
+        self.seen += len(rgb)
+        if due:
+            sights = look(np.ascontiguousarray(rgb[due]), policy=self.policy, settings=self.settings)
+            self.examined += len(due)
+            if found := _findings(self.policy, sights, strict=self.decision.output_check == "strict"):
+                raise WithheldError(self._withheld(found))
+        return rgb
+
+    def over(self, chunks: Iterable[UInt8]) -> Iterator[UInt8]:
+        """`see` every chunk of a stream."""
+        return map(self.see, chunks)
+
+    def _withheld(self, found: list[CategoryScore]) -> Decision:
+        rules, language = self.policy.rules, self.decision.language
+        why = rules.categories[found[0].category].reason.in_language(language)
+        decision = self.decision.model_copy(
+            update={
+                "action": "block",
+                "category": found[0].category,
+                "categories": [*found, *self.decision.categories],
+                "reason": rules.file.withheld.in_language(language).format(reason=why),
+                "rewritten_prompt": None,
+            }
+        )
+        with open_records(self.settings) as records:
+            content = {"appeal_id": decision.appeal_id, "categories": [f.model_dump() for f in found]}
+            records.log("frames", "block", {**content, "frame": self.seen, "policy_sha256": self.policy.sha256})
+        return decision
+
+
+def _findings(policy: Policy, sights: list[Sight], *, strict: bool) -> list[CategoryScore]:
+    """Categories whose limit some picture reaches, the surest first."""
+    rules = policy.rules.file.vision
+    out = []
+    for category in sights[0].scores if sights else {}:
+        score = max(sight.scores[category] for sight in sights)
+        limits = rules.nudity if category == rules.nudity_category else rules.zero_shot_limit
+        limit = limits.strict if strict else limits.standard
+        if score >= limit:
+            out.append(CategoryScore(category=category, score=round(score, 4), threshold=limit, source="picture"))
+    return sorted(out, key=lambda finding: -finding.score)
+
+
+def _zero_shot(pictures: UInt8, policy: Policy, settings: Settings) -> dict[str, Float32]:
+    """Per category the probability [N] of its sentences against the ordinary ones; empty without the text tower."""
+    rules = policy.rules.file.vision
+    tower = find_text_tower(settings)
+    if tower is None or not rules.zero_shot or not rules.ordinary:
+        return {}
+    sentences = [*(s for group in rules.zero_shot.values() for s in group), *rules.ordinary]
+    owner = [c for c, group in rules.zero_shot.items() for _ in group]
+    text = _sentences(tower, tuple(sentences))
+    small = [np.asarray(Image.fromarray(p).resize((SIZE, SIZE), Image.Resampling.BICUBIC)) for p in pictures]
+    image = image_encoder(settings).encode(np.stack(small)).image
+    image = image / np.linalg.norm(image, axis=1, keepdims=True)
+    odds = LOGIT_SCALE * image @ text.T
+    share = np.exp(odds - odds.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
+    return {c: share[:, [i for i, o in enumerate(owner) if o == c]].sum(axis=1) for c in rules.zero_shot}
+
+
+_embedded: dict[tuple[Path, tuple[str, ...]], Float32] = {}
+
+
+def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
+    key = (tower, sentences)
+    if key not in _embedded:
+        _embedded.clear()
+        _embedded[key] = embed_sentences(tower, sentences)
+    return _embedded[key]
+
+
+def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:
+    """What is looked at of an upload: a still picture, or some frames of a video."""
+    if is_still(path):
+        yield read_still(path, settings)[None]
+        return
+    limits = Limits.from_settings(settings)
+    with VideoReader(path, limits) as reader:
+        stride = max(1, round(float(reader.info.fps) / per_second))
+    with VideoReader(path, limits, stride=stride, max_frames=_MOST_FRAMES) as reader:
+        for frames in reader:
+            yield frames.to_rgb()
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from countermark.core.encoders import clip_text
+from countermark.core.errors import MediaError, MediaLimitError, UsageError, WeightsError
+from countermark.core.settings import Settings
+from policy import check, load_policy, vision
+from policy.consent import issue_consent, read_consent
+from policy.faces import find_faces
+from policy.nudity import nudity_scores
+from policy.records import open_records
+from policy.still import read_still
+from policy.vision import Sight, Watch, WithheldError, check_upload
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path)
+
+
+def drawing(side: int = 96) -> np.ndarray:
+    image = Image.new("RGB", (side, side), "skyblue")
+    ImageDraw.Draw(image).ellipse((20, 30, 70, 80), fill="darkred")
+    return np.asarray(image)
+
+
+def test_plain_pictures_show_nothing(home: Settings) -> None:
+    rng = np.random.default_rng(1)
+    pictures = np.stack([drawing(), rng.integers(0, 256, (96, 96, 3), np.uint8), np.zeros((96, 96, 3), np.uint8)])
+    scores = nudity_scores(pictures, home)
+    assert scores.shape == (3,)
+    assert (scores < load_policy().rules.file.vision.nudity.strict).all()
+    assert all(len(find_faces(picture, home)) == 0 for picture in pictures)
+
+
+def test_a_wrong_model_file_is_an_error(home: Settings) -> None:
+    folder = home.home / "weights"
+    folder.mkdir()
+    (folder / "open_nsfw.onnx").write_bytes(b"something else")
+    with pytest.raises(WeightsError):
+        nudity_scores(drawing()[None], home)
+
+
+def test_frames_pass_unchanged_and_a_few_per_second_are_examined(home: Settings) -> None:
+    watch = Watch(check("a red balloon"), 8.0, home)
+    chunks = [np.repeat(drawing()[None], 6, axis=0)] * 3
+    assert sum(len(chunk) for chunk in watch.over(chunks)) == 18
+    assert (watch.seen, watch.examined) == (18, 5)
+
+
+def test_withheld_frames_never_leave(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([0.1, 0.1, 0.6])
+    monkeypatch.setattr(vision, "look", lambda pictures, **_: [Sight(scores={"sexual": next(seen)}) for _ in pictures])
+    decision = check("children fly a kite on a hill")
+    assert decision.output_check == "strict"
+    left = []
+    with pytest.raises(WithheldError) as caught:
+        left.extend(Watch(decision, 2.0, home).over([np.zeros((1, 8, 8, 3), np.uint8)] * 3))
+    assert len(left) <= 2
+    assert (caught.value.decision.action, caught.value.decision.category) == ("block", "sexual")
+    assert caught.value.decision.categories[0].source == "picture"
+    with open_records(home) as records:
+        assert [e.kind for e in records.entries()] == ["frames"]
+
+
+def test_an_upload_with_a_face_needs_consent(home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "upload.mp4"
+    _write(path)
+    free = check_upload(path, settings=home)
+    assert free.allowed
+    assert free.examined == ["sexual", "faces"]
+    assert set(free.shown) == {"sexual"}
+
+    monkeypatch.setattr(vision, "find_faces", lambda *_: np.ones((1, 5), np.float32))
+    refused = check_upload(path, settings=home)
+    assert (refused.allowed, refused.category) == (False, "private_likeness")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    token = issue_consent(digest, "Ada", settings=home)
+    assert check_upload(path, settings=home, consent=token).consent == "Ada"
+    with pytest.raises(UsageError, match="another file"):
+        read_consent(token, "0" * 64, settings=home)
+    with pytest.raises(UsageError, match="not one of this deployment"):
+        read_consent(token[:-1] + ("0" if token[-1] != "0" else "1"), digest, settings=home)
+    with pytest.raises(UsageError, match="ended"):
+        read_consent(issue_consent(digest, "Ada", settings=home, days=1e-9), digest, settings=home)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_still_pictures_are_examined_in_a_child_process(home: Settings, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "upload"
+    Image.fromarray(drawing(1200)).save(path, kind)
+    assert read_still(path, home).shape == (1024, 1024, 3)
+    assert check_upload(path, settings=home).frames == 1
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(MediaError):
+        check_upload(path, settings=home)
+
+
+def test_pictures_beyond_the_limits_are_refused(home: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("1", (3000, 3000)).save(path)
+    with pytest.raises(MediaLimitError, match="pixels"):
+        read_still(path, home.model_copy(update={"max_pixels": 1_000_000}))
+
+
+def test_what_a_picture_shows_counts_for_the_prompt_beside_it() -> None:
+    prompt = "the people in this picture move slowly"
+    assert check(prompt).action == "allow"
+    assert check(prompt, shown={"sexual": 30.0}).action == "block"
+
+
+def test_zero_shot_categories_need_both_towers(home: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from open_clip.transformer import QuickGELU, TextTransformer
+    from safetensors.torch import save_file
+
+    torch.manual_seed(1)
+    tower = TextTransformer(width=512, heads=8, layers=12, output_dim=512, act_layer=QuickGELU)
+    (home.home / "weights").mkdir()
+    path = home.home / "weights" / clip_text.FILENAME
+    save_file({**tower.state_dict(), "visual.proj": torch.zeros(1)}, path)
+    vectors = clip_text.embed_sentences(path, ["a dog", "a house"])
+    assert vectors.shape == (2, 512)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+    assert "hate" in vision.examined(load_policy(), home)
+
+    class Tower:
+        """An image tower that sees what the first sentence of one category says."""
+
+        def encode(self, images: np.ndarray) -> object:
+            sentence = load_policy().rules.file.vision.zero_shot["hate"][0]
+            row = clip_text.embed_sentences(path, [sentence])
+            return type("Embedding", (), {"image": np.repeat(row, len(images), axis=0)})
+
+    monkeypatch.setattr(vision, "image_encoder", lambda _: Tower())
+    sight = vision.look(drawing()[None], policy=load_policy(), settings=home)[0]
+    assert max(sight.scores, key=lambda c: sight.scores[c]) == "hate"
+
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(WeightsError, match="checkpoint"):
+        clip_text.embed_sentences(path, ["a dog"])
+
+
+def _write(path: Path) -> None:
+    from countermark.core.media import Frames, VideoSpec, VideoWriter
+
+    spec = VideoSpec(width=96, height=96, fps=Fraction(8), time_base=Fraction(1, 8))
+    frames = Frames.from_rgb(np.repeat(drawing()[None], 8, axis=0), pts=np.arange(8, dtype=np.int64))
+    with VideoWriter(path, spec) as writer:
+        writer.write(frames)
