@@ -143,13 +143,15 @@ def verify(
     manifest: Path | str | None = None,
     crosscheck: bool = False,
     similar: bool = False,
+    timeline: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
 
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
     ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
-    the picture, approximately, where credentials and watermark are gone.
+    the picture, approximately, where credentials and watermark are gone; ``timeline`` looks at every frame and says
+    which stretches carry which watermark.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.
@@ -157,7 +159,9 @@ def verify(
     from provenance.verify import verify
 
     apart = None if manifest is None else Path(manifest)
-    return verify(Path(path), manifest=apart, crosscheck=crosscheck, similar=similar, settings=settings)
+    return verify(
+        Path(path), manifest=apart, crosscheck=crosscheck, similar=similar, timeline=timeline, settings=settings
+    )
 
 
 def screen(
