@@ -167,6 +167,7 @@ def verify(
     crosscheck: bool = False,
     similar: bool = False,
     fetch: bool = False,
+    timeline: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
@@ -174,7 +175,8 @@ def verify(
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
     ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
     the picture, approximately, where credentials and watermark are gone; ``fetch`` fetches a manifest that the file
-    says is kept elsewhere, which is otherwise never done.
+    says is kept elsewhere, which is otherwise never done; ``timeline`` looks at
+    every frame and says which stretches carry which watermark.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.
@@ -182,7 +184,15 @@ def verify(
     from provenance.verify import verify
 
     apart = None if manifest is None else Path(manifest)
-    return verify(Path(path), manifest=apart, crosscheck=crosscheck, similar=similar, fetch=fetch, settings=settings)
+    return verify(
+        Path(path),
+        manifest=apart,
+        crosscheck=crosscheck,
+        similar=similar,
+        fetch=fetch,
+        timeline=timeline,
+        settings=settings,
+    )
 
 
 def screen(

@@ -77,7 +77,8 @@ class Studio:
 
         ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
         Raises `RefusedByPolicyError` when the policy blocks one of the request's texts or wants a human to look at it,
-        `WithheldError` when it withholds the frames, and whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
+        `WithheldError` when it withholds the frames, and whatever reading the inputs, the model or
+        `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after

@@ -1,4 +1,4 @@
-"""Read the watermark out of a file, in bounded memory and bounded time, stopping as soon as it is read."""
+"""Read the watermark out of a file, in bounded memory: any of it in bounded time, or all of it and where it lies."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
 from provenance.registry import Registry
-from provenance.watermark import Payload, SpreadSpectrum
+from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline
 
 _FIRST_LOOK = 48
 """Frames before the first attempt; the evidence is doubled before each further one."""
@@ -75,6 +77,26 @@ def extract(
             ids = registry.video_ids(watermark.algorithm_id) if registry is not None else []
             result = detector.result(search=search, register=map(Payload.from_video_id, ids))
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+
+
+def ranges(
+    path: Path, watermark: SpreadSpectrum, limits: Limits, *, search: bool = True, isolated: bool = True
+) -> list[MarkedRange]:
+    """Which stretches of the video at ``path`` carry which payload, to within a second.
+
+    Every frame is looked at, once. Where nothing can be read, ``search`` looks every four seconds for a picture that
+    was cropped, turned or scaled. Raises `MediaError` when the file cannot be decoded, and `WatermarkError` when its
+    frames are too small to carry a mark.
+    """
+    with VideoReader(path, limits, isolated=isolated) as reader:
+        info = reader.info
+        detector = watermark.detector(width=info.width, height=info.height)
+        timeline = Timeline(detector.keys, (info.height, info.width), search=search)
+        first: int | None = None
+        for frames in reader:
+            first = int(frames.pts[0]) if first is None else first
+            timeline.update(frames, (frames.pts - first).astype(np.float64) * float(info.time_base))
+    return timeline.ranges()
 
 
 def _sample(opening: VideoReader, path: Path, limits: Limits, *, isolated: bool) -> Iterator[Frames]:

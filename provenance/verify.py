@@ -19,7 +19,7 @@ from countermark.core.media import Limits
 from countermark.core.settings import Settings, get_settings
 from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.crosscheck import second_opinion
-from provenance.extract import Extraction, extract
+from provenance.extract import Extraction, extract, ranges
 from provenance.fetching import fetch as fetch_public
 from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
@@ -31,7 +31,7 @@ from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.selftest import check_validator
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
 from provenance.trust import Anchor, Anchors, load_anchors
-from provenance.watermark import SpreadSpectrum
+from provenance.watermark import MarkedRange, SpreadSpectrum
 
 
 class Verification(BaseModel):
@@ -45,7 +45,8 @@ class Verification(BaseModel):
     * ``no_credentials``: nothing is known of the origin. This says nothing about the content.
 
     ``video_id`` is the watermark's payload in hex, or else what the manifest says it is. ``similarity`` is set when
-    credentials were recovered by the looks of the video: the percentage of sampled frames that match.
+    credentials were recovered by the looks of the video: the percentage of sampled frames that match. ``timeline`` is
+    set when it was asked for: the stretches that carry a watermark.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,6 +59,7 @@ class Verification(BaseModel):
     manifest: ManifestSummary | None
     recovered: RegistryEntry | None
     similarity: int | None = None
+    timeline: list[MarkedRange] | None = None
 
 
 def verify(
@@ -67,6 +69,7 @@ def verify(
     crosscheck: bool = False,
     similar: bool = False,
     fetch: bool = False,
+    timeline: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for the manifest a file points to.
@@ -74,7 +77,7 @@ def verify(
     ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
     ``similar`` looks by the picture for sealed videos where credentials and watermark are gone; that is approximate,
-    with a score.
+    with a score. ``timeline`` looks at every frame for the stretches that carry a watermark, and which.
 
     Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
     `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
@@ -105,6 +108,9 @@ def verify(
     if crosscheck and report is not None and judgement is not None:
         findings.append(second_opinion(path, report, judgement, anchors))
     conclusion = _conclude(judgement, recovery, unreadable, comparison)
+    marked = None
+    if timeline:  # frames too small for a mark carry none
+        marked = ranges(path, watermark, Limits.from_settings(settings)) if extraction.problem is None else []
     shown = report or recovery.report
     vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []
@@ -117,6 +123,7 @@ def verify(
         manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
         recovered=recovery.entry if conclusion == "recovered" else None,
         similarity=recovery.similarity,
+        timeline=marked,
     )
 
 

@@ -136,6 +136,7 @@ def verify(
     similar: Annotated[bool, typer.Option("--similar", help="Look by the picture too; approximate, with a score.")] = (
         False
     ),
+    timeline: Annotated[bool, typer.Option("--timeline", help="Say which stretches carry which watermark.")] = False,
     as_json: AsJson = False,
 ) -> Outcome:
     """Say where a video comes from.
@@ -144,7 +145,9 @@ def verify(
     has no credentials, or its signer is not trusted here.
     """
     with progress(f"verifying {path}"):
-        verification = countermark.verify(path, manifest=manifest, crosscheck=crosscheck, similar=similar, fetch=fetch)
+        verification = countermark.verify(
+            path, manifest=manifest, crosscheck=crosscheck, similar=similar, fetch=fetch, timeline=timeline
+        )
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)
 

@@ -109,6 +109,10 @@ def verification_page(verification: Verification) -> Page:
         rows.append(Row("video id", verification.video_id))
     if verification.manifest:
         rows.append(Row("manifest", verification.manifest.manifest_id))
+    if verification.timeline is not None:
+        rows += [Row("timeline", f"{_time(r.start)} to {_time(r.end)}  {r.video_id}") for r in verification.timeline]
+        if not verification.timeline:
+            rows.append(Row("timeline", "no stretch carries a watermark of ours"))
     return Page(headline, verification.summary, tuple(rows), style)
 
 
@@ -130,6 +134,14 @@ def _answer(question: Question) -> str:
         return f"not answered. {question.note}"
     words = {"high": "evidence of it", "low": "no sign found", "abstain": "cannot be told"}[question.band]
     return f"{words}: probability {question.probability:.2f} at even odds beforehand"
+
+
+def _time(seconds: float) -> str:
+    """As players show it, with tenths: 1:02:03.4."""
+    tenths = round(seconds * 10)
+    minutes, hours = tenths // 600 % 60, tenths // 36000
+    rest = f"{tenths // 10 % 60:02d}.{tenths % 10}"
+    return f"{hours}:{minutes:02d}:{rest}" if hours else f"{minutes}:{rest}"
 
 
 def _bytes(size: int) -> str:

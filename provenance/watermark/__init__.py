@@ -12,6 +12,7 @@ from provenance.watermark.keys import WatermarkKey, load_or_create_key, rotate_k
 from provenance.watermark.known import KnownMark, detect_known_marks
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
 from provenance.watermark.spread import SpreadSpectrum, detect, embed
+from provenance.watermark.timeline import MarkedRange, Timeline
 
 if TYPE_CHECKING:
     from provenance.watermark.trustmark import TrustMark
@@ -24,9 +25,11 @@ __all__ = [
     "Embedder",
     "InvisibleWatermark",
     "KnownMark",
+    "MarkedRange",
     "Payload",
     "Reading",
     "SpreadSpectrum",
+    "Timeline",
     "TrustMark",
     "VideoSeal",
     "Watermark",

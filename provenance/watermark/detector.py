@@ -28,11 +28,28 @@ RECALL_FALSE_POSITIVE_RATE = 1e-9
 
 
 @dataclass(frozen=True)
-class _View:
+class View:
     """One way in which the picture may lie in the marked one: its soft values [tries, 512]."""
 
     geometry: Homography
     soft: Plane
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What some frames add up to, for any key and any geometry; the evidence of more frames is the sum.
+
+    ``detail`` float32 [320, 320] is the sum of the frames' detail, ``brightest`` [320, 320] the highest luma of each
+    point.
+    """
+
+    detail: Plane
+    brightest: Plane
+    frames: int
+
+    def __add__(self, other: Evidence) -> Evidence:
+        brightest = np.maximum(self.brightest, other.brightest)
+        return Evidence(self.detail + other.detail, brightest, self.frames + other.frames)
 
 
 class SpreadSpectrumDetector:
@@ -61,6 +78,16 @@ class SpreadSpectrumDetector:
         return other
 
     @property
+    def keys(self) -> tuple[WatermarkKey, ...]:
+        """The keys that are tried, in this order."""
+        return self._keys
+
+    @property
+    def evidence(self) -> Evidence:
+        """What was added up so far."""
+        return Evidence(self._detail.copy(), self._brightest.copy(), self._frames)
+
+    @property
     def detail(self) -> Plane:
         """The sum so far, float32 [320, 320]."""
         return self._detail.copy()
@@ -74,11 +101,11 @@ class SpreadSpectrumDetector:
         """
         attempts = 0
         best: tuple[float, tuple[int, ...] | None] = (-1.0, None)
-        register = tuple(register)
+        register, evidence = tuple(register), self.evidence
         for key in self._keys:
             words = [payload for payload in register if payload.issuer == key.issuer]
-            views: list[_View] = []
-            for stage in self._stages(deal(key), search=search):
+            views: list[View] = []
+            for stage in stages(evidence, self._size, deal(key), search=search):
                 views += stage
                 soft = np.concatenate([view.soft for view in stage])
                 found = max(
@@ -94,25 +121,6 @@ class SpreadSpectrumDetector:
                 payload, correlation = recalled
                 return self._reading(payload.to_bits(), None, correlation, RECALL_FALSE_POSITIVE_RATE)
         return self._reading(None, best[1], best[0], attempts * FALSE_POSITIVE_RATE)
-
-    def _stages(self, dealt: Deal, *, search: bool) -> Iterator[list[_View]]:
-        """Ever dearer guesses at the geometry."""
-        spectrum = forward(self._detail)
-        yield [_View(mirror.geometry, soft_values(mirror.apply(spectrum), dealt)) for mirror in MIRRORS]
-        if not search or not self._frames:
-            return
-        for geometries in self._guesses(dealt.sync):
-            if geometries:
-                planes = (forward(resample(self._detail, geometry)) for geometry in geometries)
-                yield [_View(g, soft_values(plane, dealt)) for g, plane in zip(geometries, planes, strict=True)]
-
-    def _guesses(self, sync: Sync) -> Iterator[list[Homography]]:
-        framed = border_geometries(self._brightest)
-        yield framed + [refine(self._detail, geometry, sync) for geometry in framed]
-        for squeezed in (False, True):
-            located = (found.geometry for found in locate(self._detail, self._size, sync, squeezed=squeezed))
-            yield list(islice(located, 2))  # mostly the right one is among them
-            yield list(located)
 
     def _reading(
         self,
@@ -130,6 +138,33 @@ class SpreadSpectrumDetector:
             false_positive_rate=rate,
             best_bits=bits or likeliest,
         )
+
+
+def stages(
+    evidence: Evidence, size: tuple[int, int], dealt: Deal, *, search: bool, squeezed: bool = True
+) -> Iterator[list[View]]:
+    """Ever dearer guesses at how frames of ``size`` (height, width) lie in the marked ones.
+
+    First come the frame as it is and its mirror images. ``search`` adds black borders and what the synchronisation
+    shows, ``squeezed`` further aspect ratios.
+    """
+    spectrum = forward(evidence.detail)
+    yield [View(mirror.geometry, soft_values(mirror.apply(spectrum), dealt)) for mirror in MIRRORS]
+    if not search or not evidence.frames:
+        return
+    for geometries in _guesses(evidence, size, dealt.sync, squeezed=squeezed):
+        if geometries:
+            planes = (forward(resample(evidence.detail, geometry)) for geometry in geometries)
+            yield [View(g, soft_values(plane, dealt)) for g, plane in zip(geometries, planes, strict=True)]
+
+
+def _guesses(evidence: Evidence, size: tuple[int, int], sync: Sync, *, squeezed: bool) -> Iterator[list[Homography]]:
+    framed = border_geometries(evidence.brightest)
+    yield framed + [refine(evidence.detail, geometry, sync) for geometry in framed]
+    for wider in (False, True) if squeezed else (False,):
+        located = (found.geometry for found in locate(evidence.detail, size, sync, squeezed=wider))
+        yield list(islice(located, 2))  # mostly the right one is among them
+        yield list(located)
 
 
 def soft_values(spectrum: Plane, dealt: Deal) -> Plane:
