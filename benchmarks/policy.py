@@ -21,7 +21,16 @@ from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
 from policy.classifier import Heads
 from policy.clauses import split_parts
-from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
+from policy.corpus import (
+    HALVED,
+    UNSEEN_HARMFUL,
+    UNSEEN_HARMLESS,
+    UNSEEN_MIXED,
+    Example,
+    own_prompts,
+    public_prompts,
+    select,
+)
 from policy.fit import HEADS
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
@@ -152,12 +161,12 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
 
 
 def unseen(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Example]) -> str:
-    """Sets of other authors that nothing was trained, tuned or calibrated on."""
+    """Sets of other authors that nothing was trained, tuned or calibrated on, and the unseen halves of two."""
     rows = []
-    for source in (*UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
+    for source in (*HALVED, *UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
         texts = [e.text for e in test if e.source == source]
         if texts:
-            kind = "harmful" if source in UNSEEN_HARMFUL else "harmless"
+            kind = "harmful" if source in (HALVED[0], *UNSEEN_HARMFUL) else "harmless"
             actions = [decision.action for decision in check_many(texts, policy=policy)]
             shares = [percent(actions.count(a) / len(texts)) for a in ("block", "review", "rewrite")]  # type: ignore[arg-type]
             rows.append([source, kind, str(len(texts)), *shares, percent(float(judges.keywords(texts).mean()))])
@@ -315,7 +324,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
         "calibration saw, split by seed idea; they share their style with the training part, so their figures are\n"
         f"optimistic for other styles. Not trained, tuned or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
-        f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}. Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
+        f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the half of\n"
+        f"{' and '.join(HALVED)} that is shown, but on their other half, so that\n"
+        "these tell of this style of request only.\n\n"
+        f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     RESULTS.parent.mkdir(exist_ok=True)
     body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())

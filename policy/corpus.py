@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.encoders.text import TextEncoder
+from countermark.core.encoders.text import TextEncoder, load_text_encoder
 from countermark.core.errors import UsageError
 from policy.schema import BUNDLED
 
@@ -28,6 +28,17 @@ _FOLDS = 20
 
 # Public labels to our categories. A label that mixes several of ours is left out: a wrong label teaches more than none.
 _LABELS = {
+    "overt_unsafe_half": {
+        "violence": "graphic_violence",
+        "self_harm": "self_harm",
+        "illegal_activities": "illicit",
+        "unethical": "illicit",
+        "privacy_public": "privacy",
+        "privacy_individual": "privacy",
+        "copyright_violations": "intellectual_property",
+        "discrimination": "hate",
+        "sexual_content": "sexual",
+    },
     "ailuminate_demo_en": {
         "hate": "hate",
         "ip": "intellectual_property",
@@ -54,10 +65,12 @@ _LABELS = {
     },
 }
 _BENIGN = ("coco10k", "partiprompts")
-UNSEEN_HARMLESS = ("overt_benign_half", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
-UNSEEN_HARMFUL = ("overt_unsafe_half", "advbench", "malicious_instruct")
+UNSEEN_HARMLESS = ("vbench2_en", "vbench2_aug_en", "t2v_compbench")
+UNSEEN_HARMFUL = ("advbench", "malicious_instruct")
 UNSEEN_MIXED = ("cold_dev",)
 """Sets that nothing is trained, tuned or calibrated on."""
+HALVED = ("overt_unsafe_half", "overt_benign_half")
+"""Harmful and harmless requests for the same motifs: half of each is trained on, the other half is the test part."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +112,15 @@ def own_prompts(folder: Path = PROMPTS) -> list[Example]:
 def public_prompts(folder: Path) -> list[Example]:
     """The public sets found in ``folder``; raises `UsageError` when none is there."""
     out: list[Example] = []
-    for name, mapping in _LABELS.items():
-        for row in _rows(folder, name):
-            category = mapping.get(row["categories"][0])
-            if row["label"] == 1 and category:
-                out.append(Example(row["text"], True, category, row["lang"], name, f"{name}/{row['id']}"))
+    for name in _LABELS:
+        if name not in HALVED:
+            out += _harmful(folder, name)
     for name in _BENIGN:
         for row in _rows(folder, name):
             seed = f"{name}/{row['id']}"
             part = _part(seed, test=6, calibration=6)
             out.append(Example(row["text"], False, None, row["lang"], name, seed, part))
+    out += _halved(folder)
     for name in (*UNSEEN_HARMLESS, *UNSEEN_HARMFUL, *UNSEEN_MIXED):
         for row in _rows(folder, name):
             if row["label"] is not None:
@@ -117,6 +129,32 @@ def public_prompts(folder: Path) -> list[Example]:
     if not out:
         raise UsageError(f"No data set was found in {folder}.", remedy="Give the folder that holds the *.jsonl sets.")
     return out
+
+
+def _harmful(folder: Path, name: str) -> list[Example]:
+    """The rows of a set whose label is one of our categories."""
+    out = []
+    for row in _rows(folder, name):
+        category = _LABELS[name].get(row["categories"][0])
+        if row["label"] == 1 and category:
+            out.append(Example(row["text"], True, category, row["lang"], name, f"{name}/{row['id']}"))
+    return out
+
+
+def _halved(folder: Path) -> list[Example]:
+    """The sets in `HALVED`, near duplicates on one side of the split, whichever of the sets they come from."""
+    harmful, harmless = HALVED
+    out = _harmful(folder, harmful)
+    for row in _rows(folder, harmless):
+        out.append(Example(row["text"], False, None, row["lang"], harmless, f"{harmless}/{row['id']}"))
+    if not out:
+        return []
+    groups = near_groups([e.text for e in out], load_text_encoder())
+    seeds = [out[group].seed for group in groups]  # a group's number is the place of one of its texts
+    half = _FOLDS // 2
+    return [
+        replace(e, seed=seed, part=_part(seed, test=half, calibration=0)) for e, seed in zip(out, seeds, strict=True)
+    ]
 
 
 def _rows(folder: Path, name: str) -> Iterable[dict[str, Any]]:
@@ -135,7 +173,9 @@ def _part(seed: str, *, test: int, calibration: int) -> Part:
 
 
 def near_groups(texts: Sequence[str], encoder: TextEncoder, near: float = _NEAR) -> list[int]:
-    """A group number per text: texts linked by a chain of pairs with cosine over ``near`` share one."""
+    """A group number per text, the index of one of its members: texts linked by a chain of pairs with cosine over
+    ``near`` share one.
+    """
     vectors = encoder.encode(texts)
     parent = list(range(len(texts)))
 

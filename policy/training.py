@@ -190,7 +190,8 @@ Chinese; others only as far as the encoder carries them.
 * Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
 Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
-requests), COCO captions, PartiPrompts (harmless). Sets that nothing was trained, tuned or calibrated on: {unseen}.
+requests), COCO captions, PartiPrompts (harmless), and half of OVERT's harmful and harmless requests, near duplicates on
+one side of the split. Sets that nothing was trained, tuned or calibrated on: {unseen}.
 Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
 from policy import load_policy
-from policy.corpus import near_groups, own_prompts, public_prompts
+from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
 from policy.framing import framed
 from policy.training import weighted_quantile
@@ -76,3 +77,23 @@ def test_weighted_quantile() -> None:
     assert weighted_quantile(values, np.ones(100), 0.95) == pytest.approx(95, abs=1)
     heavy = np.where(values == 10, 1000.0, 1.0)
     assert weighted_quantile(values, heavy, 0.5) == 10
+
+
+def test_halved_sets_keep_near_duplicates_on_one_side(tmp_path: Path) -> None:
+    texts = [
+        "a cat sleeps on a red sofa",
+        "a cat sleeps on a red sofa.",
+        "two boys fight over a ball",
+        "a river at dawn",
+    ]
+    for name, label in zip(HALVED, (1, 0), strict=True):
+        rows = [
+            {"id": i, "text": text, "label": label, "categories": ["violence"], "lang": "en"}
+            for i, text in enumerate(texts)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    parts: dict[str, set[str]] = {}
+    for example in public_prompts(tmp_path):
+        parts.setdefault(example.text.rstrip("."), set()).add(example.part)
+    assert len(parts) == 3
+    assert all(len(found) == 1 for found in parts.values())
