@@ -69,7 +69,8 @@ def test_a_worker_ends_with_its_server_and_a_graceful_stop_counts_against_no_job
         while any(Path(f"/proc/{pid}").exists() for pid in workers):
             assert time.monotonic() < deadline
             time.sleep(0.1)
-    assert ask(f"sqlite:///{home / 'registry.db'}", "SELECT status, attempts FROM service_jobs") == [("in_progress", 0)]
+    rows = ask(f"sqlite:///{home / 'registry.db'}", "SELECT status, attempts FROM service_jobs")
+    assert rows in ([("in_progress", 0)], [("completed", 1)])  # done, if that was sooner than the worker's notice
 
 
 @pytest.fixture(scope="module")
