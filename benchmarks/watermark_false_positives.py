@@ -1,78 +1,84 @@
 """Does the detector ever read a message where there is none?
 
-    python -m benchmarks.watermark_false_positives DATA [--detections 20000] [--searches 100] [--minutes 60]
+    python -m benchmarks.watermark_false_positives DATA [--detections 200000] [--searches 500]
 
-Material: unmarked clips of DATA and drawn graphic clips, whole and single frames, and graphic clips marked with another
-key. Each is read with many fresh keys, as `result()` of the detector does, without the search for geometry and, a
-smaller number of times because it takes seconds, with it. Every detection also asks a register of 1,000 payloads.
-Run from the repository's root.
+Material: the unmarked clips of DATA and drawn graphic clips, whole and single frames, and graphic clips marked with
+another key. Each is read with many fresh keys, as `result()` of the detector does, without the search for geometry and,
+a smaller number of times because it takes seconds, with it. Every detection also asks a register of 1,000 payloads.
+The table is written anew after each piece of material, so that a run can be cut off. Run from the repository's root.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Iterator
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.clips import read
-from countermark.core.media import Frames
-from provenance.watermark import Payload, WatermarkKey, embed
+from benchmarks.clips import files_of, read
+from countermark.core.errors import MediaError
+from countermark.core.media import Frames, probe
+from provenance.watermark import Payload, Reading, WatermarkKey, embed
 from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, SpreadSpectrumDetector
+from provenance.watermark.spread import MIN_SIDE
 from tests.provenance.graphic_clip import graphic_clip
 
 RESULTS = Path(__file__).parent / "results" / "watermark_false_positives.md"
+DRAWN = 40  # graphic clips
 
 
-def material(data: Path, drawn: int = 20) -> Iterator[Frames]:
-    """Clips and single frames that carry no mark of the keys they will be read with."""
-    for path in sorted(path for path in data.iterdir() if path.suffix in {".mp4", ".mov"}):
+def material(paths: Sequence[Path]) -> Iterator[Frames]:
+    """Clips and single frames that carry no mark of the keys they will be read with: :func:`pieces` of them."""
+    for seed in range(DRAWN):
+        clip = graphic_clip(seed)
+        yield clip
+        yield first(clip)
+        yield embed(clip, Payload.new(1), WatermarkKey.new())
+    for path in paths:
         clip = read(path, 12)
         yield clip
         yield first(clip)
-    for seed in range(drawn):
-        clip = graphic_clip(seed)
-        yield clip
-        yield embed(clip, Payload.new(1), WatermarkKey.new())
-        yield first(clip)
+
+
+def pieces(paths: Sequence[Path]) -> int:
+    """How many pieces :func:`material` makes."""
+    return 3 * DRAWN + 2 * len(paths)
+
+
+def readable(path: Path) -> bool:
+    """Whether it is a video that is large enough to have a mark."""
+    try:
+        info = probe(path)
+    except MediaError:
+        return False
+    return min(info.width, info.height) >= MIN_SIDE
 
 
 def first(clip: Frames) -> Frames:
     return Frames(clip.luma[:1], clip.chroma[:1], clip.pts[:1], clip.colour)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--detections", type=int, default=20000, help="without search, over all pieces of material")
-    parser.add_argument("--searches", type=int, default=100, help="detections with search, over all pieces")
-    parser.add_argument("--minutes", type=float, default=60, help="stop after so long, with what was done")
-    options = parser.parse_args()
-    pieces = list(material(options.data))
-    register = [Payload.new(1) for _ in range(1000)]
-    end = time.monotonic() + 60 * options.minutes
-    counts = {False: 0, True: 0}
-    reads, highest, expected = 0, 0.0, 0.0
-    goals = {False: options.detections, True: options.searches}
-    rounds = 0
-    while time.monotonic() < end and any(counts[search] < goals[search] for search in goals):
-        clip = pieces[rounds % len(pieces)]
-        rounds += 1
-        detector = SpreadSpectrumDetector((WatermarkKey.new(),), (clip.height, clip.width))
-        detector.update(clip)
-        for search, goal in goals.items():
-            share = -(-goal // len(pieces))  # of this piece, in this round
-            for _ in range(min(share, goal - counts[search])):
-                reading = detector.with_keys((WatermarkKey.new(),)).result(search=search, register=register)
-                counts[search] += 1
-                reads += reading.payload is not None
-                highest = max(highest, reading.statistic)
-                expected += reading.false_positive_rate
-                if time.monotonic() > end:
-                    break
-        print(f"{rounds} pieces: {counts[False]} + {counts[True]} detections, {reads} reads, {highest:.3f}", flush=True)
-    RESULTS.write_text(
-        "\n".join(
+@dataclass
+class Count:
+    """What came out so far."""
+
+    pieces: int = 0
+    plain: int = 0
+    searched: int = 0
+    reads: int = 0
+    highest: float = 0.0
+    expected: float = 0.0
+
+    def add(self, reading: Reading) -> None:
+        self.reads += reading.payload is not None
+        self.highest = max(self.highest, reading.statistic)
+        self.expected += reading.false_positive_rate
+
+    def page(self) -> str:
+        """The table, Markdown."""
+        recall = (self.plain + self.searched) * RECALL_FALSE_POSITIVE_RATE
+        return "\n".join(
             (
                 "# False reads of the watermark",
                 "",
@@ -80,17 +86,44 @@ def main() -> None:
                 "",
                 "| | |",
                 "|---|---|",
-                f"| pieces of material | {min(rounds, len(pieces))} |",
-                f"| detections without search for geometry | {counts[False]:,} |",
-                f"| detections with it | {counts[True]:,} |",
-                f"| false reads | {reads} |",
-                f"| false reads expected by the derivation | {expected:.1e} |",
-                f"| of these by recall, at most | {sum(counts.values()) * RECALL_FALSE_POSITIVE_RATE:.1e} |",
-                f"| highest cosine | {highest:.3f} |",
+                f"| pieces of material | {self.pieces} |",
+                f"| detections without search for geometry | {self.plain:,} |",
+                f"| detections with it | {self.searched:,} |",
+                f"| false reads | {self.reads} |",
+                f"| false reads expected by the derivation | {self.expected:.1e} |",
+                f"| of these by recall, at most | {recall:.1e} |",
+                f"| highest cosine | {self.highest:.3f} |",
                 "",
             )
         )
-    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--detections", type=int, default=200_000, help="without search, over all pieces of material")
+    parser.add_argument("--searches", type=int, default=500, help="detections with search, over all pieces")
+    options = parser.parse_args()
+    paths = [path for path in files_of(options.data) if readable(path)]
+    random.Random(0).shuffle(paths)
+    register = [Payload.new(1) for _ in range(1000)]
+    total, count = pieces(paths), Count()
+    for clip in material(paths):
+        detector = SpreadSpectrumDetector((WatermarkKey.new(),), (clip.height, clip.width))
+        detector.update(clip)
+        left = total - count.pieces
+        for search, done, goal in (
+            (False, count.plain, options.detections),
+            (True, count.searched, options.searches),
+        ):
+            share = -(-max(goal - done, 0) // left)
+            for _ in range(share):
+                count.add(detector.with_keys((WatermarkKey.new(),)).result(search=search, register=register))
+            count.searched += share if search else 0
+            count.plain += 0 if search else share
+        count.pieces += 1
+        RESULTS.write_text(count.page())
+        print(f"{count.pieces} of {total}: {count}", flush=True)
     print(f"wrote {RESULTS}")
 
 

@@ -9,7 +9,7 @@ Balatsoukas-Stimming et al., IEEE Trans. SP 63(19), 2015. The information set co
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeVar
@@ -45,7 +45,7 @@ class Decoded:
     correlation: float
 
 
-def encode(payload: Sequence[int]) -> Bits:
+def encode(payload: Sequence[int] | Bits) -> Bits:
     """Code word uint8 [512] of 64 payload bits."""
     bits = np.asarray(payload, np.uint8)
     if bits.shape != (PAYLOAD_BITS,):
@@ -56,8 +56,12 @@ def encode(payload: Sequence[int]) -> Bits:
 
 
 def encode_all(payloads: Bits) -> Bits:
-    """Code words uint8 [n, 512] of payloads uint8 [n, 64]: the code is affine, so one matrix makes them all."""
-    offset, rows = _generator()
+    """Code words uint8 [..., 512] of payloads uint8 [..., 64]: the code is affine, so one matrix makes them all."""
+    return _affine(payloads, *_generator())
+
+
+def _affine(payloads: Bits, offset: Bits, rows: Bits) -> Bits:
+    """payloads [..., 64] times rows [64, n] plus offset [n] over GF(2): [..., n]."""
     product = payloads.astype(np.float32) @ rows.astype(np.float32)  # sums of at most 64 ones are exact
     return np.asarray((product.astype(np.uint8) & 1) ^ offset, np.uint8)
 
@@ -65,9 +69,18 @@ def encode_all(payloads: Bits) -> Bits:
 @cache
 def _generator() -> tuple[Bits, Bits]:
     """The code word of the zero payload [512], and what each payload bit changes in it [64, 512]."""
-    offset = encode([0] * PAYLOAD_BITS)
-    unit = np.eye(PAYLOAD_BITS, dtype=np.uint8)
-    return offset, np.stack([encode(row.tolist()) ^ offset for row in unit])
+    return _matrix_of(encode)
+
+
+@cache
+def _crc_matrix() -> tuple[Bits, Bits]:
+    """The CRC of the zero payload [32], and what each payload bit changes in it [64, 32]."""
+    return _matrix_of(_crc)
+
+
+def _matrix_of(map_: Callable[[Bits], Bits]) -> tuple[Bits, Bits]:
+    offset = map_(np.zeros(PAYLOAD_BITS, np.uint8))
+    return offset, np.stack([map_(row) ^ offset for row in np.eye(PAYLOAD_BITS, dtype=np.uint8)])
 
 
 def decode(soft: Soft, known: Sequence[int] = (), list_size: int = LIST_SIZE) -> list[Decoded]:
@@ -81,18 +94,16 @@ def decode(soft: Soft, known: Sequence[int] = (), list_size: int = LIST_SIZE) ->
     norm = np.linalg.norm(values, axis=-1) * np.sqrt(CODE_BITS) + 1e-30
     correlation = np.einsum("bn,bln->bl", values, 1.0 - 2.0 * words.astype(np.float32)) / norm[:, None]
     info = _transform(words)[..., _information_set()]
+    valid = (_affine(info[..., :PAYLOAD_BITS], *_crc_matrix()) == info[..., PAYLOAD_BITS:]).all(axis=-1)
     best_first = np.argsort(metrics, axis=1, kind="stable")
-    return [_choose(info[b, order], correlation[b, order]) for b, order in enumerate(best_first)]
+    return [_choose(info[b, order], valid[b, order], correlation[b, order]) for b, order in enumerate(best_first)]
 
 
-def _choose(info: Bits, correlation: npt.NDArray[np.floating]) -> Decoded:
+def _choose(info: Bits, valid: npt.NDArray[np.bool_], correlation: npt.NDArray[np.floating]) -> Decoded:
     """The likeliest candidate that passes its CRC; info [L, 96] best first."""
-    for candidate, value in zip(info, correlation, strict=True):
-        payload = candidate[:PAYLOAD_BITS]
-        if np.array_equal(_crc(payload), candidate[PAYLOAD_BITS:]):
-            message = tuple(int(bit) for bit in payload)
-            return Decoded(message, message, float(value))
-    return Decoded(None, tuple(int(bit) for bit in info[0, :PAYLOAD_BITS]), float(correlation[0]))
+    chosen = int(np.argmax(valid))  # the first, or 0 if there is none
+    message = tuple(info[chosen, :PAYLOAD_BITS].tolist())
+    return Decoded(message if valid[chosen] else None, message, float(correlation[chosen]))
 
 
 def _crc(payload: Bits) -> Bits:
@@ -112,13 +123,13 @@ def _information_set() -> npt.NDArray[np.int64]:
 
 def _transform(words: Bits) -> Bits:
     """Multiply the last axis by the polar generator matrix over GF(2); its own inverse."""
-    out = words.copy()
-    shape, half = out.shape, 1
-    while half < shape[-1]:
-        pairs = out.reshape(*shape[:-1], -1, 2, half)
-        pairs[..., 0, :] ^= pairs[..., 1, :]
+    out = np.moveaxis(words, -1, 0).copy()  # so that each step adds long rows
+    half = 1
+    while half < len(out):
+        pairs = out.reshape(-1, 2, half, *out.shape[1:])
+        pairs[:, 0] ^= pairs[:, 1]
         half *= 2
-    return out
+    return np.ascontiguousarray(np.moveaxis(out, 0, -1))
 
 
 def _list_decode(soft: Soft, known: Bits, list_size: int) -> tuple[Bits, Soft]:
@@ -172,4 +183,6 @@ def _fork(llr: Soft, metric: Soft, list_size: int) -> tuple[Bits, Soft, npt.NDAr
 
 
 def _reorder(values: npt.NDArray[_T], parent: npt.NDArray[np.int64]) -> npt.NDArray[_T]:
-    return np.take_along_axis(values, parent[..., None], axis=1)
+    """values [B, L, n] with its paths in the order of parent [B, L']; by whole rows `take_along_axis` is slower."""
+    first = np.arange(len(values))[:, None] * values.shape[1]
+    return values.reshape(-1, values.shape[-1])[first + parent]

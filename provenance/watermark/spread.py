@@ -24,7 +24,7 @@ from provenance.watermark.keys import WatermarkKey, load_or_create_key, load_ret
 from provenance.watermark.payload import PAYLOAD_BITS, VERSION, Payload
 
 DEFAULT_PSNR = 44.2
-_MIN_SIDE = 128
+MIN_SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def detect(frames: Frames, key: WatermarkKey, *, search: bool = True) -> Reading
 
 
 def _check_size(width: int, height: int) -> None:
-    if min(width, height) < _MIN_SIDE:
+    if min(width, height) < MIN_SIDE:
         raise WatermarkError(
             f"A frame of {width}x{height} is too small for the watermark.",
-            remedy=f"Use frames of at least {_MIN_SIDE}x{_MIN_SIDE} pixels.",
+            remedy=f"Use frames of at least {MIN_SIDE}x{MIN_SIDE} pixels.",
         )
