@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.attacks.geometry import resized
-from benchmarks.attacks.scene import joined, taken
+from benchmarks.attacks.scene import taken
 from countermark.core.errors import MediaError
 from countermark.core.media import Frames, MediaInfo, VideoReader, probe
 from tests.provenance.graphic_clip import graphic_clip
@@ -102,7 +102,7 @@ def files_of(folder: Path) -> list[Path]:
 def read(path: Path, limit: int | None = None) -> Frames:
     """The first ``limit`` frames of a file; ``pts`` count them."""
     with VideoReader(path, max_frames=limit) as reader:
-        frames = joined(reader)
+        frames = Frames.joined(reader)
     return Frames(frames.luma, frames.chroma, np.arange(len(frames)), frames.colour)
 
 

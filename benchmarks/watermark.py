@@ -1,7 +1,7 @@
 """How well watermarks survive: ours and the runnable peers, side by side on the same clips in one run.
 
     python -m benchmarks.watermark DATA [--quick] [--material hd,360p,portrait,256,drawn,single] [--attacks crop,rotate]
-        [--peers dwtDct,dwtDctSvd,rivaGan] [--videoseal FILE] [--trustmark FOLDER] [--taef2 FOLDER]
+        [--closed-loop] [--peers dwtDct,dwtDctSvd,rivaGan] [--videoseal FILE] [--trustmark FOLDER] [--taef2 FOLDER]
 
 DATA is a folder of clips. Every algorithm marks every clip, with a fresh message (and ours with a fresh key); every
 attack of `benchmarks/attacks` is done to every marked clip. Results are added to a JSON-lines file as they come, so
@@ -52,6 +52,7 @@ __all__ = ["main", "read"]
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 OURS = "ours"
+CLOSED_LOOP_CRF = 40
 QUICK = ("identity", "single frame", "resize .55", "brightness .5", "JPEG 40", "H.264 CRF 23", "H.264 CRF 40",
          "H.265 CRF 30", "rotate 10", "crop .71", "perspective .5", "combined: H.264 CRF 23, crop .71, brightness .5",
          "frames dropped 50 %", "logo and subtitle")  # fmt: skip
@@ -171,6 +172,9 @@ def spread(frames: Frames, count: int) -> Frames:
 def contenders(options: argparse.Namespace) -> list[Contender]:
     """Ours first, then the peers that the user asks for or that run here."""
     found = [Contender(OURS, lambda: SpreadSpectrum(WatermarkKey.new()))]
+    if options.closed_loop:
+        loop = partial(SpreadSpectrum, closed_loop_crf=CLOSED_LOOP_CRF)
+        found.append(Contender(f"{OURS}, closed loop", lambda: loop(WatermarkKey.new())))
     for name in filter(None, options.peers.split(",")):
         if name not in get_args(Method):
             raise SystemExit(f"There is no peer {name}: use some of {', '.join(get_args(Method))}.")
@@ -216,6 +220,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, default=72, help="at most so many of each clip")
     parser.add_argument("--attacks", help="only attacks whose names contain one of these, comma-separated")
     parser.add_argument("--peers", default="dwtDct,dwtDctSvd", help="methods of invisible-watermark, comma-separated")
+    parser.add_argument("--closed-loop", action="store_true", help="have our closed loop at CRF 40 beside the rest")
     parser.add_argument("--videoseal", type=Path, help="Video Seal's TorchScript file, to have it among the peers")
     parser.add_argument("--trustmark", type=Path, help="folder with TrustMark's variant Q, to have it among the peers")
     parser.add_argument("--taef2", type=Path, help="folder with the weights of TAEF2, for the regeneration attack")

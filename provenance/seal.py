@@ -138,6 +138,7 @@ def seal(
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
             if label is not None:
                 frames = labelled(frames, spec, label)
+            frames = watermark.chunks(frames)
             marked = encode_marked(frames, spec, encoded, embedder, audio_from=audio_from, tags=(metadata or {}) | tags)
             step("label", "writing the labels")
             manifest_id, remote = f"urn:c2pa:{uuid4()}", None

@@ -7,20 +7,15 @@ Nothing but the stated options is set, so that figures compare with those that o
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 
-import av
 import numpy as np
-from av.video.stream import VideoStream
 from PIL import Image
 
 from benchmarks.attacks.scene import FPS, Plane, Scene, black, by_picture
 from countermark.core.media import Frames
 from countermark.core.media.planes import planes, video_frame
-
-_QUIET = {"libx265": {"x265-params": "log-level=error"}}
-os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 knows no other way to be quiet
+from countermark.core.media.round_trip import round_trip
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Coded:
     crf: int
 
     def __call__(self, frames: Frames, _: Scene) -> Frames:
-        return _round_trip(frames, self.codec, {"crf": str(self.crf)})
+        return round_trip(_padded(frames), self.codec, {"crf": str(self.crf)}, rate=FPS)
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ class Uploaded:
     kilobits: int
 
     def __call__(self, frames: Frames, _: Scene) -> Frames:
-        return _round_trip(_shrunk(frames, self.lines), "libx264", {"b": f"{self.kilobits}k"})
+        return round_trip(_shrunk(frames, self.lines), "libx264", {"b": f"{self.kilobits}k"}, rate=FPS)
 
 
 @dataclass(frozen=True)
@@ -58,31 +53,6 @@ class Jpeg:
         buffer = io.BytesIO()
         Image.fromarray(rgb).save(buffer, "JPEG", quality=self.quality)
         return np.asarray(Image.open(buffer))
-
-
-def _round_trip(frames: Frames, codec: str, options: dict[str, str]) -> Frames:
-    frames = _padded(frames)
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as writer:
-        stream = writer.add_stream(codec, rate=FPS, options=options | _QUIET.get(codec, {}))
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, "yuv420p"
-        for index, (luma, chroma) in enumerate(zip(frames.luma, frames.chroma, strict=True)):
-            picture = video_frame(luma, chroma)
-            picture.pts = index
-            writer.mux(stream.encode(picture))
-        writer.mux(stream.encode(None))
-    file.seek(0)
-    luma, chroma = np.empty_like(frames.luma), np.empty_like(frames.chroma)
-    count = 0
-    with av.open(file, "r") as reader:
-        reader.streams.video[0].thread_type = "AUTO"
-        for picture in reader.decode(video=0):
-            luma[count], chroma[count] = planes(picture)
-            count += 1
-    if count != len(frames):
-        raise RuntimeError(f"{codec} took {len(frames)} frames and gave {count}")
-    return Frames(luma, chroma, frames.pts, frames.colour)
 
 
 def _padded(frames: Frames) -> Frames:

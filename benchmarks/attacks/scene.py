@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def by_plane(frames: Frames, on_luma: Callable[[Plane], Plane], on_chroma: Calla
 
 def by_picture(frames: Frames, change: Callable[[Plane], Plane]) -> Frames:
     """``change`` for each R'G'B' picture uint8 [H, W, 3], one picture in memory at a time."""
-    return joined(
+    return Frames.joined(
         Frames.from_rgb(change(one.to_rgb()[0])[None], pts=one.pts, colour=one.colour) for one in singles(frames)
     )
 
@@ -61,14 +61,3 @@ def taken(frames: Frames, indices: npt.ArrayLike) -> Frames:
     """The frames at ``indices``, times included."""
     chosen = np.asarray(indices, np.int64)
     return Frames(frames.luma[chosen], frames.chroma[chosen], frames.pts[chosen], frames.colour)
-
-
-def joined(parts: Iterable[Frames]) -> Frames:
-    """Parts of one size, one after another."""
-    every = list(parts)
-    return Frames(
-        np.concatenate([part.luma for part in every]),
-        np.concatenate([part.chroma for part in every]),
-        np.concatenate([part.pts for part in every]),
-        every[0].colour,
-    )

@@ -24,6 +24,7 @@ from countermark.cli.page import Page, Row, show
 from countermark.cli.policy import check_file, policy, review
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
+from countermark.core.settings import get_settings
 
 if TYPE_CHECKING:
     from provenance.manifest import Delivery
@@ -210,6 +211,17 @@ def protect(
         False
     ),
     remux: Annotated[bool, typer.Option("--remux", help="Let Matroska, WebM and the like become MP4.")] = False,
+    closed_loop: Annotated[
+        int | None,
+        typer.Option(
+            "--closed-loop",
+            metavar="CRF",
+            min=18,
+            max=51,
+            help="Try H.264 at this rate factor (40 is harsh) while marking, and make the watermark no stronger than "
+            "it takes; several times slower.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> Outcome:
     """Seal a copy of a video that was made elsewhere.
@@ -220,6 +232,9 @@ def protect(
     if sidecar and remote:
         raise UsageError("A manifest is either beside the video or remote.", remedy="Choose one of them.")
     delivery: Delivery = "sidecar" if sidecar else "remote" if remote else "embedded"
+    settings = get_settings()
+    if closed_loop is not None:
+        settings = settings.model_copy(update={"closed_loop_crf": closed_loop})
     with progress(f"protecting {path}") as listener:
         video = countermark.protect(
             path,
@@ -227,6 +242,7 @@ def protect(
             overwrite=overwrite,
             delivery=delivery,
             remux=remux,
+            settings=settings,
             on_step=listener.on_step,
         )
     return Outcome(pages.sealed_page(video), result=video, as_json=as_json)

@@ -24,6 +24,15 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(default=None, description="SQLAlchemy URL; default is SQLite inside `home`.")
     issuer: int = Field(default=1, ge=0, lt=2**12, description="Issuer number carried by the watermark.")
+    watermark_device: str | None = Field(
+        default=None, description="Torch device of the watermark's pixel work, such as cuda; none: numpy."
+    )
+    closed_loop_crf: int | None = Field(
+        default=None,
+        ge=18,
+        le=51,
+        description="H.264 rate factor that the watermark tries out and survives while it is embedded; none: no trial.",
+    )
     issuer_name: str = Field(default="Countermark local issuer", description="Organisation named in certificates.")
 
     max_pixels: int = Field(default=4096 * 2304, gt=0, description="Largest frame accepted, in pixels.")

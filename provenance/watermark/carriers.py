@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from provenance.watermark.arrays import Array, Place, place_of, put
 from provenance.watermark.code import CODE_BITS
 from provenance.watermark.grid import GRID, Plane
 from provenance.watermark.keys import WatermarkKey
@@ -33,21 +34,25 @@ class Carriers:
     coefficients of about equal frequency, so that all bits are equally strong.
     """
 
-    coefficient: Index
-    sign: Plane
+    coefficient: Index | Array
+    sign: Plane | Array
 
     @property
     def rings(self) -> int:
         """Number of coefficients that carry one code bit."""
         return len(self.coefficient)
 
-    def read(self, spectrum: Plane) -> Plane:
+    def read(self, spectrum: Array) -> Array:
         """What each coefficient of a DCT spectrum [320, 320] says of its bit: [rings, 512]."""
-        return np.asarray(spectrum.ravel()[self.coefficient] * self.sign, np.float32)
+        return spectrum.reshape(-1)[self.coefficient] * self.sign
 
-    def write(self, spectrum: Plane, amplitude: Plane) -> None:
+    def write(self, spectrum: Array, amplitude: Array) -> None:
         """Put an amplitude for each code bit [512] into a DCT spectrum [320, 320]."""
-        spectrum.ravel()[self.coefficient] = amplitude * self.sign
+        spectrum.reshape(-1)[self.coefficient] = amplitude * self.sign
+
+    def at(self, place: Place) -> Carriers:
+        """The same, for spectra at that place."""
+        return Carriers(put(self.coefficient, place), put(self.sign, place))
 
     def join(self, other: Carriers) -> Carriers:
         """Both, as more rings."""
@@ -64,15 +69,19 @@ class Sync:
 
     row: Index
     column: Index
-    sign: Plane
+    sign: Plane | Array
 
-    def read(self, spectrum: Plane) -> Plane:
+    def read(self, spectrum: Array) -> Array:
         """Signed amplitudes [8] in a DCT spectrum [320, 320]."""
-        return np.asarray(spectrum[self.row, self.column] * self.sign, np.float32)
+        return spectrum[self.row, self.column] * self.sign
 
-    def write(self, spectrum: Plane, amplitude: Plane) -> None:
+    def write(self, spectrum: Array, amplitude: Array) -> None:
         """Put amplitudes [8] into a DCT spectrum [320, 320]."""
         spectrum[self.row, self.column] = amplitude * self.sign
+
+    def at(self, place: Place) -> Sync:
+        """The same, for spectra at that place."""
+        return Sync(self.row, self.column, put(self.sign, place))
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,9 @@ class Deal:
         return choices[1:] if min(width, height) >= _LARGE else choices
 
 
-def pattern(amplitude: Plane, carriers: Carriers, sync_amplitude: Plane, sync: Sync) -> Plane:
+def pattern(amplitude: Array, carriers: Carriers, sync_amplitude: Array, sync: Sync) -> Array:
     """The spatial pattern [320, 320] of an amplitude for each code bit [512] and for each sync coefficient [8]."""
-    spectrum = np.zeros((GRID, GRID), np.float32)
+    spectrum = put(np.zeros((GRID, GRID), np.float32), place_of(amplitude))
     carriers.write(spectrum, amplitude)
     sync.write(spectrum, sync_amplitude)
     return inverse(spectrum)

@@ -185,4 +185,5 @@ def _fork(llr: Soft, metric: Soft, list_size: int) -> tuple[Bits, Soft, npt.NDAr
 def _reorder(values: npt.NDArray[_T], parent: npt.NDArray[np.int64]) -> npt.NDArray[_T]:
     """values [B, L, n] with its paths in the order of parent [B, L']; by whole rows `take_along_axis` is slower."""
     first = np.arange(len(values))[:, None] * values.shape[1]
-    return values.reshape(-1, values.shape[-1])[first + parent]
+    ordered: npt.NDArray[_T] = values.reshape(-1, values.shape[-1])[first + parent]
+    return ordered

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 
 from countermark.core.media.frames import Frames
+from provenance.watermark.arrays import Place, fetch, namespace, put
 from provenance.watermark.carriers import Deal, Sync, deal
 from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, decode, encode_all
 from provenance.watermark.geometry import MIRRORS, Homography, border_geometries, resample
@@ -55,26 +57,25 @@ class Evidence:
 class SpreadSpectrumDetector:
     """Reads one clip in memory that does not grow with it. What it adds up serves any key and any geometry."""
 
-    def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int]) -> None:
-        self._keys, self._size = tuple(keys), size
-        self._detail = np.zeros((GRID, GRID), np.float32)
-        self._brightest = np.zeros((GRID, GRID), np.float32)
+    def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int], place: Place = None) -> None:
+        self._keys, self._size, self._place = tuple(keys), size, place
+        self._detail = self._brightest = put(np.zeros((GRID, GRID), np.float32), place)
         self._frames = 0
 
     def update(self, frames: Frames) -> None:
         """Add a chunk's detail to the sum."""
         check_frames(frames, self._size)
         for start in range(0, len(frames), _GROUP):
-            group = frames.luma[start : start + _GROUP]
+            group = put(frames.luma[start : start + _GROUP], self._place)
             mean = frame_mean(group)
-            self._detail += np.float32(len(group)) * normalise(mean)[0]
-            np.maximum(self._brightest, mean, out=self._brightest)
+            self._detail = self._detail + len(group) * normalise(mean)[0]
+            self._brightest = namespace(mean).maximum(self._brightest, mean)
         self._frames += len(frames)
 
     def with_keys(self, keys: Sequence[WatermarkKey]) -> SpreadSpectrumDetector:
         """A detector that has seen the same frames and reads with other keys."""
-        other = SpreadSpectrumDetector(keys, self._size)
-        other._detail, other._brightest, other._frames = self._detail.copy(), self._brightest.copy(), self._frames
+        other = copy(self)
+        other._keys = tuple(keys)
         return other
 
     @property
@@ -85,12 +86,12 @@ class SpreadSpectrumDetector:
     @property
     def evidence(self) -> Evidence:
         """What was added up so far."""
-        return Evidence(self._detail.copy(), self._brightest.copy(), self._frames)
+        return Evidence(fetch(self._detail), fetch(self._brightest), self._frames)
 
     @property
     def detail(self) -> Plane:
         """The sum so far, float32 [320, 320]."""
-        return self._detail.copy()
+        return self.evidence.detail
 
     def result(self, *, search: bool = True, register: Iterable[Payload] = ()) -> Reading:
         """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1.

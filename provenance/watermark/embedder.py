@@ -8,15 +8,18 @@ distortion budget, so that the picture's own structure hardly interferes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from countermark.core.media.frames import Colour, Frames
+from provenance.watermark.arrays import Array, Place, fetch, namespace, put
 from provenance.watermark.carriers import Carriers, Sync, pattern
-from provenance.watermark.grid import GRID, Plane, resize
+from provenance.watermark.grid import GRID, resize
 from provenance.watermark.interface import check_frames
-from provenance.watermark.normalise import forward, frame_mean, normalise
+from provenance.watermark.normalise import activity, forward, frame_mean, high_passed, normalise
 
 _FLAT_DEVIATION = 0.8  # luma codes of standard deviation where there is no detail: more shows on a clear sky
 _GROUP = 8  # frames that share one pattern: codecs keep what stands still
@@ -28,18 +31,33 @@ _PASSES = 2  # the limiter is not linear: the second pass corrects by what the f
 # A codec keeps best what it meets in the first frames of a scene: the rest of the scene is predicted from them. And
 # there the eye sees least: it needs up to .78 s after a cut to see detail again (Seyler and Budrikis, "Detail
 # perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
-_ONSET = np.array([2.0, 1.8, 1.6, 1.4, 1.2, 1.1])  # factors of the first frames of a scene, where there is detail
+_ONSET = np.array([4.0, 3.4, 2.8, 2.2, 1.8, 1.5, 1.3, 1.2, 1.1])  # factors of the first frames, where there is texture
 _HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
 _CUT = 20.0  # mean absolute change of luma, in codes, from which a new scene is assumed
+_TEXTURE_WIDTH = 2.5  # standard deviation, in grid points, of the window that finds texture: none may show beside it
+_TEXTURE = 3.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How an embedder spends its budget; the default serves where nothing is known of what will happen to the clip.
+
+    ``strength`` scales the amplitude, ``onset`` (0 to 1) how much more of it the start of a scene gets, and
+    ``carriers`` is a choice to use in place of the embedder's own.
+    """
+
+    strength: float = 1.0
+    onset: float = 1.0
+    carriers: Carriers | None = None
 
 
 class _Strength:
     """The factor of each frame: more at the start of a scene, and so much less in the frames after it."""
 
-    def __init__(self, length: int | None) -> None:
+    def __init__(self, length: int | None, onset: float = 1.0) -> None:
         horizon = min(length or _HORIZON, _HORIZON)
         factors = np.ones(max(horizon, len(_ONSET)))
-        factors[: len(_ONSET)] += (_ONSET - 1) * horizon / _HORIZON
+        factors[: len(_ONSET)] += onset * (_ONSET - 1) * horizon / _HORIZON
         factors = factors[:horizon]
         self._factors = (factors / np.sqrt(np.mean(factors**2))).astype(np.float32)
         self._frame = 0
@@ -56,6 +74,12 @@ class _Strength:
         inside = index < len(self._factors)
         return np.where(inside, self._factors[np.minimum(index, len(self._factors) - 1)], np.float32(1))
 
+    def tuned(self, length: int | None, onset: float) -> _Strength:
+        """The same moment of the clip with another onset."""
+        other = _Strength(length, onset)
+        other._frame = self._frame
+        return other
+
 
 class SpreadSpectrumEmbedder:
     """Marks one clip, each group of frames by itself: memory does not grow, and excerpts read."""
@@ -68,11 +92,23 @@ class SpreadSpectrumEmbedder:
         psnr: float,
         size: tuple[int, int],
         length: int | None,
+        place: Place = None,
     ) -> None:
-        self._choices, self._sync, self._psnr, self._size = choices, sync, psnr, size
-        self._sign = 1 - 2 * code_word.astype(np.float32)
-        self._strength = _Strength(length)
-        self._last: Plane | None = None
+        self._choices = tuple(choice.at(place) for choice in choices)
+        self._sync, self._psnr, self._size = sync.at(place), psnr, size
+        self._sign = put(1 - 2 * code_word.astype(np.float32), place)
+        self._length, self._place = length, place
+        self._strength, self._scale = _Strength(length), 1.0
+        self._last: npt.NDArray[np.float32] | None = None
+
+    def tuned(self, tuning: Tuning) -> SpreadSpectrumEmbedder:
+        """A copy that goes on from the same moment of the clip and spends its budget otherwise."""
+        other = copy(self)
+        other._strength = self._strength.tuned(self._length, tuning.onset)
+        other._scale = tuning.strength
+        if tuning.carriers is not None:
+            other._choices = (tuning.carriers.at(self._place),)
+        return other
 
     def process(self, frames: Frames) -> Frames:
         """Mark a chunk. Luma only; chroma, times and colour are passed through."""
@@ -80,15 +116,16 @@ class SpreadSpectrumEmbedder:
         luma = np.empty_like(frames.luma)
         limit = _luma_deviation(self._psnr, frames.colour)
         for part in self._groups(frames.luma):
-            group = frames.luma[part]
+            group = put(frames.luma[part], self._place)
+            xp = namespace(group)
             mark, extra = self._pattern(frame_mean(group), limit)
-            low, high = min(int(group.min()), 16), max(int(group.max()), 235)  # never beyond what the clip already uses
+            low, high = min(int(xp.min(group)), 16), max(int(xp.max(group)), 235)  # not beyond what the clip uses
             factors = self._strength.take(len(group))
             for factor in np.unique(factors):
-                step = mark + (factor - 1) * (extra if factor > 1 else mark)
-                step = np.rint(step, out=step).astype(np.int16)
-                for index in part.start + np.flatnonzero(factors == factor):
-                    np.clip(frames.luma[index] + step, low, high, out=luma[index], casting="unsafe")
+                step = xp.astype(xp.round(mark + float(factor - 1) * (extra if factor > 1 else mark)), xp.int16)
+                for index in np.flatnonzero(factors == factor):
+                    marked = xp.astype(xp.clip(group[index] + step, min=low, max=high), xp.uint8)
+                    luma[part.start + index] = fetch(marked)
         return frames.with_luma(luma)
 
     def _groups(self, luma: npt.NDArray[np.uint8]) -> Iterator[slice]:
@@ -106,62 +143,64 @@ class SpreadSpectrumEmbedder:
         if len(luma) > begin:
             yield slice(begin, len(luma))
 
-    def _pattern(self, host: Plane, limit: float) -> tuple[Plane, Plane]:
+    def _pattern(self, host: Array, limit: float) -> tuple[Array, Array]:
         """What to add to each frame of a group whose mean is ``host``, deviation at most ``limit``; and the part of
-        it that lies on detail: both float32 [H, W].
+        it that lies on texture: both float32 [H, W].
 
         Takes the first carriers on which this picture's own structure leaves the mark clear, else the last, which are
         always the clearest. A clip never goes back to an earlier choice: soft values add up best within one.
         """
         normalised, mask = normalise(host)
         spectrum = forward(normalised)
-        deviation = min(limit, _FLAT_DEVIATION * _rms(mask))
+        deviation = self._scale * min(limit, _FLAT_DEVIATION * _rms(mask))
         mark, clarity = self._shape(self._choices[0], host, spectrum, mask, deviation)
         while clarity < _CLEAR and len(self._choices) > 1:
             self._choices = self._choices[1:]
             mark, clarity = self._shape(self._choices[0], host, spectrum, mask, deviation)
         full = resize(mark, *self._size)
         factor = deviation / (_rms(full) + 1e-9)
-        return full * factor, resize(mark * np.clip(mask - 1, 0, 1), *self._size) * factor
+        texture = namespace(host).clip(activity(high_passed(host), _TEXTURE_WIDTH) / _TEXTURE, max=1)
+        return full * factor, resize(mark * texture, *self._size) * factor
 
     def _shape(
-        self, carriers: Carriers, host: Plane, spectrum: Plane, mask: Plane, deviation: float
-    ) -> tuple[Plane, float]:
+        self, carriers: Carriers, host: Array, spectrum: Array, mask: Array, deviation: float
+    ) -> tuple[Array, float]:
         """The mark on the grid, and the cosine between code word and soft values that a detector would see in it."""
         # Parseval: the budget in pixels as a sum of squared amplitudes over the coefficients.
-        energy = deviation**2 * GRID**2 / float(np.mean(mask**2))
-        level = np.sqrt(energy * (1 - _SYNC_SHARE) / carriers.coefficient.size)
-        weight = 1 / (carriers.read(spectrum).std(axis=1) + level)
-        weight /= weight.sum()
+        xp = namespace(host)
+        energy = deviation**2 * GRID**2 / _rms(mask) ** 2
+        level = (energy * (1 - _SYNC_SHARE) / (carriers.rings * len(self._sign))) ** 0.5
+        weight = 1 / (xp.std(carriers.read(spectrum), axis=1) + level)
+        weight = weight / xp.sum(weight)
         before = interference = weight @ carriers.read(spectrum)
         sync_interference = self._sync.read(spectrum)
-        sync_level = np.sqrt(energy * _SYNC_SHARE / len(sync_interference))
+        sync_level = (energy * _SYNC_SHARE / len(sync_interference)) ** 0.5
         gain = 1.0
         for _ in range(_PASSES):
-            share = np.float32(_COMPENSATION / gain)
+            share = _COMPENSATION / gain
             lift = raise_weakest(self._sign * interference * share, energy * (1 - _SYNC_SHARE) / carriers.rings)
-            sync_lift = np.maximum(sync_level - share * sync_interference, 0)
-            sync_lift *= np.sqrt(energy * _SYNC_SHARE / (np.sum(sync_lift**2) + 1e-9))
+            sync_lift = xp.clip(sync_level - share * sync_interference, min=0)
+            sync_lift = sync_lift * (energy * _SYNC_SHARE / (float(xp.sum(sync_lift**2)) + 1e-9)) ** 0.5
             mark = pattern(self._sign * lift, carriers, sync_lift, self._sync) * mask
             scale = deviation / (_rms(mark) + 1e-9)
             lift, sync_lift, mark = lift * scale, sync_lift * scale, mark * scale
             achieved = forward(normalise(host + mark)[0])
             after = weight @ carriers.read(achieved)
-            gain = max(float(self._sign @ (after - before)) / float(lift.sum()), 0.1)
+            gain = max(float(self._sign @ (after - before)) / float(xp.sum(lift)), 0.1)
             interference = after - gain * self._sign * lift
             sync_interference = self._sync.read(achieved) - gain * sync_lift
-        return mark, float(self._sign @ after) / (float(np.linalg.norm(after)) * len(after) ** 0.5 + 1e-9)
+        return mark, float(self._sign @ after) / (_rms(after) * len(after) + 1e-9)
 
 
-def raise_weakest(values: Plane, budget: float) -> Plane:
+def raise_weakest(values: Array, budget: float) -> Array:
     """Increments >= 0 of sum of squares ``budget`` that lift the lowest ``values`` [n] to the highest common level."""
-    order = np.sort(values.astype(np.float64))
+    order = np.sort(fetch(values).astype(np.float64))
     count = np.arange(1, len(order) + 1)
     mean = np.cumsum(order) / count
     cost = np.maximum(np.cumsum(order**2) - count * mean**2, 0)  # of levelling the first `count` at their mean
     level = mean + np.sqrt(np.maximum(budget - cost, 0) / count)
     fits = (cost <= budget) & (level <= np.append(order[1:], np.inf))
-    return np.asarray(np.maximum(level[np.argmax(fits)] - values, 0), np.float32)
+    return namespace(values).clip(float(level[np.argmax(fits)]) - values, min=0)
 
 
 def _luma_deviation(psnr: float, colour: Colour) -> float:
@@ -172,5 +211,5 @@ def _luma_deviation(psnr: float, colour: Colour) -> float:
     return float(np.sqrt(max(variance, 0)))
 
 
-def _rms(plane: Plane) -> float:
-    return float(np.sqrt(np.mean(np.square(plane))))
+def _rms(values: Array) -> float:
+    return float(namespace(values).mean(values**2)) ** 0.5

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
-from scipy.fft import dctn, idctn
+from scipy.fft import dct, dctn, idctn
 
-from provenance.watermark.grid import GRID, Plane, to_grid
+from provenance.watermark.arrays import Array, Place, namespace, place_of, put
+from provenance.watermark.grid import GRID, to_grid
 
 _HIGH_PASS = 22.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
 _MASK_WIDTH = 7.5  # standard deviation of the mask's window, grid points
@@ -16,40 +16,63 @@ _MASK_SLOPE = 3.0  # mean absolute detail, in luma codes, that doubles the mask
 _LIMIT = 0.8  # knee of the soft limiter, in units of the mask
 
 
-def normalise(plane: Plane) -> tuple[Plane, Plane]:
+def normalise(plane: Array) -> tuple[Array, Array]:
     """High-passed detail of a grid plane over the perceptual mask, softly limited; and that mask: both [320, 320].
 
     The mask is wide and smooth on purpose: the detector must find the same one in a degraded picture.
     The limiter keeps strong edges, which hold nearly all the energy of flat graphics, from drowning the rest.
     """
-    high_pass, window = _filters()
-    detail = inverse(forward(plane) * high_pass)
-    activity = inverse(forward(np.abs(detail)) * window)
-    mask = np.asarray(1 + np.maximum(activity, 0) / _MASK_SLOPE, np.float32)
+    detail = high_passed(plane)
+    mask = 1 + activity(detail, _MASK_WIDTH) / _MASK_SLOPE
     scaled = detail / mask
-    return np.asarray(scaled / np.sqrt(1 + (scaled / _LIMIT) ** 2), np.float32), mask
+    return scaled / namespace(scaled).sqrt(1 + (scaled / _LIMIT) ** 2), mask
 
 
-def frame_mean(group: npt.NDArray[np.uint8]) -> Plane:
+def high_passed(plane: Array) -> Array:
+    """The detail of a grid plane: float32 [320, 320]."""
+    return inverse(forward(plane) * _filters(_MASK_WIDTH, place_of(plane))[0])
+
+
+def activity(detail: Array, width: float) -> Array:
+    """Mean absolute ``detail`` in a Gaussian window of standard deviation ``width`` grid points: float32 [320, 320]."""
+    xp = namespace(detail)
+    return xp.clip(inverse(forward(xp.abs(detail)) * _filters(width, place_of(detail))[1]), min=0)
+
+
+def frame_mean(group: Array) -> Array:
     """Mean luma of a few frames uint8 [T, H, W] on the grid: float32 [320, 320]."""
-    return to_grid(group.sum(axis=0, dtype=np.uint16) / np.float32(len(group)))
+    xp = namespace(group)
+    total = xp.sum(group, axis=0, dtype=xp.uint16 if place_of(group) is None else xp.int32)
+    return to_grid(xp.astype(total, xp.float32) / len(group))
 
 
-def forward(plane: Plane) -> Plane:
+def forward(plane: Array) -> Array:
     """Orthonormal two-dimensional DCT-II of a grid plane."""
-    return np.asarray(dctn(plane, norm="ortho"), np.float32)
+    place = place_of(plane)
+    if place is None:
+        return np.asarray(dctn(plane, norm="ortho"), np.float32)
+    return _dct(place) @ plane @ _dct(place).T
 
 
-def inverse(spectrum: Plane) -> Plane:
+def inverse(spectrum: Array) -> Array:
     """Inverse of :func:`forward`."""
-    return np.asarray(idctn(spectrum, norm="ortho"), np.float32)
+    place = place_of(spectrum)
+    if place is None:
+        return np.asarray(idctn(spectrum, norm="ortho"), np.float32)
+    return _dct(place).T @ spectrum @ _dct(place)
 
 
 @cache
-def _filters() -> tuple[Plane, Plane]:
-    """Transfer functions on the DCT grid: the Gaussian high-pass and the mask's Gaussian window."""
+def _dct(place: Place) -> Array:
+    """The orthonormal DCT-II as a matrix [320, 320]."""
+    return put(dct(np.eye(GRID), norm="ortho", axis=0).astype(np.float32), place)
+
+
+@cache
+def _filters(width: float, place: Place) -> tuple[Array, Array]:
+    """Transfer functions on the DCT grid: the Gaussian high-pass, and a Gaussian window of ``width`` grid points."""
     cycles = np.arange(GRID) / 2
     square = cycles[:, None] ** 2 + cycles[None, :] ** 2
     high_pass = 1 - np.exp(-square / (2 * _HIGH_PASS**2))
-    window = np.exp(-2 * (np.pi * _MASK_WIDTH / GRID) ** 2 * square)
-    return high_pass.astype(np.float32), window.astype(np.float32)
+    window = np.exp(-2 * (np.pi * width / GRID) ** 2 * square)
+    return put(high_pass.astype(np.float32), place), put(window.astype(np.float32), place)

@@ -9,13 +9,16 @@ Trans. Image Processing 6(12), 1997)::
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media.frames import Frames
 from countermark.core.settings import Settings
+from provenance.watermark.arrays import place_named
 from provenance.watermark.carriers import deal
+from provenance.watermark.closed_loop import ClosedLoopEmbedder, stretches
 from provenance.watermark.code import encode
 from provenance.watermark.detector import ALGORITHM_ID, SpreadSpectrumDetector, known_bits
 from provenance.watermark.embedder import SpreadSpectrumEmbedder
@@ -32,12 +35,16 @@ class SpreadSpectrum:
     """Countermark's own video watermark.
 
     ``psnr`` (dB, on R'G'B') is the most distortion spent on average over a scene; flat pictures get less. ``retired``
-    are earlier keys of the issuer, which are read but no longer written with.
+    are earlier keys of the issuer, which are read but no longer written with. The pixel work runs on ``device``
+    ("cuda", "cpu") by torch, or by numpy if there is none. With ``closed_loop_crf`` embedding tries out what H.264 at
+    that rate factor leaves of the mark, and spends no more than it takes (`closed_loop`), in a multiple of the time.
     """
 
     key: WatermarkKey
     psnr: float = DEFAULT_PSNR
     retired: tuple[WatermarkKey, ...] = ()
+    device: str | None = None
+    closed_loop_crf: int | None = None
 
     @classmethod
     def load(cls, settings: Settings) -> SpreadSpectrum:
@@ -45,6 +52,8 @@ class SpreadSpectrum:
         return cls(
             key=load_or_create_key(settings.keys_dir, settings.issuer),
             retired=load_retired_keys(settings.keys_dir, settings.issuer),
+            device=settings.watermark_device,
+            closed_loop_crf=settings.closed_loop_crf,
         )
 
     name = "countermark"
@@ -53,10 +62,10 @@ class SpreadSpectrum:
 
     def embedder(
         self, payload_bits: Sequence[int], *, width: int, height: int, length: int | None = None
-    ) -> SpreadSpectrumEmbedder:
+    ) -> SpreadSpectrumEmbedder | ClosedLoopEmbedder:
         """An embedder for one clip, of ``length`` frames if that is known.
 
-        A clip of less than 72 frames that is not announced may exceed the distortion by up to 2.3 dB. Raises
+        A clip of less than 72 frames that is not announced may exceed the distortion by up to 7 dB. Raises
         :class:`WatermarkError` for a side under 128 pixels, or a payload that is not 64 bits of this version and of the
         key's issuer.
         """
@@ -73,12 +82,21 @@ class SpreadSpectrum:
             )
         dealt = deal(self.key)
         choices = dealt.for_size(width, height)
-        return SpreadSpectrumEmbedder(choices, dealt.sync, encode(payload_bits), self.psnr, (height, width), length)
+        word, size = encode(payload_bits), (height, width)
+        embedder = SpreadSpectrumEmbedder(choices, dealt.sync, word, self.psnr, size, length, place_named(self.device))
+        if self.closed_loop_crf is None:
+            return embedder
+        detector = partial(self.detector, width=width + width % 2, height=height + height % 2)  # codecs want even sides
+        return ClosedLoopEmbedder(embedder, detector, dealt, choices, word, crf=self.closed_loop_crf)
+
+    def chunks(self, frames: Iterable[Frames]) -> Iterable[Frames]:
+        """A clip's frames in the portions that its embedder wants; any others work too."""
+        return frames if self.closed_loop_crf is None else stretches(frames)
 
     def detector(self, *, width: int, height: int) -> SpreadSpectrumDetector:
         """A detector for one clip; raises :class:`WatermarkError` for a side under 128 pixels."""
         _check_size(width, height)
-        return SpreadSpectrumDetector((self.key, *self.retired), (height, width))
+        return SpreadSpectrumDetector((self.key, *self.retired), (height, width), place_named(self.device))
 
 
 def embed(frames: Frames, payload: Payload, key: WatermarkKey) -> Frames:

@@ -6,6 +6,7 @@ needs RGB (the generator's output, image encoders, thumbnails).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -68,6 +69,23 @@ class Frames:
         if luma.shape != self.luma.shape:
             raise ValueError(f"luma is {luma.shape}, expected {self.luma.shape}")
         return Frames(luma, self.chroma, self.pts, self.colour)
+
+    def __getitem__(self, which: slice) -> Frames:
+        """Some of the frames, without copying them."""
+        return Frames(self.luma[which], self.chroma[which], self.pts[which], self.colour)
+
+    @classmethod
+    def joined(cls, parts: Iterable[Frames]) -> Frames:
+        """Chunks of one size, at least one of them, one after another."""
+        every = list(parts)
+        if len(every) == 1:
+            return every[0]
+        return cls(
+            np.concatenate([part.luma for part in every]),
+            np.concatenate([part.chroma for part in every]),
+            np.concatenate([part.pts for part in every]),
+            every[0].colour,
+        )
 
     def even(self) -> Frames:
         """The same chunk with the last column and row repeated where a side is odd.
