@@ -35,7 +35,7 @@ _ATTEMPTS = 20  # two writers may want the same place in the chain
 _START = "0" * 64
 
 Outcome = Literal["waiting", "approved", "rejected"]
-Kind = Literal["prompt", "frames", "review", "expired"]
+Kind = Literal["prompt", "upload", "frames", "review", "expired"]
 
 
 class RecordsError(RegistryError):
