@@ -13,7 +13,6 @@ THUMBNAIL = "thumbnail.webp"
 SPRITESHEET = "spritesheet.jpg"
 REPORT = "report.html"
 UPLOAD = "upload"
-_PARTIAL = ".incoming"
 
 
 class FileStore:
@@ -23,7 +22,7 @@ class FileStore:
         """Make the folder. Raises `ConfigurationError` when that is not possible."""
         self.root = root
         try:
-            for folder in (root / "jobs", root / _PARTIAL):
+            for folder in (root / "jobs", incoming_folder(root)):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigurationError(
@@ -43,7 +42,7 @@ class FileStore:
 
     def incoming(self, name: str) -> Path:
         """A folder for an upload that is still being read; it becomes a job's by `adopt`."""
-        folder = self.root / _PARTIAL / name
+        folder = incoming_folder(self.root) / name
         folder.mkdir(mode=0o700)
         return folder
 
@@ -53,7 +52,7 @@ class FileStore:
 
     def abandoned(self, before: float) -> list[Path]:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
-        return [path for path in (self.root / _PARTIAL).iterdir() if path.stat().st_mtime < before]
+        return [path for path in incoming_folder(self.root).iterdir() if path.stat().st_mtime < before]
 
     def job_folders(self, before: float) -> dict[str, Path]:
         """Folders of jobs that were last changed before this time (Unix seconds), by the job's id."""
@@ -78,6 +77,11 @@ class FileStore:
     def drop_upload(self, job_id: str) -> None:
         """Forget what was uploaded, once it has been examined."""
         self.discard(self.folder(job_id) / UPLOAD)
+
+
+def incoming_folder(root: Path) -> Path:
+    """Where uploads are that are still being read; what is left there is removed after a day."""
+    return root / ".incoming"
 
 
 def plain_name(name: str | None) -> str:
