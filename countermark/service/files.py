@@ -64,9 +64,13 @@ class FileStore:
 
     def upload(self, job_id: str) -> Path:
         """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone."""
-        for path in sorted((self.folder(job_id) / UPLOAD).iterdir()):
+        return self.only_upload(self.folder(job_id))
+
+    def only_upload(self, folder: Path) -> Path:
+        """The file that was uploaded into a folder of ours. Raises `FileNotFoundError` when it is gone."""
+        for path in sorted((folder / UPLOAD).iterdir()):
             return path
-        raise FileNotFoundError(job_id)
+        raise FileNotFoundError(folder.name)
 
     def place_for_upload(self, job_id: str, name: str | None) -> Path:
         """Where the file of this name belongs that a job works on, when it does not come with the request."""
