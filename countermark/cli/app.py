@@ -91,7 +91,9 @@ def generate(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same video.")] = 0,
     steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps.")] = 20,
     guidance: Annotated[float, typer.Option(min=1, max=20, help="How strictly to follow the prompt.")] = 2.0,
-    model: Annotated[str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME or openai:NAME.")] = "bundled",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME, openai:NAME@WxH.")
+    ] = "bundled",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> Outcome:

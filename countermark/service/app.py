@@ -28,6 +28,7 @@ from countermark.service.api import (
     webhooks,
 )
 from countermark.service.audit import AuditLog
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
 from countermark.service.files import FileStore
 from countermark.service.housekeeping import keep_house
@@ -132,6 +133,7 @@ def open_service(settings: Settings, options: ServiceSettings, stack: ExitStack)
     return Service(
         settings=settings,
         options=options,
+        catalogue=Catalogue(options.models),
         engine=engine,
         files=FileStore(options.files_dir(settings)),
         jobs=jobs_of_all,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from countermark.core.errors import ConfigurationError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
 from generator.request import MAX_SECONDS, Condition, Shot
@@ -18,18 +20,43 @@ from generator.tasks import DEFAULT_STRENGTH
 
 @dataclass(frozen=True)
 class Offer:
-    """A model and what it makes: ``size`` as width x height in pixels, ``seconds`` where no length is asked for."""
+    """A model and what it makes: ``size`` as width x height in pixels, ``seconds`` where no length is asked for.
+
+    ``backend`` is its name for `generator.backends.model_named`; all but the bundled model take a prompt only.
+    """
 
     id: str
     size: str
     seconds: str
-    created: int
+    backend: str
+    created: int = 1764028800
 
 
-BUNDLED = Offer("countermark-dit", "256x256", "2", created=1764028800)
-OFFERS = {BUNDLED.id: BUNDLED}
-ALIASES = {"sora-2": BUNDLED.id, "sora-2-pro": BUNDLED.id}
+BUNDLED = Offer("countermark-dit", "256x256", "2", "bundled")
+_ALIASES = ("sora-2", "sora-2-pro")
 """Names under which clients of the service that closed go on asking."""
+_ENGINE = re.compile(r"openai:.+@(\d{2,4}x\d{2,4})")
+
+
+class Catalogue:
+    """What is offered: the bundled model, and others that the operator names."""
+
+    def __init__(self, others: Mapping[str, str]) -> None:
+        """``others`` are backends by name. Raises `ConfigurationError` for one that is none."""
+        self.offers = {BUNDLED.id: BUNDLED}
+        for name, backend in others.items():
+            found = _ENGINE.fullmatch(backend)
+            if found is None:
+                raise ConfigurationError(
+                    f"The model {name!r} cannot be {backend!r}.",
+                    remedy='Set COUNTERMARK_SERVICE_MODELS to JSON such as {"wan": "openai:NAME@832x480"}.',
+                )
+            self.offers[name] = Offer(name, found[1], "4", backend)
+
+    def find(self, name: str) -> Offer | None:
+        """The offer of this name or alias."""
+        return self.offers.get(name) or (BUNDLED if name in _ALIASES else None)
+
 
 _DEFAULTS = GenerationRequest.model_fields
 _VIDEO = "video_0123456789abcdef0123456789abcdef"
@@ -159,14 +186,17 @@ class Given(TypedDict):
     strength: NotRequired[float]
 
 
-def planned(asked: Asked, *given: Given) -> dict[str, Any]:
+def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any]:
     """What will be made, as a job keeps it, with a notice for all that differs from what was asked.
 
-    Raises `ApiError` (404) for an unknown model and `ValidationError` for what makes no sense together.
+    Raises `ApiError`, 404 for an unknown model and 400 for one that cannot do this, and `ValidationError` for what
+    makes no sense together.
     """
-    offer = OFFERS.get(ALIASES.get(asked.model, asked.model))
+    offer = catalogue.find(asked.model)
     if offer is None:
         raise ApiError(404, "model_not_found", f"The model '{asked.model[:100]}' does not exist.", param="model")
+    if offer is not BUNDLED and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
+        raise ApiError(400, "unsupported_parameter", f"{offer.id} takes a prompt only.", param="model")
     notices = []
     size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
     length = None if seconds is None else min(max(float(seconds), 1.0), MAX_SECONDS)
@@ -178,6 +208,7 @@ def planned(asked: Asked, *given: Given) -> dict[str, Any]:
     made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
     plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots"}) | {
         "model": offer.id,
+        "backend": offer.backend,
         "size": offer.size,
         "length": length,
         "seconds": made if length is None else f"{length:g}",

@@ -16,6 +16,7 @@ from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
 from countermark.service.access import Principal
 from countermark.service.audit import AuditLog
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
 from countermark.service.faults import ApiError, not_found
 from countermark.service.files import FileStore
@@ -49,6 +50,7 @@ class Service:
 
     settings: Settings
     options: ServiceSettings
+    catalogue: Catalogue
     engine: Engine
     files: FileStore
     jobs: JobStore

@@ -67,7 +67,7 @@ def _sample(job: Job, output: Path, desk: Desk, report: Report) -> SealRecord:
     seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
     request = request_of(job.request, lambda given: _given(job, given, desk))
     try:
-        made = Studio(settings=desk.settings).generate(
+        made = Studio(job.request.get("backend", "bundled"), settings=desk.settings).generate(
             request,
             output,
             on_step=lambda name, _detail: report(seal_steps.get(name), name),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -21,7 +22,7 @@ from countermark.service.catalogue import (
     Given,
     RemixVideo,
     VideoReference,
-    planned,
+    plan_for,
     request_of,
 )
 from countermark.service.faults import ApiError, invalid, not_found
@@ -71,6 +72,8 @@ async def create(request: Request, response: Response, principal: Generator, ser
     examined when their turn comes; if the policy refuses one, the job fails with the same code.
     """
 
+    planned = partial(plan_for, service.catalogue)
+
     def plan(asked: CreateVideo, body: Body) -> _Plan:
         reference, blend = asked.input_reference, asked.blend or []
         if reference is not None and reference.file_id is not None:
@@ -81,10 +84,14 @@ async def create(request: Request, response: Response, principal: Generator, ser
         if blend and (reference is not None or body.incoming is not None):
             raise ApiError(400, "invalid_value", "Give either 'input_reference' or 'blend'.", param="blend")
         if body.incoming is not None:
-            return planned(asked, {"at": "start", "still": is_still(service.files.only_upload(body.incoming))}), None
+            return planned(
+                service.catalogue, asked, {"at": "start", "still": is_still(service.files.only_upload(body.incoming))}
+            ), None
         if blend:
             first, second = (service.completed(principal, name, param="blend").id for name in blend)
-            return planned(asked, {"at": "start", "video": first}, {"at": "end", "video": second}), None
+            return planned(
+                service.catalogue, asked, {"at": "start", "video": first}, {"at": "end", "video": second}
+            ), None
         if reference is not None and reference.id is not None:
             video = service.completed(principal, reference.id, param="input_reference").id
             return planned(asked, {"at": "start", "video": video}), None
@@ -122,7 +129,8 @@ async def edit(request: Request, response: Response, principal: Generator, servi
 
     def plan(asked: EditVideo, body: Body) -> _Plan:
         given, parent = _source(service, principal, asked.video, body)
-        return planned(asked, given | {"at": "whole", "strength": 1 - asked.strength}), parent
+        given |= {"at": "whole", "strength": 1 - asked.strength}
+        return plan_for(service.catalogue, asked, given), parent
 
     return await _made(EditVideo, "video", plan, request, response, principal, service)
 
@@ -139,7 +147,8 @@ async def extend(request: Request, response: Response, principal: Generator, ser
 
     def plan(asked: ExtendVideo, body: Body) -> _Plan:
         given, parent = _source(service, principal, asked.video, body)
-        return planned(asked, given | {"at": "end" if asked.direction == "backward" else "start"}), parent
+        given |= {"at": "end" if asked.direction == "backward" else "start"}
+        return plan_for(service.catalogue, asked, given), parent
 
     return await _made(ExtendVideo, "video", plan, request, response, principal, service)
 
