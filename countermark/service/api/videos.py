@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,6 +15,7 @@ from countermark.service.access import Generator, Principal
 from countermark.service.api.documents import binary, faults, json_or_form
 from countermark.service.catalogue import (
     PATH,
+    Asked,
     CreateVideo,
     EditVideo,
     ExtendVideo,
@@ -44,12 +44,13 @@ _FILES: dict[Variant, tuple[str, str]] = {
     "thumbnail": (THUMBNAIL, "image/webp"),
     "spritesheet": (SPRITESHEET, "image/jpeg"),
 }
-Asked = TypeVar("Asked", bound=BaseModel)
+Read = TypeVar("Read", bound=BaseModel)
+Wanted = TypeVar("Wanted", bound=Asked)
 _ID = "video_0123456789abcdef0123456789abcdef"
 _EXAMPLE = {"prompt": "a red balloon rising over the sea", "model": "countermark-dit"}
 _POLL_HINT = {"openai-poll-after-ms": "1000"}
-_Plan = tuple[dict[str, Any], str | None]
-"""What a job is to do, and the id of the video that it is made from, if it is one."""
+_Given = tuple[list[Given], str | None]
+"""What a video is made from, and the id of the video that it is another state of, if it is one of ours."""
 
 
 class _Character(BaseModel):
@@ -72,9 +73,7 @@ async def create(request: Request, response: Response, principal: Generator, ser
     examined when their turn comes; if the policy refuses one, the job fails with the same code.
     """
 
-    planned = partial(plan_for, service.catalogue)
-
-    def plan(asked: CreateVideo, body: Body) -> _Plan:
+    def given(asked: CreateVideo, body: Body) -> _Given:
         reference, blend = asked.input_reference, asked.blend or []
         if reference is not None and reference.file_id is not None:
             message = "There is no files API here: send the picture itself, or its data URL as 'image_url'."
@@ -84,20 +83,16 @@ async def create(request: Request, response: Response, principal: Generator, ser
         if blend and (reference is not None or body.incoming is not None):
             raise ApiError(400, "invalid_value", "Give either 'input_reference' or 'blend'.", param="blend")
         if body.incoming is not None:
-            return planned(
-                service.catalogue, asked, {"at": "start", "still": is_still(service.files.only_upload(body.incoming))}
-            ), None
+            return [{"at": "start", "still": is_still(service.files.only_upload(body.incoming))}], None
         if blend:
             first, second = (service.completed(principal, name, param="blend").id for name in blend)
-            return planned(
-                service.catalogue, asked, {"at": "start", "video": first}, {"at": "end", "video": second}
-            ), None
+            return [{"at": "start", "video": first}, {"at": "end", "video": second}], None
         if reference is not None and reference.id is not None:
             video = service.completed(principal, reference.id, param="input_reference").id
-            return planned(asked, {"at": "start", "video": video}), None
-        return planned(asked), None
+            return [{"at": "start", "video": video}], None
+        return [], None
 
-    return await _made(CreateVideo, "input_reference", plan, request, response, principal, service)
+    return await _made(CreateVideo, "input_reference", given, request, response, principal, service)
 
 
 @router.get("", response_model=VideoPage, summary="List videos", responses=faults(404))
@@ -127,12 +122,11 @@ def page(
 async def edit(request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
     """Queue a changed copy of a video: an upload, or a completed video by its id."""
 
-    def plan(asked: EditVideo, body: Body) -> _Plan:
-        given, parent = _source(service, principal, asked.video, body)
-        given |= {"at": "whole", "strength": 1 - asked.strength}
-        return plan_for(service.catalogue, asked, given), parent
+    def given(asked: EditVideo, body: Body) -> _Given:
+        source, parent = _source(service, principal, asked.video, body)
+        return [source | {"at": "whole", "strength": 1 - asked.strength}], parent
 
-    return await _made(EditVideo, "video", plan, request, response, principal, service)
+    return await _made(EditVideo, "video", given, request, response, principal, service)
 
 
 @router.post(
@@ -145,12 +139,11 @@ async def edit(request: Request, response: Response, principal: Generator, servi
 async def extend(request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
     """Queue a video that goes on from another, an upload or a completed one. `seconds` of the result is all of it."""
 
-    def plan(asked: ExtendVideo, body: Body) -> _Plan:
-        given, parent = _source(service, principal, asked.video, body)
-        given |= {"at": "end" if asked.direction == "backward" else "start"}
-        return plan_for(service.catalogue, asked, given), parent
+    def given(asked: ExtendVideo, body: Body) -> _Given:
+        source, parent = _source(service, principal, asked.video, body)
+        return [source | {"at": "end" if asked.direction == "backward" else "start"}], parent
 
-    return await _made(ExtendVideo, "video", plan, request, response, principal, service)
+    return await _made(ExtendVideo, "video", given, request, response, principal, service)
 
 
 @router.post(
@@ -225,7 +218,7 @@ async def remix(video_id: str, request: Request, response: Response, principal: 
     return VideoJob.of(made)
 
 
-def _parse(model: type[Asked], body: Body) -> Asked:
+def _parse(model: type[Read], body: Body) -> Read:
     try:
         return model.model_validate(body.fields)
     except ValidationError as error:
@@ -233,9 +226,9 @@ def _parse(model: type[Asked], body: Body) -> Asked:
 
 
 async def _made(
-    model: type[Asked],
+    model: type[Wanted],
     file_field: str,
-    plan: Callable[[Asked, Body], _Plan],
+    given: Callable[[Wanted, Body], _Given],
     request: Request,
     response: Response,
     principal: Principal,
@@ -251,8 +244,10 @@ async def _made(
                 body.fields.pop(file_field, None)
                 if body.size_bytes == 0:
                     raise ApiError(400, "empty_file", "The file is empty.", param=file_field)
-            made, parent = plan(_parse(model, body), body)
-            return _submit(service, principal, made, body.digest, parent=parent, incoming=body.incoming)
+            asked = _parse(model, body)
+            files, parent = given(asked, body)
+            plan = plan_for(service.catalogue, asked, *files)
+            return _submit(service, principal, plan, body.digest, parent=parent, incoming=body.incoming)
         except ValidationError as error:
             raise invalid(error) from None
         finally:
