@@ -15,7 +15,7 @@ environment (``COUNTERMARK_…``). Whatever is heavy is imported when a function
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -81,6 +81,7 @@ def generate(
     loop: bool = False,
     seconds: float | None = None,
     negative_prompt: str = "",
+    consents: Sequence[str] = (),
     seed: int = 0,
     steps: int = 20,
     guidance: float = 2.0,
@@ -93,13 +94,14 @@ def generate(
     """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
 
     What is given beside the prompt (``image`` to ``seconds``) makes the task, see `generator.tasks.request_for`; given
-    files become ingredients of the signed manifest. ``negative_prompt`` to ``guidance`` are those of
+    files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
+    `policy.consent` for the persons in them. ``negative_prompt`` to ``guidance`` are those of
     `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
     ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step.
 
-    Raises `PolicyRefusedError` when the policy does not allow a text, `UsageError` for options that make no sense
-    together, values out of range or an unfit ``output``, `MediaError` for unreadable inputs, `GenerationError`, and
-    what sealing raises. Then there is no file.
+    Raises `PolicyRefusedError` when the policy does not allow a text or a given file, `UsageError` for options that
+    make no sense together, values out of range or an unfit ``output``, `MediaError` for unreadable inputs,
+    `GenerationError`, and what sealing raises. Then there is no file.
     """
     from generator import Studio
     from generator.tasks import request_for
@@ -116,6 +118,7 @@ def generate(
         loop=loop,
         seconds=seconds,
         negative_prompt=negative_prompt,
+        consents=tuple(consents),
         seed=seed,
         steps=steps,
         guidance=guidance,

@@ -54,6 +54,9 @@ class GenerationRequest(BaseModel):
     )
     loop: bool = Field(default=False, description="The end leads back to the beginning.")
     conditions: tuple[Condition, ...] = ()
+    consents: tuple[str, ...] = Field(
+        default=(), max_length=16, exclude=True, repr=False, description="Tokens for the persons in what is given."
+    )
     shots: tuple[Shot, ...] = Field(default=(), max_length=MAX_SHOTS)
 
     @property

@@ -21,7 +21,7 @@ from generator.backends import BUNDLED, model_named
 from generator.model import RGB, Cancelled, Inputs, OnProgress, VideoModel
 from generator.request import GenerationRequest
 from policy import Decision
-from policy.gate import admit
+from policy.gate import admit, admit_given
 from policy.vision import Watch
 from provenance.origin import Origin
 from provenance.seal import SealedVideo, check_destination, seal
@@ -77,8 +77,8 @@ class Studio:
 
         ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
         Raises `RefusedByPolicyError` when the policy blocks one of the request's texts or wants a human to look at it,
-        `WithheldError` when it withholds the frames, and whatever reading the inputs, the model or
-        `provenance.seal.seal` raise; then there is no file.
+        `UploadRefusedError` when it refuses a given picture or video, `WithheldError` when it withholds the frames, and
+        whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
@@ -124,13 +124,15 @@ class Studio:
         )
 
     def _decide(self, request: GenerationRequest, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
-        """Every text alone and all of them together, so that nothing is hidden in the seams between them.
+        """What is given, every text beside it, and all texts together, so that nothing is hidden in between.
 
-        The recorded decision is the one about all of them. A rewrite is carried out text by text.
+        The recorded decision is the one about all texts. A rewrite is carried out text by text.
         """
-        decisions = {text: admit(text, settings=self._settings) for text in request.texts}
+        given = {condition.path: condition.still for condition in request.conditions}
+        shown = admit_given(given, settings=self._settings, consents=request.consents)
+        decisions = {text: admit(text, settings=self._settings, shown=shown) for text in request.texts}
         together = "\n".join(request.texts)
-        whole = decisions[together] if together in decisions else admit(together, settings=self._settings)
+        whole = decisions[together] if together in decisions else admit(together, settings=self._settings, shown=shown)
         for decision in (*decisions.values(), whole):
             if decision.action not in ("allow", "rewrite"):
                 on_step("policy", f"{decision.action}: {decision.reason}")

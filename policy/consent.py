@@ -13,6 +13,8 @@ import json
 import os
 import secrets
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -58,6 +60,24 @@ def read_consent(token: str, sha256: str, *, settings: Settings) -> Consent:
     if consent.until < time.time():
         raise UsageError("The consent has ended.", remedy=remedy)
     return consent
+
+
+def consent_among(tokens: Sequence[str], path: Path) -> str | None:
+    """The token that says it is for the file at ``path``; whether it holds, `read_consent` tells."""
+    if not tokens:
+        return None
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return next((token for token in tokens if _stated(token).get("sha256") == digest), None)
+
+
+def _stated(token: str) -> dict[str, object]:
+    body = token.partition(".")[0]
+    try:
+        stated = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    except ValueError:
+        return {}
+    return stated if isinstance(stated, dict) else {}
 
 
 def _seal(body: str, settings: Settings) -> str:

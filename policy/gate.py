@@ -1,20 +1,24 @@
 """The gate before a generator: a decision that is remembered.
 
 `admit` is `policy.check` for somebody: it knows how the user behaved before, writes the decision into the log, puts
-what needs a person into the queue, and lets through what a person has released.
+what needs a person into the queue, and lets through what a person has released. `admit_given` does the same for the
+pictures and videos beside a prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from countermark.core.settings import Settings
 from policy.assemble import Policy, load_policy
+from policy.consent import consent_among
 from policy.decision import Decision, check
 from policy.findings import certain
 from policy.guard import guard_from_settings
 from policy.records import Records, open_records
+from policy.vision import UploadRefusedError, check_upload
 
 _EXPIRE_EVERY = 256  # log entries between two looks for expired ones
 
@@ -38,6 +42,28 @@ def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str
         if decision.action == "review":
             records.ask(prompt, decision, user=user)
         return decision
+
+
+def admit_given(
+    paths: Mapping[Path, bool], *, settings: Settings, user: str = "", consents: Sequence[str] = ()
+) -> dict[str, float]:
+    """Examine pictures and videos that are given beside a prompt, and return what they add to it: `admit`'s ``shown``.
+
+    ``paths`` says of each whether only its first picture is used. A face needs a token for its file among ``consents``.
+    Raises `UploadRefusedError` when one is refused, `RecordsError` when that cannot be recorded, and as
+    `policy.vision.check_upload`.
+    """
+    together: dict[str, float] = {}
+    for path, still in paths.items():
+        upload = check_upload(path, settings=settings, consent=consent_among(consents, path), still=still)
+        content = upload.model_dump(mode="json", include={"category", "sha256", "frames", "examined", "shown"})
+        with open_records(settings) as records:
+            records.log("upload", "allow" if upload.allowed else "block", content, user=user)
+        if not upload.allowed:
+            raise UploadRefusedError(path, upload)
+        for category, odds in upload.shown.items():
+            together[category] = max(together.get(category, 0.0), odds)
+    return together
 
 
 def appeal(prompt: str, decision: Decision, *, settings: Settings, user: str = "") -> str:

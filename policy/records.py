@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,23 +18,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import JSON, DateTime, Engine, Integer, String, Text, create_engine, delete, event, func, select, update
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import JSON, DateTime, Engine, Integer, String, Text, delete, func, select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.schema import CreateTable
 
-from countermark.core.errors import ConfigurationError, RegistryError, UsageError
+from countermark.core.database import Schema, database_error, open_database
+from countermark.core.errors import RegistryError, UsageError
 from countermark.core.settings import Settings
 from policy.decision import Decision
 
-_BUSY_MILLISECONDS = 30_000
+SCHEMA = Schema(
+    "policy's records", Path(__file__).parent / "migrations", "0001", "policy_alembic_version", marker="policy_log"
+)
 _ATTEMPTS = 20  # two writers may want the same place in the chain
 _START = "0" * 64
 
 Outcome = Literal["waiting", "approved", "rejected"]
-Kind = Literal["prompt", "frames", "review", "expired"]
+Kind = Literal["prompt", "upload", "frames", "review", "expired"]
 
 
 class RecordsError(RegistryError):
@@ -254,34 +253,17 @@ class Records:
             with Session(self._engine, expire_on_commit=True) as session:
                 yield session
         except SQLAlchemyError as error:
-            raise _records_error(self._engine, verb, error) from error
+            raise database_error(self._engine, SCHEMA.name, verb, error, RecordsError) from error
 
 
 @contextmanager
 def open_records(settings: Settings) -> Iterator[Records]:
-    """The records in the database of these settings, with their tables made when missing.
+    """The records in the database of these settings.
 
     Raises `RecordsError` when the database cannot be reached and `ConfigurationError` for a malformed URL.
     """
-    try:
-        engine = create_engine(settings.registry_url)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"The database URL is unusable: {error}.", remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL."
-        ) from error
-    try:
-        if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _configure_sqlite)
-            if engine.url.database:
-                Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        with engine.begin() as connection:
-            for table in Base.metadata.sorted_tables:  # IF NOT EXISTS: two processes may start at once
-                connection.execute(CreateTable(table, if_not_exists=True))
+    with open_database(settings, SCHEMA, error=RecordsError) as engine:
         yield Records(engine)
-    except (SQLAlchemyError, OSError) as error:
-        raise _records_error(engine, "opened", error) from error
-    finally:
-        engine.dispose()
 
 
 def _digest(row: LogRow, previous: str) -> str:
@@ -303,31 +285,7 @@ def _review(row: ReviewRow) -> Review:
     return Review.model_validate(row).model_copy(update=times)
 
 
-def _configure_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
-    deadline = time.monotonic() + _BUSY_MILLISECONDS / 1000
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError:  # SQLite refuses all first users of a new database but one, without waiting
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-    cursor.close()
-
-
 def _broken(number: int) -> RecordsError:
     return RecordsError(
         f"The policy's log was altered at or before entry {number}.", remedy="Compare it with a backup of the database."
-    )
-
-
-def _records_error(engine: Engine, verb: str, error: Exception) -> RecordsError:
-    place = engine.url.set(query={}).render_as_string(hide_password=True)
-    detail = getattr(error, "orig", None) or error
-    return RecordsError(
-        f"The policy's records in {place} cannot be {verb}: {detail}.",
-        remedy="Check that it is reachable and writable (COUNTERMARK_DATABASE_URL, COUNTERMARK_HOME).",
     )

@@ -8,6 +8,7 @@ upload also counts for the prompt beside it: the two are judged together.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from policy.still import is_still, read_still
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
-_MOST_FRAMES = 64  # of an upload that are looked at
+_MOST_FRAMES = 64  # of an upload that are looked at, spread over all of it
 
 
 class Sight(BaseModel):
@@ -61,6 +62,14 @@ class UploadDecision(BaseModel):
     examined: list[str]
     shown: dict[str, float]
     consent: str | None = None
+
+
+class UploadRefusedError(PolicyRefusedError):
+    """A given picture or video was refused; ``upload`` says why."""
+
+    def __init__(self, path: Path, upload: UploadDecision) -> None:
+        super().__init__(f"{path.name}: {upload.reason}", remedy="Give another picture or video.")
+        self.upload = upload
 
 
 class WithheldError(PolicyRefusedError):
@@ -95,10 +104,13 @@ def look(pictures: UInt8, *, policy: Policy, settings: Settings, faces: bool = F
     return out
 
 
-def check_upload(path: Path, *, settings: Settings, consent: str | None = None) -> UploadDecision:
+def check_upload(
+    path: Path, *, settings: Settings, consent: str | None = None, still: bool | None = None
+) -> UploadDecision:
     """Examine a reference image or video before it is used; nothing of it is kept.
 
-    A face needs a ``consent`` token for this very file (`policy.consent`). Raises `MediaError` when it cannot be read,
+    A face needs a ``consent`` token for this very file (`policy.consent`). ``still`` says whether only its first
+    picture will be used; by default its kind decides. Raises `MediaError` when it cannot be read,
     `UsageError` when the token does not hold, `WeightsError` when a model is missing.
     """
     policy = load_policy(settings.policy_file)
@@ -106,7 +118,9 @@ def check_upload(path: Path, *, settings: Settings, consent: str | None = None) 
     sha256 = _sha256(path)
     person = read_consent(consent, sha256, settings=settings).person if consent else None
     sights: list[Sight] = []
-    for pictures in _pictures(path, rules.frames_per_second, settings):
+    for pictures in _pictures(
+        path, rules.frames_per_second, settings, still=is_still(path) if still is None else still
+    ):
         sights += look(pictures, policy=policy, settings=settings, faces=True)
     findings = _findings(policy, sights, strict=True)  # uploads are judged more strictly than text
     faces = max((sight.faces or 0 for sight in sights), default=0)
@@ -224,14 +238,16 @@ def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
     return _embedded[key]
 
 
-def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:
+def _pictures(path: Path, per_second: float, settings: Settings, *, still: bool) -> Iterator[UInt8]:
     """What is looked at of an upload: a still picture, or some frames of a video."""
-    if is_still(path):
+    if still:
         yield read_still(path, settings)[None]
         return
     limits = Limits.from_settings(settings)
     with VideoReader(path, limits) as reader:
-        stride = max(1, round(float(reader.info.fps) / per_second))
+        rate = float(reader.info.fps)
+        total = reader.info.frame_count or round(reader.info.duration * rate)
+        stride = max(1, round(rate / per_second), math.ceil(total / _MOST_FRAMES))
     with VideoReader(path, limits, stride=stride, max_frames=_MOST_FRAMES) as reader:
         for frames in reader:
             yield frames.to_rgb()

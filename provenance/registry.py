@@ -18,13 +18,13 @@ from sqlalchemy import ColumnElement, Engine, delete, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from countermark.core.database import database_error, open_database
 from countermark.core.errors import RegistryError
 from countermark.core.settings import Settings
-from provenance.database import database_error, open_database
 from provenance.log import Audit, TreeHead, append, audit
 from provenance.merkle import Tree
 from provenance.origin import Kind
-from provenance.tables import FingerprintRow, HeadRow, PendingRow, SealRow
+from provenance.tables import SCHEMA, FingerprintRow, HeadRow, PendingRow, SealRow
 
 
 class Pending(BaseModel):
@@ -206,13 +206,13 @@ class Registry:
                 f"The registry holds this video or manifest already: {error.orig}.", remedy="Seal the video again."
             ) from error
         except SQLAlchemyError as error:
-            raise database_error(self._engine, verb, error) from error
+            raise database_error(self._engine, SCHEMA.name, verb, error) from error
 
 
 @contextmanager
 def open_registry(settings: Settings) -> Iterator[Registry]:
     """The registry of these settings; see `open_database` for what it raises."""
-    with open_database(settings) as engine:
+    with open_database(settings, SCHEMA) as engine:
         yield Registry(engine)
 
 

@@ -1,25 +1,29 @@
 """The C2PA Soft Binding Resolution API 2.4 as FastAPI routers: from a watermark, or from the video, to its manifest.
 
 ``resolution_router`` holds the ten paths of the API itself, to be mounted under a prefix; ``discovery_router`` the
-``.well-known`` document, which belongs at the root of the domain (RFC 8615). Finding and fetching is open to all;
-storing needs the scopes of the specification, which the host application grants through ``authorize``.
+``.well-known`` document, which belongs at the root of the domain (RFC 8615). Finding by value and fetching is open to
+all. Storing needs the scopes of the specification, and having a video looked at one of ours, since it is work; the host
+application grants them through ``authorize``.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException as AnyHTTPException
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.media import Limits
@@ -27,27 +31,37 @@ from countermark.core.settings import Settings
 from provenance.extract import extract
 from provenance.fetching import fetch
 from provenance.fingerprint import FINGERPRINT_ID, fingerprint
+from provenance.log import TreeHead
 from provenance.registry import open_registry
 from provenance.repository import Match, Repository
 from provenance.watermark import ALGORITHM_ID, SpreadSpectrum
 
 SPEC_VERSION = "2.4.0"
 STORE_MANIFESTS, STORE_BINDINGS = "store:manifests", "store:bindings"
+EXAMINE = "countermark:examine"
+"""Ours, not the specification's: to have a video decoded and searched (``byContent``, ``byReference``)."""
 Result = TypeVar("Result")
-Authorize = Callable[[str], Callable[[Request], Awaitable[None]]]
+Authorize = Callable[[str], Callable[..., Any]]
 """Given a scope, a FastAPI dependency that raises HTTPException (401, 403) unless the request has it."""
 
 MAX_MANIFEST = 16 * 1024**2
 _MAX_VALUE = 2048
 _MAX_RESULTS = 100
 _MANIFEST_TYPE = "application/c2pa"
+_AT_ONCE = 2
+"""Videos that one process examines at once; more wait for their turn."""
 
 
 def bearer_tokens(tokens: Mapping[str, frozenset[str]]) -> Authorize:
-    """Authorise by fixed bearer tokens, each with its scopes; an empty mapping lets nobody store anything."""
+    """Authorise by fixed bearer tokens, each with its scopes; an empty mapping lets nobody store anything.
+
+    Everybody may have videos looked at.
+    """
 
     def authorize(scope: str) -> Callable[[Request], Awaitable[None]]:
         async def check(request: Request) -> None:
+            if scope == EXAMINE:
+                return
             scheme, _, given = request.headers.get("Authorization", "").partition(" ")
             for token, scopes in tokens.items():
                 if scheme.lower() == "bearer" and secrets.compare_digest(given.encode(), token.encode()):
@@ -73,7 +87,7 @@ class _Route(APIRoute):
             except RequestValidationError as error:
                 first = error.errors()[0]
                 return _error(400, f"{first['loc'][-1]}: {first['msg']}.")
-            except HTTPException as error:
+            except AnyHTTPException as error:
                 return _error(error.status_code, str(error.detail), error.headers)
             except CountermarkError as error:
                 return _error(error.http_status, str(error))
@@ -84,12 +98,18 @@ class _Route(APIRoute):
 class ByBinding(BaseModel):
     """Body of ``POST /matches/byBinding``."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"alg": ALGORITHM_ID, "value": "EAPqrpZrndw="}})
+
     alg: str = Field(min_length=1, max_length=200)
     value: str = Field(min_length=1, max_length=1_000_000)
 
 
 class ByReference(BaseModel):
     """Body of ``POST /matches/byReference``; ``assetLength`` in bytes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"referenceUrl": "https://example.com/clip.mp4", "assetLength": 1048576}}
+    )
 
     referenceUrl: str = Field(min_length=1, max_length=4096)  # noqa: N815  # the API's name
     assetLength: int = Field(gt=0)  # noqa: N815
@@ -99,32 +119,110 @@ class ByReference(BaseModel):
 class Binding(BaseModel):
     """Body of ``POST`` and ``PUT /bindings``."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"alg": "com.example.watermark.1", "bindingValue": "dmFsdWU=", "manifestId": "urn:c2pa:example"}
+        }
+    )
+
     bindingValue: str = Field(min_length=1, max_length=1_000_000)  # noqa: N815
     manifestId: str = Field(min_length=1, max_length=200)  # noqa: N815
     alg: str | None = Field(default=None, min_length=1, max_length=100)
 
 
+class Matches(BaseModel):
+    """Manifests that were found; approximate matches have a ``similarityScore`` from 0 to 100."""
+
+    matches: list[Match]
+
+    @classmethod
+    def of(cls, *found: Match) -> Matches:
+        """The answer with these matches."""
+        return cls(matches=list(found))
+
+
+class Stored(BaseModel):
+    """A manifest that is kept here now, with its receipt if one was asked for."""
+
+    manifestId: str  # noqa: N815
+    receipt: dict[str, Any] | None = None
+
+
+class Algorithm(BaseModel):
+    """A soft-binding algorithm."""
+
+    alg: str
+
+
+class Algorithms(BaseModel):
+    """Algorithms whose values can be resolved here."""
+
+    watermarks: list[Algorithm]
+    fingerprints: list[Algorithm]
+
+
+class Capabilities(BaseModel):
+    """What of the API's optional parts is here."""
+
+    c2paSpecificationVersion: str  # noqa: N815
+    supportedCapabilities: list[str]  # noqa: N815
+
+
+class Status(BaseModel):
+    """Whether the registry answers, and the head of its log."""
+
+    status: Literal["ok", "down"]
+    timestamp: str
+    log: TreeHead | None = None
+
+
+class Fault(BaseModel):
+    """The body of every answer that is an error."""
+
+    error: str
+
+
+_WHY = {
+    400: "The request is malformed.",
+    401: "A valid bearer token is needed.",
+    403: "This is not allowed, or not offered here.",
+    404: "There is no such manifest or binding.",
+    413: "The upload is too large.",
+    414: "The value is too long for a query; send it with POST.",
+    415: "Only video is looked at here.",
+    500: "The registry cannot be read.",
+    502: "The asset cannot be fetched.",
+}
+_STORING = (401, 403)
+_EXAMINING = (401, 403, 413, 415)
+_BINARY = {"type": "string", "format": "binary"}
+
 Limit = Annotated[int, Query(alias="maxResults", ge=1)]
 Hint = Annotated[str | None, Query(max_length=_MAX_VALUE)]
 
 
-def resolution_router(settings: Settings, *, authorize: Authorize | None = None) -> APIRouter:
+def resolution_router(
+    settings: Settings, *, authorize: Authorize | None = None, scratch: Path | None = None
+) -> APIRouter:
     """The API over the registry of these settings. Without ``authorize`` nobody may store anything.
 
+    Uploads are kept below ``scratch`` (default: the system's temporary folder) while they are looked at.
     ``byReference`` answers 403 unless ``COUNTERMARK_RESOLUTION_FETCH`` allows it: it makes this machine open
     connections that a stranger asks for.
     """
     router = APIRouter(route_class=_Route, tags=["soft binding resolution"])
     allow = authorize or bearer_tokens({})
+    turn = asyncio.Semaphore(_AT_ONCE)
+    folder = partial(TemporaryDirectory, prefix="countermark-", dir=scratch)
 
     def using(work: Callable[[Repository], Result]) -> Result:
         with open_registry(settings) as registry:
             return work(Repository(registry))
 
-    def by_value(algorithm: str, value: str, limit: int) -> dict[str, Any]:
-        return _matches(using(lambda repository: repository.find(algorithm, value, min(limit, _MAX_RESULTS))))
+    def by_value(algorithm: str, value: str, limit: int) -> Matches:
+        return Matches.of(*using(lambda repository: repository.find(algorithm, value, min(limit, _MAX_RESULTS))))
 
-    def by_video(path: Path, algorithm: str | None, hint: tuple[str | None, str | None], limit: int) -> dict[str, Any]:
+    def by_video(path: Path, algorithm: str | None, hint: tuple[str | None, str | None], limit: int) -> Matches:
         """Matches of a video: through its watermark, else its fingerprint, else the caller's hint."""
         if algorithm not in (None, ALGORITHM_ID, FINGERPRINT_ID):
             raise UsageError(f"{algorithm} is not supported here.", remedy="See /services/supportedAlgorithms.")
@@ -137,112 +235,169 @@ def resolution_router(settings: Settings, *, authorize: Authorize | None = None)
         if payload is not None:
             entry = using(lambda repository: repository.find_video(payload.video_id))
             if entry is not None:
-                return _matches([entry])
+                return Matches.of(entry)
         query = fingerprint(path, Limits.from_settings(settings))
-        alike = using(lambda repository: repository.find_similar(query, limit))
+        alike = using(lambda repository: repository.find_similar(query, min(limit, _MAX_RESULTS)))
         if alike:
-            return _matches(alike)
-        return by_value(hint[0], hint[1], limit) if hint[0] and hint[1] else _matches([])
+            return Matches.of(*alike)
+        return by_value(hint[0], hint[1], limit) if hint[0] and hint[1] else Matches.of()
 
-    @router.get("/matches/byBinding")
-    def get_by_binding(alg: str, value: str, limit: Limit = 10) -> dict[str, Any]:
+    @router.get("/matches/byBinding", summary="Find manifests by a value", **_answers(Matches, 414))
+    def get_by_binding(
+        alg: Annotated[str, Query(min_length=1, max_length=200, openapi_examples={"ours": {"value": ALGORITHM_ID}})],
+        value: Annotated[str, Query(min_length=1, openapi_examples={"ours": {"value": "EAPqrpZrndw="}})],
+        limit: Limit = 10,
+    ) -> Matches:
+        """Manifests that a soft binding's value, in base64, leads to."""
         if len(value) > _MAX_VALUE:
             raise HTTPException(414, "The value is too long for a query; send it with POST.")
         return by_value(alg, value, limit)
 
-    @router.post("/matches/byBinding")
-    def post_by_binding(body: ByBinding, limit: Limit = 10) -> dict[str, Any]:
+    @router.post("/matches/byBinding", summary="Find manifests by a long value", **_answers(Matches))
+    def post_by_binding(body: ByBinding, limit: Limit = 10) -> Matches:
+        """The same with the value in the body."""
         return by_value(body.alg, body.value, limit)
 
-    @router.post("/matches/byContent")
+    @router.post(
+        "/matches/byContent",
+        summary="Find manifests by a video",
+        dependencies=[Depends(allow(EXAMINE))],
+        openapi_extra=_content("video/mp4", "application/octet-stream"),
+        **_answers(Matches, *_EXAMINING),
+    )
     async def by_content(
         request: Request,
         alg: Hint = None,
         hint_alg: Annotated[str | None, Query(alias="hintAlg", max_length=200)] = None,
         hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
         limit: Limit = 10,
-    ) -> dict[str, Any]:
+    ) -> Matches:
+        """Manifests that the video's watermark leads to, exactly; else its looks, with a score; else the hint."""
         if not request.headers.get("content-type", "").startswith(("video/", "application/")):
-            raise HTTPException(415, "Only video is looked at here.")
-        with TemporaryDirectory(prefix="countermark-") as folder:
-            path = Path(folder) / "asset"
+            raise HTTPException(415, _WHY[415])
+        with folder() as name:
+            path = Path(name) / "asset"
             await _receive(request, path, settings.max_bytes)
-            return await run_in_threadpool(by_video, path, alg, (hint_alg, hint_value), limit)
+            async with turn:
+                return await run_in_threadpool(by_video, path, alg, (hint_alg, hint_value), limit)
 
-    @router.post("/matches/byReference")
-    def by_reference(
+    @router.post(
+        "/matches/byReference",
+        summary="Find manifests by a video elsewhere",
+        dependencies=[Depends(allow(EXAMINE))],
+        **_answers(Matches, *_EXAMINING, 502),
+    )
+    async def by_reference(
         body: ByReference,
         alg: Hint = None,
         hint_alg: Annotated[str | None, Query(alias="hintAlg", max_length=200)] = None,
         hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
         limit: Limit = 10,
-    ) -> dict[str, Any]:
+    ) -> Matches:
+        """The same for a video that this service fetches, where its operator allows that."""
         if not settings.resolution_fetch:
             raise HTTPException(403, "This service does not fetch assets; upload them to /matches/byContent.")
-        with TemporaryDirectory(prefix="countermark-") as folder:
-            path = Path(folder) / "asset"
+
+        def work(path: Path) -> Matches:
             fetch(body.referenceUrl, path, length=body.assetLength, limit=settings.max_bytes)
             return by_video(path, alg, (hint_alg, hint_value), limit)
 
-    @router.post("/manifests", dependencies=[Depends(allow(STORE_MANIFESTS))])
+        with folder() as name:
+            async with turn:
+                return await run_in_threadpool(work, Path(name) / "asset")
+
+    @router.post(
+        "/manifests",
+        summary="Store a manifest",
+        dependencies=[Depends(allow(STORE_MANIFESTS))],
+        openapi_extra=_content(_MANIFEST_TYPE),
+        **_answers(Stored, *_STORING, 413),
+    )
     async def store_manifest(
         request: Request, receipt: Annotated[bool, Query(alias="returnReceipt")] = False
-    ) -> dict[str, Any]:
+    ) -> Stored:
+        """Keep a manifest store, whoever signed it, and return the id under which it is to be had."""
         if request.headers.get("content-type", "").split(";")[0].strip() != _MANIFEST_TYPE:
             raise HTTPException(400, f"A manifest store is sent as {_MANIFEST_TYPE}.")
         data = await _body(request, MAX_MANIFEST)
         base = _base_url(request, "/manifests")
 
-        def work(repository: Repository) -> dict[str, Any]:
+        def work(repository: Repository) -> Stored:
             manifest_id = repository.store(data)
-            answer: dict[str, Any] = {"manifestId": manifest_id}
-            return answer | {"receipt": repository.receipt(manifest_id, base)} if receipt else answer
+            return Stored(manifestId=manifest_id, receipt=repository.receipt(manifest_id, base) if receipt else None)
 
         return await run_in_threadpool(using, work)
 
-    @router.get("/manifests/{manifest_id}")
+    @router.get(
+        "/manifests/{manifest_id}",
+        summary="Fetch a manifest",
+        response_class=Response,
+        responses={200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}}}
+        | _faults(404),
+    )
     def get_manifest(manifest_id: str) -> Response:
+        """The bytes of a manifest store. Validate them: nothing that is kept here was believed."""
         return Response(using(lambda repository: repository.manifest(manifest_id)), media_type=_MANIFEST_TYPE)
 
-    @router.delete("/manifests/{manifest_id}", status_code=204, dependencies=[Depends(allow(STORE_MANIFESTS))])
+    @router.delete(
+        "/manifests/{manifest_id}",
+        summary="Remove a manifest",
+        status_code=204,
+        dependencies=[Depends(allow(STORE_MANIFESTS))],
+        responses=_faults(*_STORING, 404),
+    )
     def delete_manifest(manifest_id: str) -> None:
+        """Remove a stored manifest and its bindings; that of a video sealed here stays."""
         using(lambda repository: repository.remove(manifest_id))
 
-    @router.get("/manifests/{manifest_id}/receipts")
+    @router.get("/manifests/{manifest_id}/receipts", summary="Fetch a receipt", responses=_faults(404))
     def get_receipt(request: Request, manifest_id: str) -> dict[str, Any]:
+        """A receipt that says where in the log the manifest was recorded."""
         base = _base_url(request, f"/manifests/{manifest_id}/receipts")
         return using(lambda repository: repository.receipt(manifest_id, base))
 
-    @router.post("/manifests/{manifest_id}/receipts")
+    @router.post("/manifests/{manifest_id}/receipts", summary="Check a receipt", responses=_faults(404))
     def check_receipt(manifest_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The receipt, and as ``verified`` whether it is one for this manifest as it is kept here."""
         return body | {"verified": using(lambda repository: repository.check_receipt(manifest_id, body))}
 
-    @router.post("/bindings", status_code=204, dependencies=[Depends(allow(STORE_BINDINGS))])
+    binding: dict[str, Any] = {
+        "status_code": 204,
+        "dependencies": [Depends(allow(STORE_BINDINGS))],
+        "responses": _faults(*_STORING, 404),
+    }
+
+    @router.post("/bindings", summary="Bind a value to a manifest", **binding)
     def create_binding(body: Binding) -> None:
+        """Lead a soft binding's value to a manifest. Those of our own algorithms are made by sealing only."""
         using(lambda repository: repository.bind(body.bindingValue, body.manifestId, body.alg))
 
-    @router.put("/bindings", status_code=204, dependencies=[Depends(allow(STORE_BINDINGS))])
+    @router.put("/bindings", summary="Lead a value elsewhere", **binding)
     def update_binding(body: Binding) -> None:
+        """Lead a value that is bound already to another manifest."""
         using(lambda repository: repository.bind(body.bindingValue, body.manifestId, body.alg, replace=True))
 
-    @router.get("/services/supportedAlgorithms")
-    def supported_algorithms() -> dict[str, Any]:
-        return {"watermarks": [{"alg": ALGORITHM_ID}], "fingerprints": [{"alg": FINGERPRINT_ID}]}
+    @router.get("/services/supportedAlgorithms", summary="List algorithms")
+    def supported_algorithms() -> Algorithms:
+        """Soft-binding algorithms whose values can be resolved here."""
+        return Algorithms(watermarks=[Algorithm(alg=ALGORITHM_ID)], fingerprints=[Algorithm(alg=FINGERPRINT_ID)])
 
-    @router.get("/services/capabilities")
-    def capabilities() -> dict[str, Any]:
+    @router.get("/services/capabilities", summary="List capabilities")
+    def capabilities() -> Capabilities:
+        """Optional parts of the API that are here."""
         supported = ["queryByContent", "storeManifests", "storeBindings"]
         if settings.resolution_fetch:
             supported.insert(1, "queryByReference")
-        return {"c2paSpecificationVersion": SPEC_VERSION, "supportedCapabilities": supported}
+        return Capabilities(c2paSpecificationVersion=SPEC_VERSION, supportedCapabilities=supported)
 
-    @router.get("/services/status")
-    def status() -> dict[str, Any]:
+    @router.get("/services/status", summary="State of the registry", response_model_exclude_none=True)
+    def status() -> Status:
+        """Whether the registry answers, and the head of its log, which receipts refer to."""
         try:
             head = using(lambda repository: repository.head())
         except CountermarkError:
-            return {"status": "down", "timestamp": _now()}
-        return {"status": "ok", "timestamp": _now(), "log": head.model_dump()}
+            return Status(status="down", timestamp=_now())
+        return Status(status="ok", timestamp=_now(), log=head)
 
     return router
 
@@ -287,8 +442,19 @@ async def _body(request: Request, limit: int) -> bytes:
     return bytes(data)
 
 
-def _matches(found: list[Match]) -> dict[str, Any]:
-    return {"matches": [match.model_dump(by_alias=True, exclude_none=True) for match in found]}
+def _answers(model: type[BaseModel], *statuses: int) -> dict[str, Any]:
+    """The answers of an endpoint, as the OpenAPI document states them; absent fields are left out."""
+    return {"response_model": model, "response_model_exclude_none": True, "responses": _faults(*statuses)}
+
+
+def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """400 and 500 are everybody's."""
+    return {status: {"model": Fault, "description": _WHY[status]} for status in sorted({400, *statuses, 500})}
+
+
+def _content(*kinds: str) -> dict[str, Any]:
+    """``openapi_extra`` of a body that is read as it comes."""
+    return {"requestBody": {"required": True, "content": {kind: {"schema": _BINARY} for kind in kinds}}}
 
 
 def _base_url(request: Request, path: str) -> str:

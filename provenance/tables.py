@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, LargeBinary, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from countermark.core.database import Schema
+
+SCHEMA = Schema("registry", Path(__file__).parent / "migrations", "0004", "alembic_version", marker="seals")
 
 
 class Base(DeclarativeBase):

@@ -85,11 +85,16 @@ def generate(
     seconds: Annotated[
         float | None, typer.Option(min=0.5, max=60, help="Length of what is generated.", show_default="2")
     ] = None,
+    consent: Annotated[
+        list[str] | None, typer.Option(metavar="TOKEN", help="For the persons in a given file; may be repeated.")
+    ] = None,
     negative: Annotated[str, typer.Option(help="What the video should not show.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same video.")] = 0,
     steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps.")] = 20,
     guidance: Annotated[float, typer.Option(min=1, max=20, help="How strictly to follow the prompt.")] = 2.0,
-    model: Annotated[str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME or openai:NAME.")] = "bundled",
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME, openai:NAME@WxH.")
+    ] = "bundled",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> Outcome:
@@ -113,6 +118,7 @@ def generate(
             loop=loop,
             seconds=seconds,
             negative_prompt=negative,
+            consents=consent or (),
             seed=seed,
             steps=steps,
             guidance=guidance,

@@ -76,19 +76,22 @@ def create_key(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     scope: Annotated[
         list[str] | None,
-        typer.Option(help="generate, verify, screen, protect, check, operate; may be repeated. Default: all."),
+        typer.Option(
+            help="generate, verify, screen, protect, check, operate or register; may be repeated. "
+            "Default: all but register."
+        ),
     ] = None,
     days: Annotated[float | None, typer.Option(min=0.0, help="Days until it expires. Default: never.")] = None,
     as_json: AsJson = False,
 ) -> Outcome:
     """Make an API key. Its secret is shown once and cannot be read again."""
-    from countermark.service.keys import SCOPES, KeyStore
+    from countermark.service.keys import DEFAULT_SCOPES, SCOPES, KeyStore
 
     known: dict[str, Scope] = {str(known): known for known in SCOPES}
     for word in scope or []:
         if word not in known:
             raise UsageError(f"There is no scope '{word}'.", remedy=f"Choose from {', '.join(SCOPES)}.")
-    scopes = tuple(known[word] for word in scope) if scope else SCOPES
+    scopes = tuple(known[word] for word in scope) if scope else DEFAULT_SCOPES
     with _engine() as engine:
         key = KeyStore(engine).create(tenant, name=name, scopes=scopes, days=days)
     rows = (

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 TRIAL_TENANT = "local"
 """Whose jobs are those made without a key."""
-_bearer = HTTPBearer(auto_error=False, description="An API key from `countermark keys create`.")
+bearer = HTTPBearer(auto_error=False, description="An API key from `countermark keys create`.")
 _MAX_IDEMPOTENCY_KEY = 255
 
 
@@ -37,7 +37,7 @@ def requires(scope: Scope | None) -> Callable[..., Principal]:
 
     def check(
         request: Request,
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         idempotency_key: Annotated[str | None, Header(max_length=_MAX_IDEMPOTENCY_KEY)] = None,
     ) -> Principal:
         service: Service = request.app.state.service

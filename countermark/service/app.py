@@ -15,8 +15,20 @@ from fastapi.routing import APIRoute
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
 from countermark.service import faults
-from countermark.service.api import batches, examinations, jobs, models, moderations, operations, page, videos, webhooks
+from countermark.service.api import (
+    batches,
+    examinations,
+    jobs,
+    models,
+    moderations,
+    operations,
+    page,
+    resolution,
+    videos,
+    webhooks,
+)
 from countermark.service.audit import AuditLog
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
 from countermark.service.files import FileStore
 from countermark.service.housekeeping import keep_house
@@ -51,7 +63,7 @@ ROUTERS = (
     operations.router,
     page.router,
 )
-"""All endpoints. A router of another room (such as the C2PA soft-binding resolution API) is added here."""
+"""The endpoints that need no settings to be put together; `resolution.routers` has the others."""
 
 
 def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
@@ -84,8 +96,9 @@ def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    faults.install(app, [route for router in ROUTERS for route in router.routes])
-    for router in ROUTERS:
+    routers = (*ROUTERS, *resolution.routers(settings, options))
+    faults.install(app, [route for router in routers for route in router.routes])
+    for router in routers:
         app.include_router(router)
     if options.cors_origins:
         app.add_middleware(
@@ -120,6 +133,7 @@ def open_service(settings: Settings, options: ServiceSettings, stack: ExitStack)
     return Service(
         settings=settings,
         options=options,
+        catalogue=Catalogue(options.models),
         engine=engine,
         files=FileStore(options.files_dir(settings)),
         jobs=jobs_of_all,

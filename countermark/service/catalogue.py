@@ -1,37 +1,107 @@
-"""The models that are offered, and what a request for a video comes to with one of them."""
+"""The models that are offered, what may be asked of them, and what that comes to: the plan that a job keeps."""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from countermark.core.errors import ConfigurationError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
+from generator.request import MAX_SECONDS, Condition, Shot
+from generator.tasks import DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A model and what it makes: ``size`` as width x height in pixels, ``seconds`` rounded, as OpenAI's API has it."""
+    """A model and what it makes: ``size`` as width x height in pixels, ``seconds`` where no length is asked for.
+
+    ``backend`` is its name for `generator.backends.model_named`; all but the bundled model take a prompt only.
+    """
 
     id: str
     size: str
     seconds: str
-    created: int
+    backend: str
+    created: int = 1764028800
 
 
-BUNDLED = Offer("countermark-dit", "256x256", "2", created=1764028800)
-OFFERS = {BUNDLED.id: BUNDLED}
-ALIASES = {"sora-2": BUNDLED.id, "sora-2-pro": BUNDLED.id}
+BUNDLED = Offer("countermark-dit", "256x256", "2", "bundled")
+_ALIASES = ("sora-2", "sora-2-pro")
 """Names under which clients of the service that closed go on asking."""
+_ENGINE = re.compile(r"openai:.+@(\d{2,4}x\d{2,4})")
+
+
+class Catalogue:
+    """What is offered: the bundled model, and others that the operator names."""
+
+    def __init__(self, others: Mapping[str, str]) -> None:
+        """``others`` are backends by name. Raises `ConfigurationError` for one that is none."""
+        self.offers = {BUNDLED.id: BUNDLED}
+        for name, backend in others.items():
+            found = _ENGINE.fullmatch(backend)
+            if found is None:
+                raise ConfigurationError(
+                    f"The model {name!r} cannot be {backend!r}.",
+                    remedy='Set COUNTERMARK_SERVICE_MODELS to JSON such as {"wan": "openai:NAME@832x480"}.',
+                )
+            self.offers[name] = Offer(name, found[1], "4", backend)
+
+    def find(self, name: str) -> Offer | None:
+        """The offer of this name or alias."""
+        return self.offers.get(name) or (BUNDLED if name in _ALIASES else None)
+
 
 _DEFAULTS = GenerationRequest.model_fields
+_VIDEO = "video_0123456789abcdef0123456789abcdef"
+PATH = Path("given")
+"""Stands for a given file where only the form of a request is looked at."""
+
+
+def _from_json(value: object) -> object:
+    """Forms have no lists of objects, so these come as JSON text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("a JSON list is expected") from None
+
+
 _Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value)]
+_Seconds = Annotated[_Text, Field(pattern=r"^[0-9]{1,4}$")]
+_Shots = Annotated[list[Shot], BeforeValidator(_from_json)]
 
 
-class CreateVideo(BaseModel):
-    """A request for a video. ``seed``, ``steps`` and ``guidance`` are ours; send them with ``extra_body``."""
+class VideoReference(BaseModel):
+    """A completed video that this service made or sealed."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str = Field(max_length=100)
+
+
+class InputReference(BaseModel):
+    """What a video starts from: a picture as a data URL, or (ours) a completed video by its id."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    image_url: str | None = Field(default=None, description="A data URL with a PNG, JPEG or WebP picture.")
+    file_id: str | None = Field(default=None, description="Not supported: there is no files API here.")
+    id: str | None = Field(default=None, max_length=100, description="A completed video to go on from.")
+
+
+_Video = Annotated[VideoReference, BeforeValidator(lambda value: {"id": value} if isinstance(value, str) else value)]
+
+
+class Asked(BaseModel):
+    """What every request for a video may say. All but ``prompt`` and ``model`` is ours; send it with ``extra_body``."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -41,19 +111,60 @@ class CreateVideo(BaseModel):
         examples=["a red balloon rising over the sea"],
     )
     model: str = Field(default=BUNDLED.id, description="See `/v1/models`; OpenAI's names of models are aliases.")
-    seconds: _Text | None = Field(default=None, pattern=r"^[0-9]{1,4}$", description="The nearest offered is made.")
-    size: str | None = Field(
-        default=None,
-        pattern=r"^[0-9]{2,5}x[0-9]{2,5}$",
-        description="The nearest offered is made.",
-        examples=["256x256"],
-    )
+    negative_prompt: str = Field(default="", description="What the video should not show.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed gives the same video.")
     steps: int = Field(default=_DEFAULTS["steps"].default, ge=1, le=200, description="Sampling steps.")
     guidance: float = Field(
         default=_DEFAULTS["guidance"].default, ge=1, le=20, description="How strictly to follow the prompt."
     )
     priority: int = Field(default=100, ge=1, le=1000, description="Of your own waiting videos, the lowest is first.")
+    consents: list[str] = Field(
+        default=[], max_length=16, description="Tokens of the operator for the persons in what is given."
+    )
+
+
+class CreateVideo(Asked):
+    """A request for a video. ``loop``, ``blend`` and ``shots`` are ours as well."""
+
+    seconds: _Seconds | None = Field(default=None, description="Length of what is generated, at most 60.")
+    size: str | None = Field(
+        default=None,
+        pattern=r"^[0-9]{2,5}x[0-9]{2,5}$",
+        description="The nearest offered is made.",
+        examples=["256x256"],
+    )
+    input_reference: InputReference | None = Field(
+        default=None, description="A picture or video to start from; in a form, a file."
+    )
+    loop: bool = Field(default=False, description="The end leads back to the beginning.")
+    blend: list[str] | None = Field(
+        default=None,
+        min_length=2,
+        max_length=2,
+        description="Ids of two completed videos; the new one leads from the first to the second.",
+        examples=[[_VIDEO, _VIDEO]],
+    )
+    shots: _Shots = Field(
+        default=[],
+        description="A storyboard, in a form as JSON text. `prompt` is then only the video's name in lists.",
+        examples=[[{"prompt": "a red car on a street", "seconds": 2, "transition": "cut"}]],
+    )
+
+
+class EditVideo(Asked):
+    """A request to change a video by a prompt; its length stays. ``strength`` is ours."""
+
+    video: _Video | None = Field(default=None, description="A completed video; in a form, a file or `video[id]`.")
+    strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, description="How much may change; 1 is all.")
+
+
+class ExtendVideo(Asked):
+    """A request to go on from a video. ``direction`` and ``loop`` are ours."""
+
+    video: _Video | None = Field(default=None, description="A completed video; in a form, a file or `video[id]`.")
+    seconds: _Seconds | None = Field(default=None, description="Length of the new part, at most 60.")
+    direction: Literal["forward", "backward"] = Field(default="forward", description="After its end or before it.")
+    loop: bool = Field(default=False, description="The end leads back to the beginning.")
 
 
 class RemixVideo(BaseModel):
@@ -66,18 +177,54 @@ class RemixVideo(BaseModel):
     )
 
 
-def planned(asked: CreateVideo) -> dict[str, Any]:
+class Given(TypedDict):
+    """A picture or video that a job works on: its upload, or a completed ``video`` by id. See `Condition`."""
+
+    video: NotRequired[str]
+    still: NotRequired[bool]
+    at: NotRequired[Literal["start", "end", "whole"]]
+    strength: NotRequired[float]
+
+
+def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any]:
     """What will be made, as a job keeps it, with a notice for all that differs from what was asked.
 
-    Raises `ApiError` (404) for an unknown model.
+    Raises `ApiError`, 404 for an unknown model and 400 for one that cannot do this, and `ValidationError` for what
+    makes no sense together.
     """
-    offer = OFFERS.get(ALIASES.get(asked.model, asked.model))
+    offer = catalogue.find(asked.model)
     if offer is None:
         raise ApiError(404, "model_not_found", f"The model '{asked.model[:100]}' does not exist.", param="model")
+    if offer is not BUNDLED and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
+        raise ApiError(400, "unsupported_parameter", f"{offer.id} takes a prompt only.", param="model")
     notices = []
-    if asked.size not in (None, offer.size):
-        notices.append(f"{offer.id} makes {offer.size} videos; {asked.size} was asked for.")
-    if asked.seconds not in (None, offer.seconds):
-        notices.append(f"{offer.id} makes videos of about {offer.seconds} s; {asked.seconds} s was asked for.")
-    made = {"model": offer.id, "size": offer.size, "seconds": offer.seconds, "notices": notices}
-    return asked.model_dump(include={"prompt", "seed", "steps", "guidance", "priority"}) | made
+    size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
+    length = None if seconds is None else min(max(float(seconds), 1.0), MAX_SECONDS)
+    if size not in (None, offer.size):
+        notices.append(f"{offer.id} makes {offer.size} videos; {size} was asked for.")
+    if length is not None and length != float(seconds or 0):
+        notices.append(f"{offer.id} makes 1 to {MAX_SECONDS:g} s at once; {seconds} s was asked for.")
+    shots = getattr(asked, "shots", [])
+    made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
+    plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots"}) | {
+        "model": offer.id,
+        "backend": offer.backend,
+        "size": offer.size,
+        "length": length,
+        "seconds": made if length is None else f"{length:g}",
+        "notices": notices,
+        "given": list(given),
+    }
+    request_of(plan, lambda _: PATH)
+    return plan
+
+
+def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> GenerationRequest:
+    """The generator's request for a plan. Raises `ValidationError` for what makes no sense together."""
+    same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "loop", "shots", "consents")
+    fields = {name: plan[name] for name in same if name in plan}
+    given = [
+        Condition(path=path_of(each), **{name: value for name, value in each.items() if name in Condition.model_fields})
+        for each in plan.get("given", [])
+    ]
+    return GenerationRequest.model_validate({**fields, "seconds": plan.get("length"), "conditions": given})

@@ -51,7 +51,10 @@ def invalid(error: ValidationError | RequestValidationError) -> ApiError:
     place = [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")]
     name = ".".join(place) or None
     missing = problem["type"] == "missing"
-    message = f"Missing required parameter: '{name}'." if missing else f"Invalid value for '{name}': {problem['msg']}."
+    said = problem["msg"].removeprefix("Value error, ")
+    message = f"Missing required parameter: '{name}'." if missing else f"Invalid value for '{name}': {said}."
+    if name is None:  # what is wrong lies between the parameters
+        message = f"{said[:1].upper()}{said[1:]}."
     return ApiError(400, "missing_required_parameter" if missing else "invalid_value", message, param=name)
 
 

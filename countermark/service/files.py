@@ -13,7 +13,6 @@ THUMBNAIL = "thumbnail.webp"
 SPRITESHEET = "spritesheet.jpg"
 REPORT = "report.html"
 UPLOAD = "upload"
-_PARTIAL = ".incoming"
 
 
 class FileStore:
@@ -23,7 +22,7 @@ class FileStore:
         """Make the folder. Raises `ConfigurationError` when that is not possible."""
         self.root = root
         try:
-            for folder in (root / "jobs", root / _PARTIAL):
+            for folder in (root / "jobs", incoming_folder(root)):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise ConfigurationError(
@@ -43,7 +42,7 @@ class FileStore:
 
     def incoming(self, name: str) -> Path:
         """A folder for an upload that is still being read; it becomes a job's by `adopt`."""
-        folder = self.root / _PARTIAL / name
+        folder = incoming_folder(self.root) / name
         folder.mkdir(mode=0o700)
         return folder
 
@@ -53,7 +52,7 @@ class FileStore:
 
     def abandoned(self, before: float) -> list[Path]:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
-        return [path for path in (self.root / _PARTIAL).iterdir() if path.stat().st_mtime < before]
+        return [path for path in incoming_folder(self.root).iterdir() if path.stat().st_mtime < before]
 
     def job_folders(self, before: float) -> dict[str, Path]:
         """Folders of jobs that were last changed before this time (Unix seconds), by the job's id."""
@@ -65,9 +64,13 @@ class FileStore:
 
     def upload(self, job_id: str) -> Path:
         """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone."""
-        for path in sorted((self.folder(job_id) / UPLOAD).iterdir()):
+        return self.only_upload(self.folder(job_id))
+
+    def only_upload(self, folder: Path) -> Path:
+        """The file that was uploaded into a folder of ours. Raises `FileNotFoundError` when it is gone."""
+        for path in sorted((folder / UPLOAD).iterdir()):
             return path
-        raise FileNotFoundError(job_id)
+        raise FileNotFoundError(folder.name)
 
     def place_for_upload(self, job_id: str, name: str | None) -> Path:
         """Where the file of this name belongs that a job works on, when it does not come with the request."""
@@ -78,6 +81,11 @@ class FileStore:
     def drop_upload(self, job_id: str) -> None:
         """Forget what was uploaded, once it has been examined."""
         self.discard(self.folder(job_id) / UPLOAD)
+
+
+def incoming_folder(root: Path) -> Path:
+    """Where uploads are that are still being read; what is left there is removed after a day."""
+    return root / ".incoming"
 
 
 def plain_name(name: str | None) -> str:

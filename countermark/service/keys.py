@@ -14,9 +14,11 @@ from sqlalchemy import Engine, insert, or_, select, update
 from countermark.core.errors import UsageError
 from countermark.service.tables import KeyRow
 
-Scope = Literal["generate", "verify", "screen", "protect", "check", "operate"]
+Scope = Literal["generate", "verify", "screen", "protect", "check", "operate", "register"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""The five verbs, and ``operate`` for metrics."""
+"""The five verbs, ``operate`` for metrics, and ``register`` to keep manifests that others made."""
+DEFAULT_SCOPES: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope != "register")
+"""What is registered is no tenant's but everybody's, so that has to be asked for."""
 TENANT_PATTERN = r"[a-z0-9][a-z0-9_.-]{0,62}"
 _PREFIX = "cm-"
 
@@ -52,7 +54,7 @@ class KeyStore:
         self._engine = engine
 
     def create(
-        self, tenant: str, *, name: str, scopes: tuple[Scope, ...] = SCOPES, days: float | None = None
+        self, tenant: str, *, name: str, scopes: tuple[Scope, ...] = DEFAULT_SCOPES, days: float | None = None
     ) -> NewKey:
         """Make a key. Raises `UsageError` for a tenant's name that is not plain."""
         if not re.fullmatch(TENANT_PATTERN, tenant):

@@ -99,7 +99,7 @@ class VideoJob(BaseModel):
             **_common(job),
             model=request["model"],
             prompt=request["prompt"],
-            seconds=request["seconds"],
+            seconds=f"{max(1, round(record.duration))}" if record else request["seconds"],
             size=f"{record.width}x{record.height}" if record else request["size"],
             remixed_from_video_id=job.parent,
             notices=[*request.get("notices", []), *(record.notices if record else [])],

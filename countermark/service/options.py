@@ -51,6 +51,10 @@ class ServiceSettings(BaseSettings):
         default=24 * 30, gt=0, description="How long finished jobs and their files are kept."
     )
 
+    models: dict[str, str] = Field(
+        default={},
+        description="Further models by name, each `openai:MODEL@WIDTHxHEIGHT` on the server OPENAI_BASE_URL.",
+    )
     sources: dict[str, list[str]] = Field(
         default={}, description="Addresses of object stores or folders (fsspec) that tenants may screen in batches."
     )

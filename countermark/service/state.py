@@ -16,8 +16,9 @@ from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
 from countermark.service.access import Principal
 from countermark.service.audit import AuditLog
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
-from countermark.service.faults import ApiError
+from countermark.service.faults import ApiError, not_found
 from countermark.service.files import FileStore
 from countermark.service.jobs import DuplicateJobError, Job, JobStore, Kind, new_id
 from countermark.service.keys import KeyStore
@@ -49,6 +50,7 @@ class Service:
 
     settings: Settings
     options: ServiceSettings
+    catalogue: Catalogue
     engine: Engine
     files: FileStore
     jobs: JobStore
@@ -121,6 +123,15 @@ class Service:
                 self.queue.submit(connection, job)
         self.audit.note(principal, "batch.create", batch.id)
         return batch
+
+    def completed(self, principal: Principal, video: str, *, param: str) -> Job:
+        """A finished video of the tenant that asks, made or sealed here. Raises `ApiError`: 404, or 400 too early."""
+        job = self.jobs.get(video, tenant=principal.tenant)
+        if job is None or job.kind not in ("video", "seal"):
+            raise not_found("video", video)
+        if job.status != "completed":
+            raise ApiError(400, "video_not_ready", "The video is not completed.", param=param)
+        return job
 
     def batch(self, tenant: str, batch_id: str) -> Batch | None:
         """A tenant's batch."""

@@ -19,22 +19,18 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
-    create_engine,
-    event,
-    make_url,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.pool import ConnectionPoolEntry
-from sqlalchemy.schema import CreateIndex, CreateTable
 from sqlalchemy.types import TypeDecorator
 
-from countermark.core.errors import ConfigurationError, RegistryError
+from countermark.core import database
 from countermark.core.settings import Settings
 from provenance.registry import open_registry
 
-_BUSY_MILLISECONDS = 30_000
+SCHEMA = database.Schema(
+    "service's database", Path(__file__).parent / "migrations", "0001", "service_alembic_version", marker="service_jobs"
+)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -185,61 +181,21 @@ class DeliveryRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-def database_url(settings: Settings) -> str:
-    """The registry's URL, with the driver named that the service installs."""
-    url = make_url(settings.registry_url)
-    if url.get_backend_name() == "postgresql":
-        url = url.set(drivername="postgresql+psycopg")
-    return url.render_as_string(hide_password=False)
-
-
 @contextmanager
 def open_database(settings: Settings) -> Iterator[Engine]:
-    """An engine on the service's database, with its tables made when missing.
+    """An engine on the service's database, its tables and the registry's at their schema.
 
     Raises `ConfigurationError` for a malformed URL and `RegistryError` when the database cannot be reached.
     """
-    with open_registry(settings):  # it waits for its turn to switch a new SQLite file to WAL, where the file then stays
+    with open_registry(settings):
         pass
-    try:
-        engine = create_engine(database_url(settings), pool_size=5, max_overflow=35, pool_pre_ping=True)
-    except (SQLAlchemyError, ImportError, ValueError) as error:
-        raise ConfigurationError(
-            f"The database URL is unusable: {error}.", remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL."
-        ) from error
-    if engine.dialect.name == "sqlite":
-        if engine.url.database:
-            Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
-        event.listen(engine, "connect", _configure_sqlite)
-    try:
-        _create(engine)
-    except SQLAlchemyError as error:
-        engine.dispose()
-        place = engine.url.set(query={}).render_as_string(hide_password=True)
-        raise RegistryError(
-            f"The database {place} cannot be opened: {getattr(error, 'orig', None) or error}.",
-            remedy="Check that it is reachable and writable (COUNTERMARK_DATABASE_URL, COUNTERMARK_HOME).",
-        ) from error
-    try:
+    pool = {"pool_size": 5, "max_overflow": 35, "pool_pre_ping": True}
+    with database.open_database(settings, SCHEMA, configure_sqlite=_configure_sqlite, **pool) as engine:
         yield engine
-    finally:
-        engine.dispose()
 
 
-def _create(engine: Engine) -> None:
-    for table in Base.metadata.sorted_tables:  # IF NOT EXISTS: several processes may start at once
-        with engine.begin() as connection:
-            if engine.dialect.name == "postgresql":  # where even IF NOT EXISTS fails when two come at once
-                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7316040110)")
-            connection.execute(CreateTable(table, if_not_exists=True))
-            for index in table.indexes:
-                connection.execute(CreateIndex(index, if_not_exists=True))
-
-
-def _configure_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+def _configure_sqlite(connection: DBAPIConnection) -> None:
     connection.isolation_level = "IMMEDIATE"  # writers wait for each other instead of failing on upgrade
     cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_MILLISECONDS}")
-    cursor.execute("PRAGMA synchronous=FULL")  # a job that was accepted must survive a power cut
     cursor.execute("PRAGMA foreign_keys=ON")
     cursor.close()

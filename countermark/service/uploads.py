@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 import json
 import os
+import re
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,7 +25,10 @@ from countermark.service.files import UPLOAD, FileStore, plain_name
 
 _MAX_FIELDS = 50
 _MAX_TEXT = 1024**2
-"""Bytes of a JSON body, or of all text fields of a form together."""
+"""Bytes of a JSON body, or of all text fields of a form together, where there is no other limit."""
+MAX_DATA_URL = 12 * 1024**2
+"""The same where a picture may come as a data URL: one of 9 MB, with its base64."""
+_DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,([A-Za-z0-9+/]+={0,2})", re.ASCII)
 
 
 @dataclass
@@ -42,17 +47,20 @@ class Body:
     """Name of a file field that this endpoint has no use for."""
 
 
-async def read_body(request: Request, files: FileStore, *, limit: int, file_field: str | None) -> Body:
+async def read_body(
+    request: Request, files: FileStore, *, limit: int, file_field: str | None, text_limit: int = _MAX_TEXT
+) -> Body:
     """Read a JSON, multipart or (where a file is wanted) plain video body.
 
-    ``file_field`` names the form's field for the file; None takes no files. Raises `ApiError`: 400 for a malformed
+    ``file_field`` names the form's field for the file; None takes no files. ``limit`` is of the file, ``text_limit`` of
+    everything else, in bytes. Raises `ApiError`: 400 for a malformed
     body, 413 for one over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > limit + _MAX_TEXT:
+    if length.isdecimal() and int(length) > limit + text_limit:
         _too_large(limit)
-    intake = _Intake(files, limit, file_field)
+    intake = _Intake(files, limit, file_field, text_limit)
     try:
         if kind == b"multipart/form-data":
             await _read_form(request, intake, parameters.get(b"boundary"))
@@ -77,8 +85,9 @@ async def read_body(request: Request, files: FileStore, *, limit: int, file_fiel
 class _Intake:
     """Takes in a body piece by piece."""
 
-    def __init__(self, files: FileStore, limit: int, file_field: str | None) -> None:
+    def __init__(self, files: FileStore, limit: int, file_field: str | None, text_limit: int) -> None:
         self.body = Body()
+        self.text_limit = text_limit
         self.file_field = file_field
         self._files, self._limit = files, limit
         self._file: IO[bytes] | None = None
@@ -121,8 +130,8 @@ async def _read_json(request: Request, intake: _Intake) -> None:
     text = bytearray()
     async for chunk in request.stream():
         text += chunk
-        if len(text) > _MAX_TEXT:
-            _too_large(_MAX_TEXT)
+        if len(text) > intake.text_limit:
+            _too_large(intake.text_limit)
     try:
         fields = json.loads(bytes(text)) if text.strip() else {}
         json.dumps(fields, ensure_ascii=False).encode()  # a lone surrogate can be written in JSON, but stored nowhere
@@ -181,8 +190,8 @@ class _Form:
             self.intake.write(data[start:end])
             return
         self._text_bytes += end - start
-        if self._text_bytes > _MAX_TEXT and self._mode == "text":
-            _too_large(_MAX_TEXT)
+        if self._text_bytes > self.intake.text_limit and self._mode == "text":
+            _too_large(self.intake.text_limit)
         if self._mode == "text":
             self._text += data[start:end]
 
@@ -194,7 +203,12 @@ class _Form:
         except UnicodeDecodeError:
             raise ApiError(400, "invalid_form", f"The field '{self._name}' is not UTF-8.") from None
         fields, name = self.intake.body.fields, self._name
-        if name.endswith("]") and "[" in name:  # video[id]=… is how OpenAI's clients write an object in a form
+        if name.endswith("[]"):  # blend[]=… is how OpenAI's clients write a list in a form
+            listed = fields.setdefault(name[:-2], [])
+            if not isinstance(listed, list):
+                raise ApiError(400, "invalid_form", f"The field '{name}' is given twice.")
+            listed.append(text)
+        elif name.endswith("]") and "[" in name:  # video[id]=… is how they write an object
             name, _, inner = name[:-1].partition("[")
             nested = fields.setdefault(name, {})
             if not isinstance(nested, dict):
@@ -226,13 +240,26 @@ async def _read_form(request: Request, intake: _Intake, boundary: bytes | None) 
         total = 0
         async for chunk in request.stream():
             total += len(chunk)
-            if total > intake._limit + 2 * _MAX_TEXT:  # also what is skipped costs time
+            if total > intake._limit + intake.text_limit + _MAX_TEXT:  # also what is skipped costs time
                 _too_large(intake._limit)
             parser.write(chunk)
     except (FormParserError, ValueError):
         raise ApiError(400, "invalid_form", "The body is not valid multipart/form-data.") from None
     if not form.complete:
         raise ApiError(400, "incomplete_body", "The form ends before its last boundary.")
+
+
+def take_picture(url: str, body: Body, files: FileStore) -> None:
+    """Make the picture in a data URL the body's upload. Raises `ApiError` (400) for any other URL: none is fetched."""
+    found = _DATA_URL.fullmatch(url)
+    if found is None or body.incoming is not None:
+        message = "Send one picture: as a file, or as a data URL (PNG, JPEG or WebP in base64). No address is fetched."
+        raise ApiError(400, "invalid_value", message, param="input_reference")
+    data = base64.b64decode(found[2] + "=" * (-len(found[2]) % 4))
+    body.name, body.size_bytes = f"picture.{found[1]}", len(data)
+    body.incoming = files.incoming(secrets.token_hex(16))
+    (body.incoming / UPLOAD).mkdir()
+    (body.incoming / UPLOAD / body.name).write_bytes(data)
 
 
 def _too_large(limit: int) -> NoReturn:

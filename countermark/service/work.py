@@ -13,6 +13,7 @@ from countermark.core.errors import CountermarkError, GenerationError, PolicyRef
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
+from countermark.service.catalogue import Given, request_of
 from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore
 from countermark.service.jobs import Job
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
@@ -60,14 +61,13 @@ def _generate(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 
 
 def _sample(job: Job, output: Path, desk: Desk, report: Report) -> SealRecord:
-    from generator import GenerationRequest, Studio
+    from generator import Studio
 
     # Sampling is most of the work; the seal's steps share the rest.
     seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
-    fields = GenerationRequest.model_fields
-    request = GenerationRequest(**{name: value for name, value in job.request.items() if name in fields})
+    request = request_of(job.request, lambda given: _given(job, given, desk))
     try:
-        made = Studio(settings=desk.settings).generate(
+        made = Studio(job.request.get("backend", "bundled"), settings=desk.settings).generate(
             request,
             output,
             on_step=lambda name, _detail: report(seal_steps.get(name), name),
@@ -78,6 +78,16 @@ def _sample(job: Job, output: Path, desk: Desk, report: Report) -> SealRecord:
             return _recovered(job, output, desk)
         raise
     return SealRecord.of(made)
+
+
+def _given(job: Job, given: Given, desk: Desk) -> Path:
+    """Where a picture or video is that a generation works on."""
+    if "video" not in given:
+        return desk.files.upload(job.id)
+    path = desk.files.folder(given["video"]) / VIDEO
+    if not path.is_file():
+        raise UsageError(f"The video {given['video']} was deleted meanwhile.", remedy="Name another one.")
+    return path
 
 
 def _recovered(job: Job, output: Path, desk: Desk) -> SealRecord:
@@ -177,6 +187,7 @@ def _scrub(told: Any, job: Job, desk: Desk) -> Any:  # noqa: ANN401
     """Our paths out of a result: only the client's file name stays."""
     text = json.dumps(told, ensure_ascii=False)
     upload = desk.files.folder(job.id) / "upload"
-    for folder in (upload, *(desk.files.folder(name) for name in (job.request.get("video"), job.id) if name)):
+    videos = (job.request.get("video"), *(given.get("video") for given in job.request.get("given", [])), job.id)
+    for folder in (upload, *(desk.files.folder(name) for name in videos if name)):
         text = text.replace(f"{json.dumps(str(folder), ensure_ascii=False)[1:-1]}/", "")
     return json.loads(text)

@@ -15,6 +15,7 @@ from typing import NoReturn
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
+from countermark.core.database import database_url
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
 from countermark.service.crew import BEAT_SECONDS, Crew
@@ -23,7 +24,7 @@ from countermark.service.jobs import JobStore
 from countermark.service.logs import set_up_logging
 from countermark.service.options import ServiceSettings, get_service_settings
 from countermark.service.queue import APPLICATION, DELIVERIES, EXAMINATIONS, GENERATIONS, VERSION, JobQueue, quiet
-from countermark.service.tables import database_url, open_database
+from countermark.service.tables import open_database
 from countermark.service.tallies import Tallies
 from countermark.service.webhooks import WebhookStore
 from countermark.service.work import Desk
@@ -46,7 +47,7 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
         set_up(Bench(desk, options, jobs, queue, Tallies(engine), WebhookStore(engine)))
         config: DBOSConfig = {
             "name": APPLICATION,
-            "system_database_url": database_url(settings).replace("postgresql+psycopg:", "postgresql:"),
+            "system_database_url": _plain_url(settings),
             "application_version": VERSION,
             "executor_id": worker_id,
             "log_level": "WARNING",
@@ -87,6 +88,12 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             crew.leave(worker_id)
             queue.close()
             log.info("worker stopped", extra={"worker": worker_id})
+
+
+def _plain_url(settings: Settings) -> str:
+    """The database's URL as DBOS wants it, without a driver's name."""
+    url = database_url(settings)
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
 
 
 def _traces() -> DBOSConfig:

@@ -132,8 +132,7 @@ def _end(
         _forget_if_deleted(bench, job.id)
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
-    if job.kind in ("verification", "screening", "seal"):
-        bench.desk.files.drop_upload(job.id)
+    bench.desk.files.drop_upload(job.id)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from countermark.core.errors import UsageError
 from generator.model import VideoModel
 
@@ -9,7 +11,7 @@ BUNDLED = "bundled"
 
 
 def model_named(name: str) -> VideoModel:
-    """The model that ``name`` means: "bundled", "open-weights:FOLDER_OR_NAME" or "openai:MODEL".
+    """The model that ``name`` means: "bundled", "open-weights:FOLDER_OR_NAME", "openai:MODEL" or "openai:MODEL@WxH".
 
     Raises `UsageError` for another name, `ConfigurationError` when an extra is not installed, and what the model's
     class raises. Each is imported only when it is wanted: a refused prompt need not wait for torch.
@@ -26,5 +28,10 @@ def model_named(name: str) -> VideoModel:
     if kind == "openai" and rest:
         from generator.backends.openai_videos import OpenAIVideosModel
 
-        return OpenAIVideosModel(rest)
-    raise UsageError(f"There is no model {name!r}.", remedy="Use bundled, open-weights:FOLDER_OR_NAME or openai:MODEL.")
+        sized = re.fullmatch(r"(.+)@([1-9]\d{1,3})x([1-9]\d{1,3})", rest)
+        if sized is None:
+            return OpenAIVideosModel(rest)
+        return OpenAIVideosModel(sized[1], width=int(sized[2]), height=int(sized[3]))
+    raise UsageError(
+        f"There is no model {name!r}.", remedy="Use bundled, open-weights:FOLDER_OR_NAME or openai:MODEL@WIDTHxHEIGHT."
+    )

@@ -1,1 +1,1 @@
-"""Alembic environment and revisions of the registry's schema."""
+"""Alembic revisions of the registry's schema, oldest first by number."""

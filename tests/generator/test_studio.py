@@ -1,3 +1,4 @@
+import hashlib
 from collections.abc import Iterator
 from fractions import Fraction
 from itertools import count
@@ -8,12 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from countermark.core.errors import GenerationError, MediaError, PolicyRefusedError, UsageError
+from countermark.core.errors import GenerationError, MediaError, PolicyRefusedError, UsageError, WeightsError
 from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from generator import Studio
 from generator.request import Condition, GenerationRequest, Shot
 from generator.tasks import request_for
+from policy import gate, vision
+from policy.consent import issue_consent
+from policy.records import open_records
+from policy.vision import Sight, UploadRefusedError
 from provenance.verify import verify
 
 SIDE = 256
@@ -166,3 +171,63 @@ def test_a_cancelled_generation_leaves_no_file(out, settings):
             GenerationRequest(prompt=PROMPT), out, cancelled=lambda: next(asked) == 1
         )
     assert list(out.parent.iterdir()) == []
+
+
+def test_every_given_file_is_examined_before_the_model_is_asked(tmp_path, out, settings, monkeypatch):
+    seen: list[Path] = []
+
+    def look(pictures: np.ndarray, **_: object) -> list[Sight]:
+        return [Sight(scores={"sexual": 0.6 if pictures.mean() > 150 else 0.1}, faces=0) for _ in pictures]
+
+    monkeypatch.setattr(vision, "look", look)
+    monkeypatch.setattr(gate, "check_upload", lambda path, **kw: seen.append(path) or vision.check_upload(path, **kw))
+    model, studio = Recorder(), Studio(Recorder(), settings=settings)
+    calm, bare = video(tmp_path / "calm.mp4", 60), video(tmp_path / "bare.mp4", 200)
+    Image.fromarray(drawn(200, 1)[0]).save(tmp_path / "bare.png")
+    for given in ({"blend": (calm, bare)}, {"extend": bare}, {"edit": bare}, {"image": tmp_path / "bare.png"}):
+        seen.clear()
+        with pytest.raises(UploadRefusedError, match=r"bare\.") as refused:
+            Studio(model, settings=settings).generate(request_for(PROMPT, **given), out)
+        assert refused.value.upload.category == "sexual"
+    assert (model.requests, list(out.parent.iterdir())) == ([], [])
+    assert studio.generate(request_for(PROMPT, extend=calm), out).decision.action == "allow"
+    assert seen[-1] == calm
+    with open_records(settings) as records:
+        assert [e.action for e in records.entries() if e.kind == "upload"] == ["allow", *["block"] * 4, "allow"]
+
+
+def test_a_face_needs_a_token_for_its_file(tmp_path, out, settings, monkeypatch):
+    monkeypatch.setattr(vision, "find_faces", lambda *_: np.ones((1, 5), np.float32))
+    path = video(tmp_path / "someone.mp4", 60)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    elsewhere = issue_consent("0" * 64, "Ada", settings=settings)
+    studio = Studio(Recorder(), settings=settings)
+    for tokens in ((), (elsewhere, "junk")):
+        with pytest.raises(UploadRefusedError):
+            studio.generate(request_for(PROMPT, extend=path, consents=tokens), out)
+    token = issue_consent(digest, "Ada", settings=settings)
+    with pytest.raises(UsageError, match="not one of this deployment"):
+        studio.generate(request_for(PROMPT, extend=path, consents=(token[:-4] + "0000",)), out)
+    made = studio.generate(request_for(PROMPT, extend=path, consents=(elsewhere, token)), out)
+    assert token not in made.model_dump_json()
+
+
+def test_what_is_given_counts_for_the_prompt_beside_it(tmp_path, out, settings, monkeypatch):
+    prompt = "the people in this picture move slowly"
+    given = video(tmp_path / "a.mp4", 60)
+    Studio(Recorder(), settings=settings).generate(request_for(prompt, extend=given), tmp_path / "calm.mp4")
+    suggestive = vision.check_upload(given, settings=settings).model_copy(update={"shown": {"sexual": 30.0}})
+    monkeypatch.setattr(gate, "check_upload", lambda *_, **__: suggestive)
+    with pytest.raises(PolicyRefusedError) as refused:
+        Studio(Recorder(), settings=settings).generate(request_for(prompt, extend=given), out)
+    assert refused.value.decision.category == "sexual"
+
+
+def test_nothing_is_made_when_what_is_given_cannot_be_examined(tmp_path, out, settings):
+    folder = settings.home / "weights"
+    folder.mkdir(parents=True)
+    (folder / "open_nsfw.onnx").write_bytes(b"something else")
+    model = Recorder()
+    with pytest.raises(WeightsError):
+        Studio(model, settings=settings).generate(request_for(PROMPT, extend=video(tmp_path / "a.mp4", 60)), out)
+    assert (model.requests, list(out.parent.iterdir())) == ([], [])

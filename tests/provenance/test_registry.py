@@ -125,7 +125,7 @@ def test_damaged_database_is_a_clear_error(settings: Settings) -> None:
 
 
 def test_locked_database_is_a_clear_error(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provenance.database.BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("countermark.core.database.BUSY_MILLISECONDS", 50)
     with open_registry(settings) as registry:
         blocker = sqlite3.connect(settings.home / "registry.db", isolation_level=None)
         blocker.execute("BEGIN EXCLUSIVE")

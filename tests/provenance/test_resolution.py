@@ -224,6 +224,7 @@ def test_malformed_requests_are_explained(client: TestClient) -> None:
         client.get("/v1/matches/byBinding", params={"alg": "x", "value": "y", "maxResults": 0}),
         client.post("/v1/matches/byBinding", json={"value": "x"}),
         client.post("/v1/matches/byReference", json={"referenceUrl": "https://x"}),
+        client.post("/v1/matches/byBinding", content=b"\xff", headers={"Content-Type": "application/json"}),
     ):
         assert answer.status_code == 400
         assert set(answer.json()) == {"error"}

@@ -28,7 +28,7 @@ def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def json_or_form(model: type[BaseModel], *, file: str | None = None, example: dict[str, Any]) -> dict[str, Any]:
     """``openapi_extra`` for a body that may be JSON or a form, the latter with a file."""
-    schema = model.model_json_schema()
+    schema = _whole(model)
     form = schema | {"properties": dict(schema["properties"])}
     if file is not None:
         form["properties"][file] = {"type": "string", "format": "binary"}
@@ -39,6 +39,24 @@ def json_or_form(model: type[BaseModel], *, file: str | None = None, example: di
     return {"requestBody": {"required": True, "content": content}}
 
 
+def _whole(model: type[BaseModel]) -> dict[str, Any]:
+    """A model's schema in one piece: references would be looked for in the whole document."""
+    schema = model.model_json_schema()
+    parts = schema.pop("$defs", {})
+
+    def put_in(value: Any) -> Any:  # noqa: ANN401
+        if isinstance(value, list):
+            return [put_in(item) for item in value]
+        if not isinstance(value, dict):
+            return value
+        if reference := value.get("$ref"):
+            return put_in(parts[reference.rpartition("/")[2]] | {k: v for k, v in value.items() if k != "$ref"})
+        return {key: put_in(item) for key, item in value.items()}
+
+    whole: dict[str, Any] = put_in(schema)
+    return whole
+
+
 def upload(model: type[BaseModel]) -> dict[str, Any]:
     """``openapi_extra`` for an endpoint that takes a video: as a form's file, as it is, or by reference."""
     binary = {"type": "string", "format": "binary"}
@@ -46,7 +64,7 @@ def upload(model: type[BaseModel]) -> dict[str, Any]:
     content = {
         "multipart/form-data": {"schema": form},
         "application/json": {
-            "schema": model.model_json_schema(),
+            "schema": _whole(model),
             "example": {"video": "video_0123456789abcdef0123456789abcdef"},
         },
         "video/mp4": {"schema": binary},

@@ -189,12 +189,7 @@ def _request(service: Service, principal: Principal, body: Body) -> dict[str, An
         video = Reference.model_validate(body.fields).video
     except ValidationError as error:
         raise invalid(error) from None
-    job = service.jobs.get(video, tenant=principal.tenant)
-    if job is None or job.kind not in ("video", "seal"):
-        raise not_found("video", video)
-    if job.status != "completed":
-        raise ApiError(400, "video_not_ready", "The video is not completed.", param="video")
-    return {"name": VIDEO, "video": job.id}
+    return {"name": VIDEO, "video": service.completed(principal, video, param="video").id}
 
 
 def _find(service: Service, principal: Principal, job_id: str, kind: Kind) -> Job:

@@ -68,7 +68,10 @@ def cancel(job_id: str, principal: Anyone, service: Here) -> AnyJob:
 def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     """Queue a failed or cancelled job once more, while what it works on is still kept."""
     job = _find(service, principal, job_id)
-    needs_upload = job.kind != "video" and not job.request.keys() & {"video", "source"}
+    if job.kind == "video":
+        needs_upload = any("video" not in given for given in job.request.get("given", []))
+    else:
+        needs_upload = not job.request.keys() & {"video", "source"}
     if needs_upload and not (service.files.folder(job.id) / UPLOAD).is_dir():
         message = "The upload was removed when the job ended; send it again."
         raise ApiError(409, "upload_gone", message, headers={"x-should-retry": "false"})

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
 
 from countermark.service.access import Generator
 from countermark.service.api.documents import faults
-from countermark.service.catalogue import ALIASES, OFFERS
+from countermark.service.catalogue import Offer
 from countermark.service.faults import ApiError
 from countermark.service.models import Model, ModelList
+from countermark.service.state import Service, service_of
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
 
-_MODELS = {offer.id: Model(id=offer.id, created=offer.created, owned_by="countermark") for offer in OFFERS.values()}
+Here = Annotated[Service, Depends(service_of)]
 
 
 @router.get("", response_model=ModelList, summary="List models", responses=faults())
-def models(_principal: Generator) -> ModelList:
+def models(_principal: Generator, service: Here) -> ModelList:
     """The models that generate here."""
-    return ModelList(data=list(_MODELS.values()))
+    return ModelList(data=[_model(offer) for offer in service.catalogue.offers.values()])
 
 
 @router.get("/{model}", response_model=Model, summary="Retrieve a model", responses=faults(404))
-def model(model: str, _principal: Generator) -> Model:
+def model(model: str, _principal: Generator, service: Here) -> Model:
     """One model, by its name or an alias."""
-    found = _MODELS.get(ALIASES.get(model, model))
+    found = service.catalogue.find(model)
     if found is None:
         raise ApiError(404, "model_not_found", f"The model '{model[:100]}' does not exist.", param="model")
-    return found
+    return _model(found)
+
+
+def _model(offer: Offer) -> Model:
+    return Model(id=offer.id, created=offer.created, owned_by="countermark")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NoReturn, TypeVar
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -11,14 +13,26 @@ from pydantic import BaseModel, ValidationError
 
 from countermark.service.access import Generator, Principal
 from countermark.service.api.documents import binary, faults, json_or_form
-from countermark.service.catalogue import CreateVideo, RemixVideo, planned
+from countermark.service.catalogue import (
+    PATH,
+    Asked,
+    CreateVideo,
+    EditVideo,
+    ExtendVideo,
+    Given,
+    RemixVideo,
+    VideoReference,
+    plan_for,
+    request_of,
+)
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import SPRITESHEET, THUMBNAIL, VIDEO
 from countermark.service.jobs import Job
 from countermark.service.models import DeletedVideo, VideoJob, VideoPage
 from countermark.service.state import Service, service_of
 from countermark.service.tallies import REFUSALS
-from countermark.service.uploads import Body, read_body
+from countermark.service.uploads import MAX_DATA_URL, Body, read_body, take_picture
+from generator.pictures import is_still
 from policy import check, load_policy
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
@@ -30,22 +44,19 @@ _FILES: dict[Variant, tuple[str, str]] = {
     "thumbnail": (THUMBNAIL, "image/webp"),
     "spritesheet": (SPRITESHEET, "image/jpeg"),
 }
-Asked = TypeVar("Asked", bound=BaseModel)
+Read = TypeVar("Read", bound=BaseModel)
+Wanted = TypeVar("Wanted", bound=Asked)
+_ID = "video_0123456789abcdef0123456789abcdef"
 _EXAMPLE = {"prompt": "a red balloon rising over the sea", "model": "countermark-dit"}
 _POLL_HINT = {"openai-poll-after-ms": "1000"}
-_MAX_REFERENCE = 50 * 1024**2
+_Given = tuple[list[Given], str | None]
+"""What a video is made from, and the id of the video that it is another state of, if it is one of ours."""
 
 
-class _EditVideo(RemixVideo):
-    """An edit or extension; see `_not_yet`."""
+class _Character(BaseModel):
+    """A request that is turned down."""
 
-    video: Any = None
-    seconds: Any = None
-
-
-def _not_yet(param: str, what: str) -> NoReturn:
-    """The one place that turns down what the generator cannot do yet: reference images, edits and extensions."""
-    raise ApiError(400, "unsupported_parameter", f"{what} is not supported yet by this server's models.", param=param)
+    name: str = ""
 
 
 @router.post(
@@ -56,14 +67,32 @@ def _not_yet(param: str, what: str) -> NoReturn:
     openapi_extra=json_or_form(CreateVideo, file="input_reference", example=_EXAMPLE),
 )
 async def create(request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
-    """Queue a video. A prompt that the policy refuses is answered with 400, `moderation_blocked` and the reason."""
-    body = await read_body(request, service.files, limit=_MAX_REFERENCE, file_field=None)
-    if body.unwanted is not None or "input_reference" in body.fields:
-        _not_yet("input_reference", "A reference image")
-    asked = _parse(CreateVideo, body)
-    job = await run_in_threadpool(_submit, service, principal, planned(asked), body.digest)
-    response.headers.update(_POLL_HINT)
-    return VideoJob.of(job)
+    """Queue a video, from a prompt alone or from a picture, a video or two that it starts from or leads to.
+
+    A prompt that the policy refuses is answered with 400, `moderation_blocked` and the reason. Pictures and videos are
+    examined when their turn comes; if the policy refuses one, the job fails with the same code.
+    """
+
+    def given(asked: CreateVideo, body: Body) -> _Given:
+        reference, blend = asked.input_reference, asked.blend or []
+        if reference is not None and reference.file_id is not None:
+            message = "There is no files API here: send the picture itself, or its data URL as 'image_url'."
+            raise ApiError(400, "unsupported_parameter", message, param="input_reference")
+        if reference is not None and reference.image_url is not None:
+            take_picture(reference.image_url, body, service.files)
+        if blend and (reference is not None or body.incoming is not None):
+            raise ApiError(400, "invalid_value", "Give either 'input_reference' or 'blend'.", param="blend")
+        if body.incoming is not None:
+            return [{"at": "start", "still": is_still(service.files.only_upload(body.incoming))}], None
+        if blend:
+            first, second = (service.completed(principal, name, param="blend").id for name in blend)
+            return [{"at": "start", "video": first}, {"at": "end", "video": second}], None
+        if reference is not None and reference.id is not None:
+            video = service.completed(principal, reference.id, param="input_reference").id
+            return [{"at": "start", "video": video}], None
+        return [], None
+
+    return await _made(CreateVideo, "input_reference", given, request, response, principal, service)
 
 
 @router.get("", response_model=VideoPage, summary="List videos", responses=faults(404))
@@ -86,30 +115,48 @@ def page(
 @router.post(
     "/edits",
     response_model=VideoJob,
-    summary="Edit a video (not supported yet)",
-    responses=faults(413, 415),
-    openapi_extra=json_or_form(_EditVideo, file="video", example=_EXAMPLE | {"video": {"id": "video_0123"}}),
+    summary="Edit a video",
+    responses=faults(404, 413, 415, 422, 429),
+    openapi_extra=json_or_form(EditVideo, file="video", example=_EXAMPLE | {"video": {"id": _ID}}),
 )
+async def edit(request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
+    """Queue a changed copy of a video: an upload, or a completed video by its id."""
+
+    def given(asked: EditVideo, body: Body) -> _Given:
+        source, parent = _source(service, principal, asked.video, body)
+        return [source | {"at": "whole", "strength": 1 - asked.strength}], parent
+
+    return await _made(EditVideo, "video", given, request, response, principal, service)
+
+
 @router.post(
     "/extensions",
     response_model=VideoJob,
-    summary="Extend a video (not supported yet)",
-    responses=faults(413, 415),
-    openapi_extra=json_or_form(
-        _EditVideo, file="video", example=_EXAMPLE | {"video": {"id": "video_0123"}, "seconds": "4"}
-    ),
+    summary="Extend a video",
+    responses=faults(404, 413, 415, 422, 429),
+    openapi_extra=json_or_form(ExtendVideo, file="video", example=_EXAMPLE | {"video": {"id": _ID}, "seconds": "4"}),
 )
+async def extend(request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
+    """Queue a video that goes on from another, an upload or a completed one. `seconds` of the result is all of it."""
+
+    def given(asked: ExtendVideo, body: Body) -> _Given:
+        source, parent = _source(service, principal, asked.video, body)
+        return [source | {"at": "end" if asked.direction == "backward" else "start"}], parent
+
+    return await _made(ExtendVideo, "video", given, request, response, principal, service)
+
+
 @router.post(
     "/characters",
     response_model=VideoJob,
-    summary="Create a character (not supported yet)",
+    summary="Create a character (not supported)",
     responses=faults(413, 415),
-    openapi_extra=json_or_form(_EditVideo, file="video", example={"name": "Mossy"}),
+    openapi_extra=json_or_form(_Character, file="video", example={"name": "Mossy"}),
 )
-async def edit(request: Request, principal: Generator, service: Here) -> VideoJob:  # noqa: ARG001
-    """Answered with 400 until the generator can take a video as a condition."""
+async def character(request: Request, principal: Generator, service: Here) -> VideoJob:  # noqa: ARG001
+    """Answered with 400: the models here know no characters."""
     await read_body(request, service.files, limit=service.options.max_upload_bytes, file_field=None)
-    _not_yet("video", f"/v1/videos/{request.url.path.rsplit('/', 1)[-1]}")
+    raise ApiError(400, "unsupported_parameter", "Characters are not supported by this server's models.", param="video")
 
 
 @router.get("/{video_id}", response_model=VideoJob, summary="Retrieve a video", responses=faults(404))
@@ -156,11 +203,14 @@ def content(video_id: str, principal: Generator, service: Here, variant: Variant
 )
 async def remix(video_id: str, request: Request, response: Response, principal: Generator, service: Here) -> VideoJob:
     """Make a variation of a completed video: the same seed and settings with another prompt."""
-    body = await read_body(request, service.files, limit=_MAX_REFERENCE, file_field=None)
+    body = await read_body(request, service.files, limit=service.options.max_upload_bytes, file_field=None)
     asked = _parse(RemixVideo, body)
     job = await run_in_threadpool(_find, service, principal, video_id)
     if job.status != "completed":
         raise ApiError(400, "video_not_ready", "Only a completed video can be remixed.", param="video_id")
+    if job.request.get("shots") or any("video" not in given for given in job.request.get("given", [])):
+        message = "A storyboard, or a video made from an upload that is not kept, cannot be remixed; create it anew."
+        raise ApiError(400, "unsupported_parameter", message, param="video_id")
     plan = job.request | {"prompt": asked.prompt}
     digest = f"{body.digest[:32]}{job.id[-32:]}"
     made = await run_in_threadpool(_submit, service, principal, plan, digest, parent=job.id)
@@ -168,23 +218,81 @@ async def remix(video_id: str, request: Request, response: Response, principal: 
     return VideoJob.of(made)
 
 
-def _parse(model: type[Asked], body: Body) -> Asked:
+def _parse(model: type[Read], body: Body) -> Read:
     try:
         return model.model_validate(body.fields)
     except ValidationError as error:
         raise invalid(error) from None
 
 
+async def _made(
+    model: type[Wanted],
+    file_field: str,
+    given: Callable[[Wanted, Body], _Given],
+    request: Request,
+    response: Response,
+    principal: Principal,
+    service: Service,
+) -> VideoJob:
+    """Read a request, plan it and queue it; an upload that does not become the job's is removed."""
+    limit = service.options.max_upload_bytes
+    body = await read_body(request, service.files, limit=limit, file_field=file_field, text_limit=MAX_DATA_URL)
+
+    def work() -> Job:
+        try:
+            if body.incoming is not None:
+                body.fields.pop(file_field, None)
+                if body.size_bytes == 0:
+                    raise ApiError(400, "empty_file", "The file is empty.", param=file_field)
+            asked = _parse(model, body)
+            files, parent = given(asked, body)
+            plan = plan_for(service.catalogue, asked, *files)
+            return _submit(service, principal, plan, body.digest, parent=parent, incoming=body.incoming)
+        except ValidationError as error:
+            raise invalid(error) from None
+        finally:
+            if body.incoming is not None:
+                service.files.discard(body.incoming)
+
+    job = await run_in_threadpool(work)
+    response.headers.update(_POLL_HINT)
+    return VideoJob.of(job)
+
+
+def _source(
+    service: Service, principal: Principal, video: VideoReference | None, body: Body
+) -> tuple[Given, str | None]:
+    """The video that an edit or extension works on, and the id that it has if it is one of ours."""
+    if body.incoming is not None:
+        if is_still(service.files.only_upload(body.incoming)):
+            raise ApiError(400, "invalid_value", "A video is needed, and this is a picture.", param="video")
+        return {}, None
+    if video is None:
+        message = "Send a video as 'video', or name a completed one as 'video[id]'."
+        raise ApiError(400, "missing_required_parameter", message, param="video")
+    job = service.completed(principal, video.id, param="video")
+    return {"video": job.id}, job.id if job.kind == "video" else None
+
+
 def _submit(
-    service: Service, principal: Principal, plan: dict[str, Any], digest: str, *, parent: str | None = None
+    service: Service,
+    principal: Principal,
+    plan: dict[str, Any],
+    digest: str,
+    *,
+    parent: str | None = None,
+    incoming: Path | None = None,
 ) -> Job:
     """Ask the policy, then queue. The studio asks it again; this is so that a refusal is known at once."""
-    decision = check(plan["prompt"], policy=load_policy(service.settings.policy_file))
-    if decision.action not in ("allow", "rewrite"):
-        service.tallies.add(REFUSALS, category=decision.category or "none")
-        service.audit.note(principal, "video.refused", decision.category or "none")
-        raise ApiError(400, "moderation_blocked", decision.reason, param="prompt", decision=decision)
-    return service.submit(principal, "video", plan, parent=parent, fingerprint=digest)
+    policy = load_policy(service.settings.policy_file)
+    texts = request_of(plan, lambda _: PATH).texts
+    for text in dict.fromkeys((*texts, "\n".join(texts))):
+        decision = check(text, policy=policy)
+        if not decision.allowed:
+            service.tallies.add(REFUSALS, category=decision.category or "none")
+            service.audit.note(principal, "video.refused", decision.category or "none")
+            raise ApiError(400, "moderation_blocked", decision.reason, param="prompt", decision=decision)
+    return service.submit(principal, "video", plan, parent=parent, fingerprint=digest, incoming=incoming)
 
 
 def _find(service: Service, principal: Principal, video_id: str) -> Job:

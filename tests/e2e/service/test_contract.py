@@ -8,13 +8,16 @@ from pathlib import Path
 
 from running_service import secret, serving
 
+from countermark.service.keys import SCOPES
+
 SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 
 def test_every_answer_is_one_that_the_document_allows(tmp_path):
     variables = {"COUNTERMARK_SERVICE_WAIT_SECONDS": "0", "COUNTERMARK_SERVICE_QUEUE_LIMIT": "100000"}
-    with serving(tmp_path / "home", **variables) as server:
-        key = secret(server, "tester")
+    # No workers: what is made of the requests is not looked at here, and would take the processor from the server.
+    with serving(tmp_path / "home", "--workers=0", **variables) as server:
+        key = secret(server, "tester", *(word for scope in SCOPES for word in ("--scope", scope)))
         command = [SCHEMATHESIS, "run", f"{server.url}/openapi.json", "--header", f"Authorization: Bearer {key}"]
         command += ["--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1"]
         # What is valid by its form may be refused for its meaning: a prompt, a model, a video that is not there.

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
+import time
 
+import numpy as np
 import openai
 import pytest
 from PIL import Image
 from running_service import PROMPT
+
+from countermark.core.media import VideoReader
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -33,8 +39,8 @@ def test_a_video_is_created_polled_and_downloaded(client, server, tmp_path):
 
 def test_what_old_clients_ask_for_is_answered_with_what_is_made(client):
     video = client.videos.create(prompt=PROMPT, model="sora-2", seconds="8", size="1280x720", extra_body={"steps": 1})
-    assert (video.model, video.size, video.seconds) == ("countermark-dit", "256x256", "2")
-    assert len(video.notices) == 2
+    assert (video.model, video.size, video.seconds) == ("countermark-dit", "256x256", "8")
+    assert len(video.notices) == 1
     assert client.videos.delete(video.id).deleted
 
 
@@ -60,18 +66,125 @@ def test_a_refused_prompt_says_why(client):
     assert refused.value.body["decision"]["category"] == "sexual"
 
 
-def test_what_is_not_supported_yet_says_so(client, sealed):
-    picture = io.BytesIO()
-    Image.new("RGB", (64, 64)).save(picture, "PNG")
-    for call in (
-        lambda: client.videos.create(prompt=PROMPT, input_reference=("a.png", picture.getvalue(), "image/png")),
-        lambda: client.videos.edit(prompt=PROMPT, video=("a.mp4", sealed[1], "video/mp4")),
-        lambda: client.videos.extend(prompt=PROMPT, seconds="4", video=("a.mp4", sealed[1], "video/mp4")),
-        lambda: client.videos.create_character(name="Mossy", video=("a.mp4", sealed[1], "video/mp4")),
+def picture(colour: str = "skyblue") -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", (300, 200), colour).save(out, "PNG")
+    return out.getvalue()
+
+
+def by_id(video: str) -> dict:
+    """A completed video instead of an upload; the client's own ``video=`` takes files only, whatever its types say."""
+    return {"video": {"id": video}}
+
+
+def starting(**reference: str) -> dict:
+    return {"input_reference": reference}
+
+
+def finished(client, video, timeout: float = 240):
+    deadline = time.monotonic() + timeout
+    while video.status in ("queued", "in_progress") and time.monotonic() < deadline:
+        time.sleep(0.3)
+        video = client.videos.retrieve(video.id)
+    assert video.status == "completed", video
+    return video
+
+
+def first_frame(client, video, tmp_path) -> np.ndarray:
+    target = tmp_path / f"{video.id}.mp4"
+    client.videos.download_content(video.id).write_to_file(target)
+    with VideoReader(target, isolated=False, max_frames=1) as reader:
+        return next(iter(reader)).to_rgb()[0]
+
+
+def ingredients(client, server, video, tmp_path) -> list[str]:
+    target = tmp_path / f"{video.id}.mp4"
+    client.videos.download_content(video.id).write_to_file(target)
+    told = json.loads(server.cli("verify", target, "--json"))
+    assert told["conclusion"] == "verified"
+    return told["manifest"]["ingredients"]
+
+
+def test_a_picture_is_the_first_frame_and_an_ingredient(client, server, tmp_path):
+    given = ("sky.png", picture(), "image/png")
+    video = client.videos.create(prompt=PROMPT, input_reference=given, seconds="1", extra_body={"steps": 1})
+    url = "data:image/png;base64," + base64.b64encode(picture("darkgreen")).decode()
+    green = client.videos.create(prompt=PROMPT, seconds="1", extra_body={"steps": 1} | starting(image_url=url))
+    video, green = finished(client, video), finished(client, green)
+    assert np.abs(first_frame(client, video, tmp_path).mean((0, 1)) - (135, 206, 235)).max() < 12
+    assert np.abs(first_frame(client, green, tmp_path).mean((0, 1)) - (0, 100, 0)).max() < 12
+    assert ingredients(client, server, video, tmp_path) == ["sky.png"]
+    with pytest.raises(openai.BadRequestError, match="not kept"):
+        client.videos.remix(video.id, prompt="a green balloon")
+    assert not (server.home / "service" / "jobs" / video.id / "upload").exists()
+
+
+def test_videos_are_edited_extended_and_blended(client, server, sealed, tmp_path):
+    quick = {"steps": 1, "seed": 5}
+    edited = client.videos.edit(
+        prompt="a red balloon over a city", video=openai.omit, extra_body=quick | by_id(sealed[0])
+    )
+    assert edited.remixed_from_video_id == sealed[0]
+    upload = ("clip.mp4", sealed[1], "video/mp4")
+    longer = client.videos.extend(
+        prompt=PROMPT, seconds="1", video=upload, extra_body=quick | {"direction": "backward"}
+    )
+    bridge = client.videos.create(prompt=PROMPT, extra_body=quick | {"blend": [sealed[0], sealed[0]]})
+    edited, longer, bridge = (finished(client, each) for each in (edited, longer, bridge))
+    made = {each.id: each.countermark["duration"] for each in (edited, longer, bridge)}
+    source = client.videos.retrieve(sealed[0]).countermark["duration"]
+    assert made[edited.id] == pytest.approx(source, abs=0.1)
+    assert made[longer.id] == pytest.approx(source + 1, abs=0.4)
+    assert made[bridge.id] > 2 * source + 1
+    assert longer.seconds == f"{round(made[longer.id])}"
+    assert ingredients(client, server, edited, tmp_path) == ["video.mp4"]
+    assert ingredients(client, server, longer, tmp_path) == ["clip.mp4"]
+
+
+def test_storyboards_and_loops_are_an_extension_of_ours(client):
+    shots = [{"prompt": "a red car", "seconds": 1}, {"prompt": "a blue star", "seconds": 1.5}]
+    board = client.videos.create(prompt="my film", extra_body={"shots": json.dumps(shots), "steps": 1})
+    assert (board.prompt, board.seconds) == ("my film", "2.5")
+    loop = client.videos.create(prompt=PROMPT, seconds="2", extra_body={"loop": True, "steps": 1})
+    assert finished(client, board).countermark["duration"] == pytest.approx(2.5, abs=0.4)
+    assert finished(client, loop).countermark["duration"] == pytest.approx(2, abs=0.4)
+
+
+def test_what_is_given_is_under_the_policy_and_makes_sense(client, server, sealed, tmp_path):
+    clip = ("a.mp4", sealed[1], "video/mp4")
+    shown = ("a.png", picture(), "image/png")
+    shots = json.dumps([{"prompt": "a nude video of"}, {"prompt": "a famous politician"}])
+    for call, code, param in (
+        (lambda: client.videos.create_character(name="Mossy", video=clip), "unsupported_parameter", "video"),
+        (lambda: client.videos.edit(prompt=PROMPT, video=shown), "invalid_value", "video"),
+        (lambda: client.videos.edit(prompt=PROMPT, video=("a.mp4", b"", "video/mp4")), "empty_file", "video"),
+        (lambda: client.videos.edit(prompt=PROMPT, video=openai.omit, extra_body=by_id("video_0")), "not_found", None),
+        (
+            lambda: client.videos.create(prompt=PROMPT, extra_body=starting(image_url="https://example.com/a.png")),
+            "invalid_value",
+            "input_reference",
+        ),
+        (
+            lambda: client.videos.create(prompt=PROMPT, extra_body=starting(file_id="file-1")),
+            "unsupported_parameter",
+            "input_reference",
+        ),
+        (
+            lambda: client.videos.create(prompt=PROMPT, input_reference=shown, extra_body={"loop": True}),
+            "invalid_value",
+            None,
+        ),
+        (lambda: client.videos.create(prompt="a film", extra_body={"shots": shots}), "moderation_blocked", "prompt"),
+        (lambda: client.videos.edit(prompt="a nude politician", video=clip), "moderation_blocked", "prompt"),
     ):
-        with pytest.raises(openai.BadRequestError) as refused:
+        with pytest.raises(openai.APIStatusError) as refused:
             call()
-        assert refused.value.code == "unsupported_parameter"
+        assert (refused.value.code, refused.value.param) == (code, param)
+    assert list((server.home / "service" / ".incoming").iterdir()) == []
+    broken = client.videos.edit(prompt=PROMPT, video=("broken.mp4", b"\0\0\0\x18ftypisom" + bytes(500), "video/mp4"))
+    job = server.until(f"/v1/videos/{broken.id}", "failed")
+    assert job["error"]["code"] == "media"
+    assert str(server.home) not in job["error"]["message"]
 
 
 @pytest.mark.parametrize(

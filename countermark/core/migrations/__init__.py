@@ -1,0 +1,1 @@
+"""The Alembic environment of all rooms; their revisions are theirs."""

@@ -1,0 +1,1 @@
+"""Alembic revisions of the policy's tables, oldest first by number."""
