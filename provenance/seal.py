@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -38,6 +39,7 @@ from provenance.statements import SoftBinding, Terms, definition
 from provenance.trust import Anchors, load_anchors
 from provenance.visible import VisibleLabel, labelled
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, Watermark
+from provenance.watermark.embedder import HORIZON
 
 TimeStamp = Literal["none", "made", "failed"]
 OnStep = Callable[[str, str], None]
@@ -109,9 +111,9 @@ def seal(
     only into the registry, under an address that the file names (``COUNTERMARK_MANIFEST_URL``).
 
     Frames are consumed once, chunk by chunk. ``audio_from`` names a file whose audio is copied, ``metadata`` container
-    tags to carry over. ``length`` is the number of frames to come, if known: the watermark of a short clip is then
-    spread better. ``on_step(name, detail)`` hears of each step. An existing ``output`` is replaced only with
-    ``overwrite``, and then in one step.
+    tags to carry over. ``length`` is the number of frames to come, if known; else the first 72 are held back, because
+    the watermark of a shorter clip is spread otherwise. ``on_step(name, detail)`` hears of each step. An existing
+    ``output`` is replaced only with ``overwrite``, and then in one step.
 
     Raises `UsageError`, `PolicyRefusedError`, `MediaError`, `WatermarkError`, `CredentialError`, `ManifestError` or
     `RegistryError`, and whatever ``frames`` raises; in every case nothing is left at ``output`` or in the registry.
@@ -134,6 +136,8 @@ def seal(
         with workspace(output, registry, payload.video_id) as folder:
             encoded, signed = folder / f"encoded{output.suffix}", folder / f"signed{output.suffix}"
             step("watermark", f"embedding {payload.video_id} and encoding")
+            if length is None:
+                frames, length = _length_if_short(frames)
             embedder = watermark.embedder(payload.to_bits(), width=spec.width, height=spec.height, length=length)
             tags = container_metadata(origin, video_id=payload.video_id, producer=settings.issuer_name)
             if label is not None:
@@ -281,6 +285,17 @@ def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Deli
                 f"The prompt policy's decision is '{action or 'missing'}'.",
                 remedy="A generated video is sealed only after the policy allowed its prompt.",
             )
+
+
+def _length_if_short(frames: Iterable[Frames]) -> tuple[Iterable[Frames], int | None]:
+    """The same chunks, and how many frames they have if that is less than matters to the watermark."""
+    chunks, held, count = iter(frames), list[Frames](), 0
+    for chunk in chunks:
+        held.append(chunk)
+        count += len(chunk)
+        if count >= HORIZON:
+            return chain(held, chunks), None
+    return held, count
 
 
 def _unused_payload(registry: Registry, watermark: Watermark, issuer: int) -> Payload:

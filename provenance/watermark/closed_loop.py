@@ -21,11 +21,10 @@ from countermark.core.media.frames import Frames
 from countermark.core.media.round_trip import round_trip
 from provenance.watermark.carriers import Carriers, Deal
 from provenance.watermark.detector import SpreadSpectrumDetector, soft_values
-from provenance.watermark.embedder import SpreadSpectrumEmbedder, Tuning
+from provenance.watermark.embedder import HORIZON, SpreadSpectrumEmbedder, Tuning
 from provenance.watermark.normalise import forward
 
-#: Frames of a stretch. The more there are, the less may each of them carry.
-STRETCH = 72
+STRETCH = HORIZON  #: Frames that are tried together. The more there are, the less may each of them carry.
 _BYTES = 2**28  # of luma in one stretch
 _STRENGTHS = (0.59, 0.71, 0.84)  # amplitudes, 1.5 dB apart
 

@@ -32,7 +32,7 @@ _PASSES = 2  # the limiter is not linear: the second pass corrects by what the f
 # there the eye sees least: it needs up to .78 s after a cut to see detail again (Seyler and Budrikis, "Detail
 # perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
 _ONSET = np.array([4.0, 3.4, 2.8, 2.2, 1.8, 1.5, 1.3, 1.2, 1.1])  # factors of the first frames, where there is texture
-_HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
+HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
 _CUT = 20.0  # mean absolute change of luma, in codes, from which a new scene is assumed
 _TEXTURE_WIDTH = 2.5  # standard deviation, in grid points, of the window that finds texture: none may show beside it
 _TEXTURE = 3.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
@@ -55,9 +55,9 @@ class _Strength:
     """The factor of each frame: more at the start of a scene, and so much less in the frames after it."""
 
     def __init__(self, length: int | None, onset: float = 1.0) -> None:
-        horizon = min(length or _HORIZON, _HORIZON)
+        horizon = min(length or HORIZON, HORIZON)
         factors = np.ones(max(horizon, len(_ONSET)))
-        factors[: len(_ONSET)] += onset * (_ONSET - 1) * horizon / _HORIZON
+        factors[: len(_ONSET)] += onset * (_ONSET - 1) * horizon / HORIZON
         factors = factors[:horizon]
         self._factors = (factors / np.sqrt(np.mean(factors**2))).astype(np.float32)
         self._frame = 0

@@ -47,7 +47,7 @@ def test_sealed_video_is_what_the_result_says(case: Case) -> None:
     assert sealed.duration == pytest.approx(FRAMES / 24)
     assert sealed.manifest_id.startswith("urn:c2pa:")
     assert sealed.watermark.algorithm == "org.countermark.video.2"
-    assert 40 < sealed.watermark.psnr < 60
+    assert 44 < sealed.watermark.psnr < 60  # a clip whose length was not announced keeps to the budget too
     assert sealed.signer.name == "Test Studio"
     assert sealed.signer.trusted is False
     assert "this machine only" in sealed.signer.note
