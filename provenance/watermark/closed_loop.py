@@ -86,7 +86,8 @@ class ClosedLoopEmbedder:
         marked = embedder.process(frames)
         detector = self._new_detector()
         detector.update(round_trip(marked.even(), "libx264", {"crf": str(self._crf)}))
-        soft = soft_values(forward(detector.evidence.detail), self._dealt)
+        planes = detector.evidence.planes
+        soft = np.concatenate([soft_values(forward(plane), self._dealt) for plane in planes])
         return _Trial(embedder, marked, float(np.max(soft @ self._sign)) / len(self._sign) ** 0.5)
 
 

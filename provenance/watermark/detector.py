@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
+from math import exp
 
 import numpy as np
 
@@ -19,10 +20,12 @@ from provenance.watermark.interface import Reading, check_frames
 from provenance.watermark.keys import WatermarkKey
 from provenance.watermark.normalise import forward, frame_mean, normalise
 from provenance.watermark.payload import VERSION, Payload
+from provenance.watermark.scenes import Scenes
 from provenance.watermark.sync import locate, refine
 
 ALGORITHM_ID = "org.countermark.video.2"
 _RECALL_CHUNK = 8192
+_OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in lively scenes at harsh rates
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 
 #: Chance that unmarked material matches any entry of a register, over all entries and attempts.
@@ -41,17 +44,25 @@ class View:
 class Evidence:
     """What some frames add up to, for any key and any geometry; the evidence of more frames is the sum.
 
-    ``detail`` float32 [320, 320] is the sum of the frames' detail, ``brightest`` [320, 320] the highest luma of each
-    point.
+    ``detail`` float32 [320, 320] is the sum of the frames' detail. ``opening`` [320, 320] is the same with the most
+    weight on the first frames of each scene, in which a harsh codec leaves most of the mark. ``brightest`` [320, 320]
+    is the highest luma of each point.
     """
 
     detail: Plane
+    opening: Plane
     brightest: Plane
     frames: int
 
     def __add__(self, other: Evidence) -> Evidence:
         brightest = np.maximum(self.brightest, other.brightest)
-        return Evidence(self.detail + other.detail, brightest, self.frames + other.frames)
+        frames = self.frames + other.frames
+        return Evidence(self.detail + other.detail, self.opening + other.opening, brightest, frames)
+
+    @property
+    def planes(self) -> tuple[Plane, Plane]:
+        """Where a mark may be found."""
+        return self.detail, self.opening
 
 
 class SpreadSpectrumDetector:
@@ -59,23 +70,26 @@ class SpreadSpectrumDetector:
 
     def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int], place: Place = None) -> None:
         self._keys, self._size, self._place = tuple(keys), size, place
-        self._detail = self._brightest = put(np.zeros((GRID, GRID), np.float32), place)
+        self._detail = self._opening = self._brightest = put(np.zeros((GRID, GRID), np.float32), place)
+        self._scenes = Scenes(_GROUP)
         self._frames = 0
 
     def update(self, frames: Frames) -> None:
         """Add a chunk's detail to the sum."""
         check_frames(frames, self._size)
-        for start in range(0, len(frames), _GROUP):
-            group = put(frames.luma[start : start + _GROUP], self._place)
+        for part, age in self._scenes.groups(frames.luma):
+            group = put(frames.luma[part], self._place)
             mean = frame_mean(group)
-            self._detail = self._detail + len(group) * normalise(mean)[0]
+            detail = len(group) * normalise(mean)[0]
+            self._detail = self._detail + detail
+            self._opening = self._opening + exp(-age / _OPENING) * detail
             self._brightest = namespace(mean).maximum(self._brightest, mean)
         self._frames += len(frames)
 
     def with_keys(self, keys: Sequence[WatermarkKey]) -> SpreadSpectrumDetector:
         """A detector that has seen the same frames and reads with other keys."""
         other = copy(self)
-        other._keys = tuple(keys)
+        other._keys, other._scenes = tuple(keys), copy(self._scenes)
         return other
 
     @property
@@ -86,12 +100,7 @@ class SpreadSpectrumDetector:
     @property
     def evidence(self) -> Evidence:
         """What was added up so far."""
-        return Evidence(fetch(self._detail), fetch(self._brightest), self._frames)
-
-    @property
-    def detail(self) -> Plane:
-        """The sum so far, float32 [320, 320]."""
-        return self.evidence.detail
+        return Evidence(fetch(self._detail), fetch(self._opening), fetch(self._brightest), self._frames)
 
     def result(self, *, search: bool = True, register: Iterable[Payload] = ()) -> Reading:
         """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1.
@@ -149,23 +158,30 @@ def stages(
     First come the frame as it is and its mirror images. ``search`` adds black borders and what the synchronisation
     shows, ``squeezed`` further aspect ratios.
     """
-    spectrum = forward(evidence.detail)
-    yield [View(mirror.geometry, soft_values(mirror.apply(spectrum), dealt)) for mirror in MIRRORS]
+    spectra = [forward(plane) for plane in evidence.planes]
+    yield [View(m.geometry, _rows((m.apply(spectrum) for spectrum in spectra), dealt)) for m in MIRRORS]
     if not search or not evidence.frames:
         return
     for geometries in _guesses(evidence, size, dealt.sync, squeezed=squeezed):
         if geometries:
-            planes = (forward(resample(evidence.detail, geometry)) for geometry in geometries)
-            yield [View(g, soft_values(plane, dealt)) for g, plane in zip(geometries, planes, strict=True)]
+            yield [
+                View(g, _rows((forward(resample(plane, g)) for plane in evidence.planes), dealt)) for g in geometries
+            ]
 
 
 def _guesses(evidence: Evidence, size: tuple[int, int], sync: Sync, *, squeezed: bool) -> Iterator[list[Homography]]:
     framed = border_geometries(evidence.brightest)
     yield framed + [refine(evidence.detail, geometry, sync) for geometry in framed]
     for wider in (False, True) if squeezed else (False,):
-        located = (found.geometry for found in locate(evidence.detail, size, sync, squeezed=wider))
-        yield list(islice(located, 2))  # mostly the right one is among them
-        yield list(located)
+        for plane in evidence.planes:
+            located = (found.geometry for found in locate(plane, size, sync, squeezed=wider))
+            yield list(islice(located, 2))  # mostly the right one is among them
+            yield list(located)
+
+
+def _rows(spectra: Iterable[Plane], dealt: Deal) -> Plane:
+    """The soft values of several spectra: [3 a spectrum, 512]."""
+    return np.concatenate([soft_values(spectrum, dealt) for spectrum in spectra])
 
 
 def soft_values(spectrum: Plane, dealt: Deal) -> Plane:

@@ -7,9 +7,10 @@ distortion budget, so that the picture's own structure hardly interferes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,7 @@ from provenance.watermark.carriers import Carriers, Sync, pattern
 from provenance.watermark.grid import GRID, resize
 from provenance.watermark.interface import check_frames
 from provenance.watermark.normalise import activity, forward, frame_mean, high_passed, normalise
+from provenance.watermark.scenes import Scenes
 
 _FLAT_DEVIATION = 0.8  # luma codes of standard deviation where there is no detail: more shows on a clear sky
 _GROUP = 8  # frames that share one pattern: codecs keep what stands still
@@ -33,7 +35,6 @@ _PASSES = 2  # the limiter is not linear: the second pass corrects by what the f
 # perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
 _ONSET = np.array([4.0, 3.4, 2.8, 2.2, 1.8, 1.5, 1.3, 1.2, 1.1])  # factors of the first frames, where there is texture
 HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
-_CUT = 20.0  # mean absolute change of luma, in codes, from which a new scene is assumed
 _TEXTURE_WIDTH = 2.5  # standard deviation, in grid points, of the window that finds texture: none may show beside it
 _TEXTURE = 3.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
 
@@ -99,11 +100,12 @@ class SpreadSpectrumEmbedder:
         self._sign = put(1 - 2 * code_word.astype(np.float32), place)
         self._length, self._place = length, place
         self._strength, self._scale = _Strength(length), 1.0
-        self._last: npt.NDArray[np.float32] | None = None
+        self._scenes = Scenes(_GROUP)
 
     def tuned(self, tuning: Tuning) -> SpreadSpectrumEmbedder:
         """A copy that goes on from the same moment of the clip and spends its budget otherwise."""
         other = copy(self)
+        other._scenes = copy(self._scenes)
         other._strength = self._strength.tuned(self._length, tuning.onset)
         other._scale = tuning.strength
         if tuning.carriers is not None:
@@ -115,7 +117,9 @@ class SpreadSpectrumEmbedder:
         check_frames(frames, self._size)
         luma = np.empty_like(frames.luma)
         limit = _luma_deviation(self._psnr, frames.colour)
-        for part in self._groups(frames.luma):
+        for part, age in self._scenes.groups(frames.luma):
+            if age == 0:
+                self._strength.cut()
             group = put(frames.luma[part], self._place)
             xp = namespace(group)
             mark, extra = self._pattern(frame_mean(group), limit)
@@ -127,21 +131,6 @@ class SpreadSpectrumEmbedder:
                     marked = xp.astype(xp.clip(group[index] + step, min=low, max=high), xp.uint8)
                     luma[part.start + index] = fetch(marked)
         return frames.with_luma(luma)
-
-    def _groups(self, luma: npt.NDArray[np.uint8]) -> Iterator[slice]:
-        """Groups of frames that do not reach across a cut."""
-        begin = 0
-        for index in range(len(luma)):
-            sample = luma[index, ::16, ::16].astype(np.float32)
-            cut = self._last is not None and float(np.mean(np.abs(sample - self._last))) > _CUT
-            self._last = sample
-            if index > begin and (cut or index - begin == _GROUP):
-                yield slice(begin, index)
-                begin = index
-            if cut:
-                self._strength.cut()
-        if len(luma) > begin:
-            yield slice(begin, len(luma))
 
     def _pattern(self, host: Array, limit: float) -> tuple[Array, Array]:
         """What to add to each frame of a group whose mean is ``host``, deviation at most ``limit``; and the part of
@@ -208,8 +197,8 @@ def _luma_deviation(psnr: float, colour: Colour) -> float:
     codes = 255 if colour.full_range else 219
     # Rounding adds 1/12 to the mean square: once to the luma, and once to each of the two pictures compared.
     variance = (codes / 10 ** (psnr / 20)) ** 2 - (1 + 2 * (codes / 255) ** 2) / 12
-    return float(np.sqrt(max(variance, 0)))
+    return sqrt(max(variance, 0))
 
 
 def _rms(values: Array) -> float:
-    return float(namespace(values).mean(values**2)) ** 0.5
+    return sqrt(float(namespace(values).mean(values**2)))

@@ -140,9 +140,9 @@ def test_many_code_words_at_once() -> None:
 
 def test_a_registered_mark_is_recalled_when_it_is_too_weak_to_decode() -> None:
     rng = np.random.default_rng(2)
-    register = [Payload.new(3) for _ in range(500)]
+    register = [Payload(3, serial=int(serial)) for serial in rng.integers(0, 2**48, 500)]
     word = 1 - 2 * encode(register[77].to_bits()).astype(np.float32)
-    weak = np.stack([rng.normal(size=CODE_BITS), word + rng.normal(0, 2.2, CODE_BITS)]).astype(np.float32)
+    weak = np.stack([rng.normal(size=CODE_BITS), word + rng.normal(0, 2.0, CODE_BITS)]).astype(np.float32)
     found = recall(weak, register)
     assert found is not None
     assert found[0] == register[77]

@@ -14,7 +14,7 @@ KEY = WatermarkKey(bytes(range(32)))
 
 @pytest.mark.parametrize("seed", [0, 2, 5])
 def test_torch_and_numpy_write_and_read_the_same(seed: int) -> None:
-    clip, payload = graphic_clip(seed), Payload.new(KEY.issuer)
+    clip, payload = graphic_clip(seed), Payload(KEY.issuer, serial=0x5EA1)
     size = {"width": clip.width, "height": clip.height}
     marked, evidence = {}, {}
     for device in (None, "cpu"):
