@@ -26,6 +26,7 @@ from provenance.watermark.sync import locate, refine
 ALGORITHM_ID = "org.countermark.video.2"
 _RECALL_CHUNK = 8192
 _OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in lively scenes at harsh rates
+_DISAGREEMENT = 1.5  # z-score of the synchronisation up to which a mirror image is not worth decoding
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 
 #: Chance that unmarked material matches any entry of a register, over all entries and attempts.
@@ -155,11 +156,16 @@ def stages(
 ) -> Iterator[list[View]]:
     """Ever dearer guesses at how frames of ``size`` (height, width) lie in the marked ones.
 
-    First come the frame as it is and its mirror images. ``search`` adds black borders and what the synchronisation
-    shows, ``squeezed`` further aspect ratios.
+    First come the frame as it is, and those of its mirror images which the synchronisation does not rule out.
+    ``search`` adds black borders and what the synchronisation shows, ``squeezed`` further aspect ratios.
     """
     spectra = [forward(plane) for plane in evidence.planes]
-    yield [View(m.geometry, _rows((m.apply(spectrum) for spectrum in spectra), dealt)) for m in MIRRORS]
+    first = []
+    for mirror in MIRRORS:
+        mirrored = [mirror.apply(spectrum) for spectrum in spectra]
+        if not first or max(_agreement(spectrum, dealt) for spectrum in mirrored) > _DISAGREEMENT:
+            first.append(View(mirror.geometry, _rows(mirrored, dealt)))
+    yield first
     if not search or not evidence.frames:
         return
     for geometries in _guesses(evidence, size, dealt.sync, squeezed=squeezed):
@@ -177,6 +183,13 @@ def _guesses(evidence: Evidence, size: tuple[int, int], sync: Sync, *, squeezed:
             located = (found.geometry for found in locate(plane, size, sync, squeezed=wider))
             yield list(islice(located, 2))  # mostly the right one is among them
             yield list(located)
+
+
+def _agreement(spectrum: Plane, dealt: Deal) -> float:
+    """z-score of the synchronisation in a DCT spectrum; about 5 where a mark can just be recalled."""
+    noise = float(np.sqrt(np.mean(dealt.upper.read(spectrum) ** 2))) + 1e-9
+    agreeing = dealt.sync.read(spectrum)
+    return float(agreeing.mean()) / noise * len(agreeing) ** 0.5
 
 
 def _rows(spectra: Iterable[Plane], dealt: Deal) -> Plane:
