@@ -20,7 +20,7 @@ from provenance.watermark.arrays import Array, Place, fetch, namespace, put
 from provenance.watermark.carriers import Carriers, Sync, pattern
 from provenance.watermark.grid import GRID, resize
 from provenance.watermark.interface import check_frames
-from provenance.watermark.normalise import activity, forward, frame_mean, high_passed, normalise
+from provenance.watermark.normalise import forward, frame_mean, normalise, texture
 from provenance.watermark.scenes import Scenes
 
 _FLAT_DEVIATION = 0.8  # luma codes of standard deviation where there is no detail: more shows on a clear sky
@@ -35,8 +35,7 @@ _PASSES = 2  # the limiter is not linear: the second pass corrects by what the f
 # perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
 _ONSET = np.array([4.0, 3.4, 2.8, 2.2, 1.8, 1.5, 1.3, 1.2, 1.1])  # factors of the first frames, where there is texture
 HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
-_TEXTURE_WIDTH = 2.5  # standard deviation, in grid points, of the window that finds texture: none may show beside it
-_TEXTURE = 3.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
+_TEXTURE = 5.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
 
 
 @dataclass(frozen=True)
@@ -148,8 +147,8 @@ class SpreadSpectrumEmbedder:
             mark, clarity = self._shape(self._choices[0], host, spectrum, mask, deviation)
         full = resize(mark, *self._size)
         factor = deviation / (_rms(full) + 1e-9)
-        texture = namespace(host).clip(activity(high_passed(host), _TEXTURE_WIDTH) / _TEXTURE, max=1)
-        return full * factor, resize(mark * texture, *self._size) * factor
+        hiding = namespace(host).clip(texture(host) / _TEXTURE, max=1)
+        return full * factor, resize(mark * hiding, *self._size) * factor
 
     def _shape(
         self, carriers: Carriers, host: Array, spectrum: Array, mask: Array, deviation: float

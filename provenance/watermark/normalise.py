@@ -12,6 +12,7 @@ from provenance.watermark.grid import GRID, to_grid
 
 _HIGH_PASS = 22.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
 _MASK_WIDTH = 7.5  # standard deviation of the mask's window, grid points
+_NARROW = 2.5  # the same of a window that sees one texture and not the next
 _MASK_SLOPE = 3.0  # mean absolute detail, in luma codes, that doubles the mask
 _LIMIT = 0.8  # knee of the soft limiter, in units of the mask
 
@@ -22,18 +23,27 @@ def normalise(plane: Array) -> tuple[Array, Array]:
     The mask is wide and smooth on purpose: the detector must find the same one in a degraded picture.
     The limiter keeps strong edges, which hold nearly all the energy of flat graphics, from drowning the rest.
     """
-    detail = high_passed(plane)
-    mask = 1 + activity(detail, _MASK_WIDTH) / _MASK_SLOPE
+    detail = _high_passed(plane)
+    mask = 1 + _activity(detail, _MASK_WIDTH) / _MASK_SLOPE
     scaled = detail / mask
     return scaled / namespace(scaled).sqrt(1 + (scaled / _LIMIT) ** 2), mask
 
 
-def high_passed(plane: Array) -> Array:
+def texture(plane: Array) -> Array:
+    """Mean absolute detail of a grid plane, luma codes [320, 320], where there is some near by and all around.
+
+    The narrow window keeps flat areas beside a texture out, the wide one lonely edges.
+    """
+    detail = _high_passed(plane)
+    return namespace(plane).minimum(_activity(detail, _NARROW), _activity(detail, _MASK_WIDTH))
+
+
+def _high_passed(plane: Array) -> Array:
     """The detail of a grid plane: float32 [320, 320]."""
     return inverse(forward(plane) * _filters(_MASK_WIDTH, place_of(plane))[0])
 
 
-def activity(detail: Array, width: float) -> Array:
+def _activity(detail: Array, width: float) -> Array:
     """Mean absolute ``detail`` in a Gaussian window of standard deviation ``width`` grid points: float32 [320, 320]."""
     xp = namespace(detail)
     return xp.clip(inverse(forward(xp.abs(detail)) * _filters(width, place_of(detail))[1]), min=0)
