@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from itertools import islice
-from math import exp
+from math import exp, sqrt
 
 import numpy as np
 
@@ -160,7 +160,7 @@ def stages(
     ``search`` adds black borders and what the synchronisation shows, ``squeezed`` further aspect ratios.
     """
     spectra = [forward(plane) for plane in evidence.planes]
-    first = []
+    first: list[View] = []
     for mirror in MIRRORS:
         mirrored = [mirror.apply(spectrum) for spectrum in spectra]
         if not first or max(_agreement(spectrum, dealt) for spectrum in mirrored) > _DISAGREEMENT:
@@ -189,7 +189,7 @@ def _agreement(spectrum: Plane, dealt: Deal) -> float:
     """z-score of the synchronisation in a DCT spectrum; about 5 where a mark can just be recalled."""
     noise = float(np.sqrt(np.mean(dealt.upper.read(spectrum) ** 2))) + 1e-9
     agreeing = dealt.sync.read(spectrum)
-    return float(agreeing.mean()) / noise * len(agreeing) ** 0.5
+    return float(agreeing.mean()) / noise * sqrt(len(agreeing))
 
 
 def _rows(spectra: Iterable[Plane], dealt: Deal) -> Plane:
