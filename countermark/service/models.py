@@ -141,24 +141,6 @@ class ModelList(BaseModel):
     data: list[Model]
 
 
-class Moderation(BaseModel):
-    """OpenAI's verdict on one text; ``countermark`` is the policy's own decision, with its reason."""
-
-    flagged: bool
-    categories: dict[str, bool]
-    category_scores: dict[str, float] = Field(description="0 where no finding reached a threshold.")
-    category_applied_input_types: dict[str, list[Literal["text"]]]
-    countermark: Decision
-
-
-class ModerationList(BaseModel):
-    """OpenAI's answer of the moderations endpoint."""
-
-    id: str
-    model: str
-    results: list[Moderation]
-
-
 class FileInfo(BaseModel):
     """What was examined."""
 
