@@ -135,7 +135,7 @@ def open_service(settings: Settings, options: ServiceSettings, stack: ExitStack)
         options=options,
         catalogue=Catalogue(options.models),
         engine=engine,
-        files=FileStore(options.files_dir(settings)),
+        files=FileStore(options.files_dir(settings), options.store),
         jobs=jobs_of_all,
         keys=KeyStore(engine),
         queue=queue,

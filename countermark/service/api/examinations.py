@@ -187,7 +187,7 @@ def _find(service: Service, principal: Principal, job_id: str, kind: Kind) -> Jo
 
 
 def _file(service: Service, job: Job, name: str, media_type: str, shown: str) -> FileResponse:
-    path = service.files.folder(job.id) / name
-    if job.status != "completed" or not name or not path.is_file():
+    path = service.files.find(job.id, name) if job.status == "completed" and name else None
+    if path is None or not path.is_file():
         raise not_found("file of this job", shown)
     return FileResponse(path, media_type=media_type, filename=shown)
