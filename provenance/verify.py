@@ -21,7 +21,7 @@ from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract, ranges
 from provenance.fetching import fetch as fetch_public
-from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
+from provenance.fingerprint import FINGERPRINT_ID, queries, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, manifest_address, read_labels
 from provenance.lookalikes import find_lookalikes
@@ -240,7 +240,7 @@ def _recover(case: _Case) -> _Recovery:
 
 def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
     """The most alike of the sealed videos whose manifest holds and states the fingerprint that was found."""
-    for alike in find_lookalikes(case.registry, fingerprint(case.path, limits)):
+    for alike in find_lookalikes(case.registry, *queries(case.path, limits)):
         entry = alike.entry
         try:
             report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
