@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from drawn_clip import FRAMES, SIDE, SPEC, Case, draw
 
-from countermark.core.errors import ManifestError, MediaError, RegistryError, UsageError
+from countermark.core.errors import ManifestError, MediaError, RegistryError, UsageError, WatermarkError
 from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter, probe, transcode
 from countermark.core.settings import Settings
+from provenance import protect as protect_module
 from provenance.protect import protect
 from provenance.registry import Registry, open_registry
 from provenance.verify import verify
@@ -111,6 +112,19 @@ def test_credentials_of_the_source_are_kept_as_parent(case: Case, tmp_path: Path
     assert result.conclusion == "verified"
     assert result.video_id == sealed.video_id  # the newer mark replaces the older
     assert [f.code for f in result.findings if f.axis == "ingredients"] == ["ingredient.manifest.validated"]
+
+
+def test_a_mark_that_leaves_no_room_for_another_is_named(
+    case: Case, source: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object, **__: object) -> None:
+        raise WatermarkError("The watermark does not read back.", remedy="Use more frames.")
+
+    monkeypatch.setattr(protect_module, "seal", unread)
+    with pytest.raises(WatermarkError, match=f"carries our watermark {case.sealed.video_id} already"):
+        protect(case.sealed.path, source.with_name("again.mp4"), settings=case.settings)
+    with pytest.raises(WatermarkError, match="does not read back"):
+        protect(source, settings=settings)
 
 
 def test_broken_credentials_are_not_laundered(case: Case, settings: Settings, tmp_path: Path) -> None:
