@@ -21,6 +21,17 @@ State = Literal["queued", "in_progress", "completed", "failed"]
 class Fault(BaseModel):
     """What went wrong, as OpenAI's API says it. ``decision`` is the policy's, where it refused a prompt."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "message": "Missing required parameter: 'prompt'.",
+                "type": "invalid_request_error",
+                "param": "prompt",
+                "code": "missing_required_parameter",
+            }
+        }
+    )
+
     message: str
     type: str
     param: str | None = None
