@@ -1,6 +1,6 @@
 """The fingerprint: recall after what platforms do, false matches between different videos, and the time of a look-up.
 
-    python -m benchmarks.fingerprint DATA [--clips 40] [--hashes 1000000 4000000]
+    python -m benchmarks.fingerprint DATA [--clips 40] [--hashes 1000000 4000000] [--only PATTERN]
 
 DATA is a folder that holds MP4 files, at any depth. Prints the tables and writes them to ``benchmarks/results``.
 """
@@ -8,6 +8,7 @@ DATA is a folder that holds MP4 files, at any depth. Prints the tables and write
 from __future__ import annotations
 
 import argparse
+import re
 import resource
 import tempfile
 import time
@@ -65,9 +66,11 @@ def _scaled(source: Path, target: Path, lines: int) -> None:
     transcode(source, target, crf=30, preset="veryfast", size=(width, lines))
 
 
-def recall(clips: dict[Path, tuple[bytes, ...]]) -> Iterator[str]:
-    """Share of clips found again after each attack."""
+def recall(clips: dict[Path, tuple[bytes, ...]], only: str) -> Iterator[str]:
+    """Share of clips found again after each attack whose name matches the pattern ``only``."""
     for name, attack in ATTACKS.items():
+        if not re.search(only, name):
+            continue
         found, scores = 0, []
         with tempfile.TemporaryDirectory() as folder:
             for path, hashes in clips.items():
@@ -124,6 +127,7 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--clips", type=int, default=40)
     parser.add_argument("--hashes", type=int, nargs="*", default=[1_000_000, 4_000_000])
+    parser.add_argument("--only", default="", help="Attacks whose names match this pattern.")
     options = parser.parse_args()
     lines = [look_up(count) for count in options.hashes]
     print("\n".join(lines), flush=True)
@@ -141,7 +145,7 @@ def main() -> None:
             lines.append(f"left out, nothing distinctive in it: {path.name}")
     lines.append(false_matches(clips))
     print(lines[-1], flush=True)
-    for line in recall(clips):
+    for line in recall(clips, options.only):
         print(line, flush=True)
         lines.append(line)
     RESULTS.write_text("# The fingerprint\n\n```\n" + "\n".join(lines) + "\n```\n")

@@ -332,8 +332,10 @@ def resolution_router(
         "/manifests/{manifest_id}",
         summary="Fetch a manifest",
         response_class=Response,
-        responses={200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}}}
-        | _faults(404),
+        responses={
+            **_faults(404),
+            200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}},
+        },
     )
     def get_manifest(manifest_id: str) -> Response:
         """The bytes of a manifest store. Validate them: nothing that is kept here was believed."""
