@@ -100,8 +100,8 @@ def test_cropped_copies_are_found_and_others_not(case: Case, plain: Path, mirror
     cropped(plain, copy, cut)
     cropped(mirrored, other, cut)
     with open_registry(case.settings) as registry:
-        (found,) = find_lookalikes(registry, *search(copy))
-        assert (found.entry.video_id, found.similarity) == (case.sealed.video_id, 100)
+        found = {alike.entry.video_id: alike.similarity for alike in find_lookalikes(registry, *search(copy))}
+        assert found[case.sealed.video_id] == 100  # other tests may have sealed the same pictures again
         assert find_lookalikes(registry, *search(other)) == []
 
 
