@@ -178,8 +178,8 @@ def verify(
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
     ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
     the picture, approximately, where credentials and watermark are gone; ``fetch`` fetches a manifest that the file
-    says is kept elsewhere, which is otherwise never done; ``timeline`` looks at
-    every frame and says which stretches carry which watermark.
+    says is kept elsewhere and asks whether the signer's certificate was revoked, and nothing else uses the network;
+    ``timeline`` looks at every frame and says which stretches carry which watermark.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video.

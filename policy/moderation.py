@@ -1,29 +1,22 @@
 """The policy in the shape of OpenAI's moderations endpoint, for clients that already speak it.
 
-Request ``{"input": "..."}`` or ``{"input": ["...", ...]}``; the answer has one result per input with ``flagged``,
-``categories`` and ``category_scores`` under OpenAI's names where one fits, and the whole `Decision` beside them.
+Categories have OpenAI's names where one fits; those that OpenAI does not have (such as likeness or privacy) only set
+``flagged``. The whole `Decision` stands beside them as ``countermark``.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from policy.assemble import Policy, load_policy
 from policy.decision import Decision, check_many
 from policy.schema import DEFAULT_AUDIENCE
 
-# OpenAI's categories that ours answer to; the others are reported under our own names.
-_NAMES = {
-    "minors_sexual": "sexual/minors",
-    "sexual": "sexual",
-    "graphic_violence": "violence/graphic",
-    "hate": "hate",
-    "self_harm": "self-harm",
-    "illicit": "illicit",
-}
-_OPENAI = (
+CATEGORIES = (
     "harassment",
     "harassment/threatening",
     "hate",
@@ -31,65 +24,65 @@ _OPENAI = (
     "illicit",
     "illicit/violent",
     "self-harm",
-    "self-harm/intent",
     "self-harm/instructions",
+    "self-harm/intent",
     "sexual",
     "sexual/minors",
     "violence",
     "violence/graphic",
 )
+_OURS = {
+    "dangerous_acts": ("illicit",),
+    "fraud": ("illicit",),
+    "graphic_violence": ("violence", "violence/graphic"),
+    "hate": ("hate",),
+    "illicit": ("illicit",),
+    "minors_sexual": ("sexual", "sexual/minors"),
+    "self_harm": ("self-harm",),
+    "sexual": ("sexual",),
+    "suggestive": ("sexual",),
+}
+"""Our categories as OpenAI's."""
 
 
-class ModerationRequest(BaseModel):
-    """``input``: one text or several; ``model`` is accepted and ignored, for there is one policy."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    input: str | list[str]
-    model: str | None = None
-
-
-class ModerationResult(BaseModel):
-    """One input's result."""
+class Moderation(BaseModel):
+    """OpenAI's verdict on one text; ``countermark`` is the policy's own decision, with its reason."""
 
     flagged: bool
     categories: dict[str, bool]
-    category_scores: dict[str, float]
-    category_applied_input_types: dict[str, list[str]]
-    decision: Decision
+    category_scores: dict[str, float] = Field(description="0 where no finding reached a threshold.")
+    category_applied_input_types: dict[str, list[Literal["text"]]]
+    countermark: Decision
 
 
-class ModerationResponse(BaseModel):
-    """The answer; ``id`` and ``model`` name the policy that gave it."""
+class ModerationList(BaseModel):
+    """OpenAI's answer of the moderations endpoint; ``model`` names the policy."""
 
     id: str
     model: str
-    results: list[ModerationResult] = Field(default_factory=list)
+    results: list[Moderation]
 
 
-def moderate(
-    request: ModerationRequest, *, policy: Policy | None = None, audience: str = DEFAULT_AUDIENCE
-) -> ModerationResponse:
-    """Answer a moderation request; raises as `policy.check`."""
+def moderate(texts: Sequence[str], *, policy: Policy | None = None, audience: str = DEFAULT_AUDIENCE) -> ModerationList:
+    """Judge texts, each by itself. ``flagged`` means that the policy would not generate. Raises as `policy.check`."""
     policy = policy or load_policy()
-    texts: Sequence[str] = [request.input] if isinstance(request.input, str) else request.input
-    results = [_result(decision) for decision in check_many(texts, policy=policy, audience=audience)]
+    results = [_moderation(decision) for decision in check_many(texts, policy=policy, audience=audience)]
     name = f"countermark-policy-{policy.version}"
-    return ModerationResponse(id=f"modr-{policy.sha256[:24]}", model=name, results=results)
+    return ModerationList(id=f"modr-{secrets.token_hex(12)}", model=name, results=results)
 
 
-def _result(decision: Decision) -> ModerationResult:
-    scores = dict.fromkeys(_OPENAI, 0.0)
-    reached = dict.fromkeys(_OPENAI, False)
+def _moderation(decision: Decision) -> Moderation:
     refused = not decision.allowed
+    scores = dict.fromkeys(CATEGORIES, 0.0)
+    found = dict.fromkeys(CATEGORIES, False)
     for finding in decision.categories:
-        name = _NAMES.get(finding.category, finding.category)
-        scores[name] = max(scores.get(name, 0.0), finding.score)
-        reached[name] = reached.get(name, False) or (refused and finding.category == decision.category)
-    return ModerationResult(
+        for name in _OURS.get(finding.category, ()):
+            scores[name] = max(scores[name], finding.score)
+            found[name] = refused
+    return Moderation(
         flagged=refused,
-        categories=reached,
+        categories=found,
         category_scores=scores,
-        category_applied_input_types={name: ["text"] for name in scores},
-        decision=decision,
+        category_applied_input_types={name: ["text"] for name in CATEGORIES},
+        countermark=decision,
     )

@@ -59,6 +59,35 @@ def fetch(url: str, target: Path, *, limit: int, length: int | None = None) -> N
         connection.close()
 
 
+def post(url: str, body: bytes, *, kind: str, limit: int) -> bytes:
+    """The answer to ``body`` (media type ``kind``), of at most ``limit`` bytes; raises `FetchError`.
+
+    Also over plain http: for questions whose answer is signed.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
+        raise FetchError("Only plain http and https addresses are asked.", remedy="Give such an address.")
+    secure = parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    address = public_address(parts.hostname, port)
+    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(parts.hostname, port)
+    try:
+        connection.sock = socket.create_connection(address, timeout=_SECONDS)
+        if secure:
+            context = ssl.create_default_context()
+            connection.sock = context.wrap_socket(connection.sock, server_hostname=parts.hostname)
+        connection.request("POST", parts.path or "/", body, {"Content-Type": kind})
+        answer = connection.getresponse()
+        data = answer.read(limit + 1)
+        if answer.status != 200 or len(data) > limit:
+            raise FetchError(f"{parts.hostname} answered {answer.status}.", remedy="Try again later.")
+        return data
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise FetchError(f"{parts.hostname} could not be reached: {error}.", remedy="Try again later.") from error
+    finally:
+        connection.close()
+
+
 def public_address(host: str, port: int) -> tuple[str, int]:
     """An address of ``host`` to connect to; raises `FetchError` unless all of its addresses are public."""
     try:

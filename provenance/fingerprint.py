@@ -3,6 +3,9 @@
 Where a watermark is gone, a copy can still be found by its looks, approximately and with a score. Each hash is 256
 bits; two frames match at a Hamming distance of at most 31, Meta's published threshold for PDQ. Method: vPDQ (Meta, "The
 TMK+PDQF video-hashing algorithm and the PDQ image-hashing algorithm", 2019), here over the first eight seconds.
+
+PDQ looks at the whole frame, so a cropped copy hashes differently. A query is therefore also hashed as if borders had
+been cut off it: with the missing parts put back, of the colour of the edge. What is registered is hashed once.
 """
 
 from __future__ import annotations
@@ -31,15 +34,29 @@ _EDGE = 512  # PDQ works on 64x64; a first reduction makes large frames cheap
 _MAX_FRAMES = 1200
 _CHUNKS = 16  # of 16 bits: at distance 31 at least one of them differs in at most one bit
 
+# Left, right, top, bottom: shares of the whole frame that may be missing. Each is good for about 2 % more or less.
+_CUTS = (
+    *((cut / 2, cut / 2, cut / 2, cut / 2) for cut in (0.05, 0.075, 0.1)),
+    *((0.05, 0.0, 0.0, 0.0), (0.0, 0.05, 0.0, 0.0), (0.0, 0.0, 0.05, 0.0), (0.0, 0.0, 0.0, 0.05)),
+    *((0.05, 0.05, 0.0, 0.0), (0.0, 0.0, 0.05, 0.05)),
+    *((0.05, 0.0, 0.05, 0.0), (0.05, 0.0, 0.0, 0.05), (0.0, 0.05, 0.05, 0.0), (0.0, 0.05, 0.0, 0.05)),
+)
+VIEWS = 1 + len(_CUTS)
+"""Queries that one video makes."""
 Hashes = npt.NDArray[np.uint8]
 
 
 @dataclass
 class Sampler:
-    """Takes its samples from chunks of frames as they pass; ``time_base`` is the unit of their ``pts``."""
+    """Takes its samples from chunks of frames as they pass; ``time_base`` is the unit of their ``pts``.
+
+    With ``uncrop``, ``uncropped`` has the hashes for every cut in turn that the video may have suffered.
+    """
 
     time_base: Fraction
+    uncrop: bool = False
     hashes: list[bytes] = field(default_factory=list)
+    uncropped: list[list[bytes]] = field(default_factory=lambda: [[] for _ in _CUTS])
     _first: int | None = None
     _taken: int = 0
 
@@ -56,20 +73,25 @@ class Sampler:
                 continue
             self._taken += 1
             one = slice(index, index + 1)
-            digest = _hash(Frames(frames.luma[one], frames.chroma[one], frames.pts[one], frames.colour))
-            if digest is not None:
-                self.hashes.append(digest)
+            picture = _small(Frames(frames.luma[one], frames.chroma[one], frames.pts[one], frames.colour))
+            digest = _hash(picture)
+            if digest is None:
+                continue
+            self.hashes.append(digest)
+            if self.uncrop:
+                for found, cut in zip(self.uncropped, _CUTS, strict=True):
+                    found.append(_hash(_restored(picture, cut)) or digest)
 
 
 def fingerprint(path: Path, limits: Limits, *, isolated: bool = True) -> tuple[bytes, ...]:
     """The hashes of a file's opening, as many as are distinctive; raises `MediaError`."""
-    with VideoReader(path, limits, isolated=isolated, max_frames=_MAX_FRAMES) as reader:
-        sampler = Sampler(reader.info.time_base)
-        for frames in reader:
-            sampler.add(frames)
-            if sampler.complete:
-                break
-    return tuple(sampler.hashes)
+    return tuple(_sampled(path, limits, isolated=isolated).hashes)
+
+
+def queries(path: Path, limits: Limits, *, isolated: bool = True) -> tuple[tuple[bytes, ...], ...]:
+    """`fingerprint`, and what it may have been before borders were cut off; empty if nothing is distinctive."""
+    sampler = _sampled(path, limits, isolated=isolated, uncrop=True)
+    return tuple(tuple(hashes) for hashes in (sampler.hashes, *sampler.uncropped)) if sampler.hashes else ()
 
 
 def to_value(hashes: Sequence[bytes]) -> str:
@@ -128,8 +150,33 @@ def _words(hashes: Hashes) -> npt.NDArray[np.uint64]:
     return np.ascontiguousarray(hashes).reshape(-1, _BYTES).view(np.uint64)
 
 
-def _hash(frame: Frames) -> bytes | None:
+def _sampled(path: Path, limits: Limits, *, isolated: bool, uncrop: bool = False) -> Sampler:
+    with VideoReader(path, limits, isolated=isolated, max_frames=_MAX_FRAMES) as reader:
+        sampler = Sampler(reader.info.time_base, uncrop)
+        for frames in reader:
+            sampler.add(frames)
+            if sampler.complete:
+                break
+    return sampler
+
+
+def _small(frame: Frames) -> Hashes:
+    """The one frame as R'G'B' uint8 [height, width, 3] of at most `_EDGE` pixels a side."""
     picture = Image.fromarray(frame.to_rgb()[0])
     picture.thumbnail((_EDGE, _EDGE), Image.Resampling.BOX)
-    bits, quality = pdqhash.compute(np.asarray(picture))
+    return np.asarray(picture)
+
+
+def _restored(picture: Hashes, cut: tuple[float, float, float, float]) -> Hashes:
+    """``picture`` with the shares of the whole that ``cut`` says put back around it."""
+    left, right, top, bottom = cut
+    height, width = picture.shape[:2]
+    x, y = width / (1 - left - right), height / (1 - top - bottom)
+    return np.pad(
+        picture, ((round(top * y), round(bottom * y)), (round(left * x), round(right * x)), (0, 0)), mode="edge"
+    )
+
+
+def _hash(picture: Hashes) -> bytes | None:
+    bits, quality = pdqhash.compute(np.ascontiguousarray(picture))
     return np.packbits(bits.astype(np.uint8)).tobytes() if quality >= _MIN_QUALITY else None

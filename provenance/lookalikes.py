@@ -6,6 +6,7 @@ they are many enough for a new index.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
@@ -58,24 +59,26 @@ class _Shelf:
 _shelves: dict[str, _Shelf] = {}
 
 
-def find_lookalikes(registry: Registry, query: Sequence[bytes], limit: int = 10) -> list[Lookalike]:
-    """Registered videos whose opening looks like that of the query, most alike first, and of those the oldest."""
-    if not query:
-        return []
+def find_lookalikes(registry: Registry, *queries: Sequence[bytes], limit: int = 10) -> list[Lookalike]:
+    """Registered videos whose opening looks like that of one of the queries, most alike first, and of those the oldest.
+
+    Several queries are one video as it may have been before it was cropped (`provenance.fingerprint.queries`).
+    """
     shelf = _shelves.setdefault(registry.place, _Shelf())
+    best: dict[str, tuple[int, Sequence[bytes]]] = {}
     with shelf.lock:
         _read_new(registry, shelf)
-        hits: dict[str, int] = {}
-        for digest in query:
-            for video_id in shelf.near(digest):
-                hits[video_id] = hits.get(video_id, 0) + 1
-    enough = max(min(2, len(query)), len(query) * MIN_SIMILARITY / 100)
-    candidates = sorted((video_id for video_id, count in hits.items() if count >= enough), key=lambda v: -hits[v])
+        for query in queries:
+            enough = max(min(2, len(query)), len(query) * MIN_SIMILARITY / 100)
+            for video_id, count in Counter(name for digest in query for name in shelf.near(digest)).items():
+                if count >= enough and count > best.get(video_id, (0, ()))[0]:
+                    best[video_id] = (count, query)
     found = []
-    for video_id in candidates[:limit]:
+    for video_id in sorted(best, key=lambda name: -best[name][0])[:limit]:
         entry = registry.find_video(video_id)
         if entry is not None and entry.erased_at is None:
-            found.append(Lookalike(entry=entry, similarity=similarity(query, registry.fingerprint(video_id))))
+            score = similarity(best[video_id][1], registry.fingerprint(video_id))
+            found.append(Lookalike(entry=entry, similarity=score))
     alike = [candidate for candidate in found if candidate.similarity >= MIN_SIMILARITY]
     return sorted(alike, key=lambda candidate: (-candidate.similarity, candidate.entry.created_at))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
-from countermark.core.errors import MediaError, UsageError
+from countermark.core.errors import MediaError, UsageError, WatermarkError
 from countermark.core.media import Limits, MediaInfo, VideoReader, VideoSpec
 from countermark.core.settings import Settings, get_settings
+from provenance.extract import extract
 from provenance.manifest import Delivery
 from provenance.origin import Origin
 from provenance.seal import OnStep, SealedVideo, seal
+from provenance.watermark import SpreadSpectrum
 
 # x264 at this rate factor is visually lossless: differences are below what people see at normal viewing distance.
 _CRF = 14
@@ -39,8 +41,9 @@ def protect(
     are kept. Credentials that the file carries stay in the new manifest, as those of its parent. Nothing is claimed
     about how the video was made. ``path`` is never changed.
 
-    Raises what `seal` raises, and `MediaError` for HDR video, `ManifestError` for a file whose own credentials are
-    broken: a new signature over it would launder the change.
+    Raises what `seal` raises (`WatermarkError` also where marks of ours leave no room for another), `MediaError` for
+    HDR video, and `ManifestError` for a file whose own credentials are broken: a new signature over it would launder
+    the change.
     """
     settings = settings or get_settings()
     path = Path(path)
@@ -60,19 +63,33 @@ def protect(
             title=info.metadata.get("title") or path.stem,
             ingredients=(path,),
         )
-        return seal(
-            reader,
-            VideoSpec.like(info, crf=_CRF),
-            output,
-            origin=origin,
-            settings=settings,
-            length=info.frame_count,
-            audio_from=path if info.audio is not None else None,
-            metadata={key: value for key, value in info.metadata.items() if key not in _STALE_TAGS},
-            overwrite=overwrite,
-            delivery=delivery,
-            on_step=on_step,
-        )
+        try:
+            return seal(
+                reader,
+                VideoSpec.like(info, crf=_CRF),
+                output,
+                origin=origin,
+                settings=settings,
+                length=info.frame_count,
+                audio_from=path if info.audio is not None else None,
+                metadata={key: value for key, value in info.metadata.items() if key not in _STALE_TAGS},
+                overwrite=overwrite,
+                delivery=delivery,
+                on_step=on_step,
+            )
+        except WatermarkError as error:
+            raise _explained(error, path, settings) from error
+
+
+def _explained(error: WatermarkError, path: Path, settings: Settings) -> WatermarkError:
+    """The error, or that marks of ours are in the way: a second usually reads over a first, a third often does not."""
+    earlier = extract(path, SpreadSpectrum.load(settings), Limits.from_settings(settings)).payload
+    if earlier is None:
+        return error
+    return WatermarkError(
+        f"{path} carries our watermark {earlier.video_id} already, and a further one does not read back over it.",
+        remedy="Protect the video as it was before it was marked, or a longer piece of it.",
+    )
 
 
 def _suffix(path: Path) -> str:

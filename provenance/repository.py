@@ -123,7 +123,7 @@ class Repository:
             match = self.find_video(_video_id(value))
             return [match] if match is not None else []
         if algorithm == FINGERPRINT_ID:
-            return self.find_similar(_hashes(value), limit)
+            return self.find_similar([_hashes(value)], limit)
         matching = (BindingRow.algorithm == algorithm) | BindingRow.algorithm.is_(None)
         found = select(BindingRow.manifest_id).where(BindingRow.value_sha256 == _digest(value), matching)
         with self._registry.session("read") as session:
@@ -135,9 +135,9 @@ class Repository:
         entry = self._registry.find(ALGORITHM_ID, video_id)
         return None if entry is None else Match(manifest_id=entry.manifest_id)
 
-    def find_similar(self, hashes: Sequence[bytes], limit: int) -> list[Match]:
-        """Manifests of sealed videos that look like the one with this fingerprint, most alike first."""
-        alike = find_lookalikes(self._registry, hashes, limit)
+    def find_similar(self, queries: Sequence[Sequence[bytes]], limit: int) -> list[Match]:
+        """Manifests of sealed videos that look like the one with one of these fingerprints, most alike first."""
+        alike = find_lookalikes(self._registry, *queries, limit=limit)
         return [Match(manifest_id=found.entry.manifest_id, score=found.similarity) for found in alike]
 
     def head(self) -> TreeHead:

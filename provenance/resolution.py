@@ -30,7 +30,7 @@ from countermark.core.media import Limits
 from countermark.core.settings import Settings
 from provenance.extract import extract
 from provenance.fetching import fetch
-from provenance.fingerprint import FINGERPRINT_ID, fingerprint
+from provenance.fingerprint import FINGERPRINT_ID, queries
 from provenance.log import TreeHead
 from provenance.registry import open_registry
 from provenance.repository import Match, Repository
@@ -236,7 +236,7 @@ def resolution_router(
             entry = using(lambda repository: repository.find_video(payload.video_id))
             if entry is not None:
                 return Matches.of(entry)
-        query = fingerprint(path, Limits.from_settings(settings))
+        query = queries(path, Limits.from_settings(settings))
         alike = using(lambda repository: repository.find_similar(query, min(limit, _MAX_RESULTS)))
         if alike:
             return Matches.of(*alike)
@@ -332,8 +332,10 @@ def resolution_router(
         "/manifests/{manifest_id}",
         summary="Fetch a manifest",
         response_class=Response,
-        responses={200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}}}
-        | _faults(404),
+        responses={
+            **_faults(404),
+            200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}},
+        },
     )
     def get_manifest(manifest_id: str) -> Response:
         """The bytes of a manifest store. Validate them: nothing that is kept here was believed."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +68,8 @@ class Anchors:
 
     anchors: tuple[Anchor, ...] = ()
     revocations: RevocationLists = field(default_factory=RevocationLists)
+    told: Mapping[bytes, Revocation] = field(default_factory=dict)
+    """What responders said, by the certificate's SHA-256."""
 
     @classmethod
     def local(cls, pem: str | None) -> Anchors:
@@ -82,9 +84,14 @@ class Anchors:
         return "".join(c.public_bytes(serialization.Encoding.PEM).decode() for c in unique.values()) or None
 
     def revocation_of(self, chain: Sequence[x509.Certificate]) -> Revocation | None:
-        """Whether a certificate of the chain was revoked, on a list that its issuer signed."""
-        issuers = [*chain[1:], *(anchor.certificate for anchor in self.anchors)]
-        return self.revocations.find(chain, issuers)
+        """Whether a certificate of the chain was revoked, on a list that its issuer signed or as a responder said."""
+        listed = self.revocations.find(chain, self.issuers(chain))
+        told = (self.told.get(certificate.fingerprint(hashes.SHA256())) for certificate in chain)
+        return listed or next((revocation for revocation in told if revocation is not None), None)
+
+    def issuers(self, chain: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+        """Whoever may have issued the certificates of a chain."""
+        return [*chain[1:], *(anchor.certificate for anchor in self.anchors)]
 
     def vouching_for(self, chain: Sequence[x509.Certificate], kind: Kind) -> Anchor | None:
         """The anchor of this kind that a chain (its end entity first) leads to, if any.

@@ -7,11 +7,12 @@ content is true, and that a model made a video only where a manifest states it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
+from cryptography.hazmat.primitives import hashes
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import MediaError, RegistryError, UsageError
@@ -21,11 +22,12 @@ from provenance.bmff import MAX_STORE, is_cut_short
 from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract, ranges
 from provenance.fetching import fetch as fetch_public
-from provenance.fingerprint import FINGERPRINT_ID, fingerprint, to_value
+from provenance.fingerprint import FINGERPRINT_ID, queries, to_value
 from provenance.judgement import Finding, Judgement, Outcome, judge
 from provenance.labels import Labels, manifest_address, read_labels
 from provenance.lookalikes import find_lookalikes
 from provenance.manifest import sidecar_of
+from provenance.ocsp import OcspError, ask
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.selftest import check_validator
@@ -72,7 +74,10 @@ def verify(
     timeline: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
-    """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for the manifest a file points to.
+    """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for it.
+
+    ``fetch`` gets the manifest that a file points to, and asks the authority of a trusted signer whether its
+    certificate was revoked.
 
     ``manifest`` is a file that holds the manifest store of a video which does not carry it; by default ``NAME.c2pa``
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
@@ -101,6 +106,8 @@ def verify(
         if similar and report is None and extraction.payload is None:
             recovery = _recover_by_looks(case, Limits.from_settings(settings)) or recovery
         judgement = _judge_embedded(case)
+        if fetch and judgement is not None and judgement.trusted:
+            judgement = _ask_responder(case, judgement)
     comparison = _compare_watermark(case)
     labels = _label_findings(read_labels(path, extraction.info.metadata), signed=report is not None)
     about_manifest = judgement.findings if judgement else [unreadable] if unreadable else []
@@ -207,6 +214,23 @@ def _judge_embedded(case: _Case) -> Judgement | None:
     return judge(case.report, anchors=case.anchors, registered_at=registered_at)
 
 
+def _ask_responder(case: _Case, judgement: Judgement) -> Judgement:
+    """The judgement with what the signer's authority says today of its certificate."""
+    chain = case.report.signed.chain if case.report and case.report.signed else ()
+    if not chain:
+        return judgement
+    try:
+        revoked = ask(chain[0], case.anchors.issuers(chain))
+    except OcspError as error:
+        message = f"Whether the signer's certificate was revoked is not known: {error.cause}"
+        finding = Finding(axis="trust", status="warn", code="countermark.trust.revocationUnknown", message=message)
+        return replace(judgement, findings=(*judgement.findings, finding))
+    if revoked is None:
+        return judgement
+    told = {chain[0].fingerprint(hashes.SHA256()): revoked}
+    return _judge_embedded(replace(case, anchors=replace(case.anchors, told=told))) or judgement
+
+
 def _recover(case: _Case) -> _Recovery:
     payload = case.extraction.payload
     if payload is None:
@@ -240,7 +264,7 @@ def _recover(case: _Case) -> _Recovery:
 
 def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
     """The most alike of the sealed videos whose manifest holds and states the fingerprint that was found."""
-    for alike in find_lookalikes(case.registry, fingerprint(case.path, limits)):
+    for alike in find_lookalikes(case.registry, *queries(case.path, limits)):
         entry = alike.entry
         try:
             report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))

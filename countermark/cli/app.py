@@ -138,7 +138,7 @@ def verify(
     ] = None,
     crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="Fetch the manifest if the file says it is elsewhere.")
+        bool, typer.Option("--fetch", help="Fetch a manifest that is kept elsewhere; ask about revocation.")
     ] = False,
     similar: Annotated[bool, typer.Option("--similar", help="Look by the picture too; approximate, with a score.")] = (
         False

@@ -58,7 +58,6 @@ def requires(scope: Scope | None) -> Callable[..., Principal]:
 
 Anyone = Annotated[Principal, Depends(requires(None))]
 Generator = Annotated[Principal, Depends(requires("generate"))]
-Verifier = Annotated[Principal, Depends(requires("verify"))]
 Screener = Annotated[Principal, Depends(requires("screen"))]
 Protector = Annotated[Principal, Depends(requires("protect"))]
 Checker = Annotated[Principal, Depends(requires("check"))]

@@ -27,6 +27,7 @@ from countermark.service.api import (
     videos,
     webhooks,
 )
+from countermark.service.api.examples import illustrate
 from countermark.service.audit import AuditLog
 from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
@@ -114,8 +115,9 @@ def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
 
 
 def _document(app: FastAPI) -> None:
-    """The OpenAPI document without FastAPI's own form of validation errors, which are answered otherwise here."""
+    """The OpenAPI document with examples, without FastAPI's form of validation errors, which are answered otherwise."""
     document = app.openapi()
+    illustrate(document)
     for operation in (operation for path in document["paths"].values() for operation in path.values()):
         default = operation["responses"].get("422", {})
         if "HTTPValidationError" in str(default):
@@ -135,7 +137,7 @@ def open_service(settings: Settings, options: ServiceSettings, stack: ExitStack)
         options=options,
         catalogue=Catalogue(options.models),
         engine=engine,
-        files=FileStore(options.files_dir(settings)),
+        files=FileStore(options.files_dir(settings), options.store),
         jobs=jobs_of_all,
         keys=KeyStore(engine),
         queue=queue,

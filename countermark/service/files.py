@@ -1,25 +1,42 @@
-"""Where a job's files are: one folder each, named by the job's unguessable id."""
+"""Where a job's files are: one folder each, named by its unguessable id; if wanted, in an object store as well."""
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import shutil
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fsspec
 
 from countermark.core.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from countermark.service.jobs import JobStore
 
 VIDEO = "video.mp4"
 THUMBNAIL = "thumbnail.webp"
 SPRITESHEET = "spritesheet.jpg"
 REPORT = "report.html"
 UPLOAD = "upload"
+_KEPT_SECONDS = 3600.0
+"""How long a machine keeps its own copy of what the object store has."""
+_AT_ONCE = 500
 
 
 class FileStore:
-    """Folders of jobs below ``root``, which all machines of a deployment share."""
+    """Folders of jobs below ``root``.
 
-    def __init__(self, root: Path) -> None:
-        """Make the folder. Raises `ConfigurationError` when that is not possible."""
+    Without ``store`` all machines of a deployment share that folder. With the address of an object store (fsspec) each
+    has its own: uploads and results are put into the store, and fetched from there where they are missing.
+    """
+
+    def __init__(self, root: Path, store: str | None = None) -> None:
+        """Make the folder and open the store. Raises `ConfigurationError` when that is not possible."""
         self.root = root
         try:
             for folder in (root / "jobs", incoming_folder(root)):
@@ -29,6 +46,7 @@ class FileStore:
                 f"The folder {root} cannot be used: {error.strerror}.",
                 remedy="Set COUNTERMARK_SERVICE_FILES to a folder that the service may write.",
             ) from error
+        self._remote = _Remote(store) if store else None
 
     def folder(self, job_id: str) -> Path:
         """The folder of a job, which may not exist yet."""
@@ -40,6 +58,21 @@ class FileStore:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
+    def find(self, job_id: str, name: str) -> Path:
+        """The file of this name of a job, which does not exist if there is none. Raises `OSError` of the store."""
+        path = self.folder(job_id) / name
+        if self._remote is not None and not path.exists() and self._remote.has(job_id, name):
+            self.make(job_id)
+            self._remote.fetch(job_id, name, path)
+        return path
+
+    def publish(self, job_id: str) -> None:
+        """Put a job's results into the store; again changes nothing. Raises `OSError` of the store."""
+        if self._remote is not None:
+            for path in sorted(self.folder(job_id).iterdir()):
+                if path.is_file():
+                    self._remote.put(path, job_id, path.name)
+
     def incoming(self, name: str) -> Path:
         """A folder for an upload that is still being read; it becomes a job's by `adopt`."""
         folder = incoming_folder(self.root) / name
@@ -47,8 +80,11 @@ class FileStore:
         return folder
 
     def adopt(self, incoming: Path, job_id: str) -> None:
-        """Make a finished upload's folder that of a job."""
+        """Make a finished upload's folder that of a job. Raises `OSError` of the store."""
         incoming.rename(self.folder(job_id))
+        if self._remote is not None:
+            path = self.only_upload(self.folder(job_id))
+            self._remote.put(path, job_id, UPLOAD, path.name)
 
     def abandoned(self, before: float) -> list[Path]:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
@@ -59,12 +95,39 @@ class FileStore:
         return {path.name: path for path in (self.root / "jobs").iterdir() if path.stat().st_mtime < before}
 
     def discard(self, folder: Path) -> None:
-        """Remove a folder and what is in it."""
+        """Remove a folder of this machine and what is in it."""
         shutil.rmtree(folder, ignore_errors=True)
 
+    def forget(self, job_id: str) -> None:
+        """Remove a job's files, here and in the store."""
+        self.discard(self.folder(job_id))
+        if self._remote is not None:
+            self._remote.remove(job_id)
+
+    def drop_copies(self, jobs: JobStore) -> None:
+        """Remove what this machine has had for an hour of finished jobs, if the store has it."""
+        if self._remote is None:
+            return
+        old = self.job_folders(time.time() - _KEPT_SECONDS)
+        for job in jobs.many(list(old)[:_AT_ONCE]):
+            if job.finished and self._remote.has(job.id):
+                self.discard(old[job.id])
+
     def upload(self, job_id: str) -> Path:
-        """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone."""
+        """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone, `OSError` of the store."""
+        folder = self.folder(job_id) / UPLOAD
+        if self._remote is not None and not folder.is_dir():
+            for name in self._remote.names(job_id, UPLOAD):
+                self.make(job_id)
+                folder.mkdir(exist_ok=True)
+                self._remote.fetch(job_id, f"{UPLOAD}/{name}", folder / name)
         return self.only_upload(self.folder(job_id))
+
+    def has_upload(self, job_id: str) -> bool:
+        """Whether what was uploaded for a job is still there."""
+        if self._remote is not None:
+            return bool(self._remote.names(job_id, UPLOAD))
+        return (self.folder(job_id) / UPLOAD).is_dir()
 
     def only_upload(self, folder: Path) -> Path:
         """The file that was uploaded into a folder of ours. Raises `FileNotFoundError` when it is gone."""
@@ -81,6 +144,51 @@ class FileStore:
     def drop_upload(self, job_id: str) -> None:
         """Forget what was uploaded, once it has been examined."""
         self.discard(self.folder(job_id) / UPLOAD)
+        if self._remote is not None:
+            self._remote.remove(job_id, UPLOAD)
+
+
+class _Remote:
+    """Jobs' files in an object store, under ``jobs/ID/NAME``."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            # Listings are not cached: other machines write too.
+            self._store, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        except (ImportError, ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"The object store {url} cannot be used: {error}.",
+                remedy="Correct COUNTERMARK_SERVICE_STORE, or install the store's fsspec driver, such as s3fs.",
+            ) from error
+        self._root = f"{os.fspath(path).rstrip('/')}/jobs"
+
+    def _at(self, *parts: str) -> str:
+        return "/".join((self._root, *parts))
+
+    def has(self, *parts: str) -> bool:
+        return bool(self._store.exists(self._at(*parts)))
+
+    def names(self, *parts: str) -> list[str]:
+        with suppress(FileNotFoundError):
+            return sorted(name.rpartition("/")[2] for name in self._store.ls(self._at(*parts), detail=False))
+        return []
+
+    def put(self, path: Path, *parts: str) -> None:
+        place = self._at(*parts)
+        self._store.makedirs(place.rpartition("/")[0], exist_ok=True)
+        self._store.put_file(os.fspath(path), place)
+
+    def fetch(self, job_id: str, name: str, target: Path) -> None:
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            self._store.get_file(self._at(job_id, name), os.fspath(partial))
+            partial.replace(target)  # whole, or not there
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove(self, *parts: str) -> None:
+        with suppress(FileNotFoundError):
+            self._store.rm(self._at(*parts), recursive=True)
 
 
 def incoming_folder(root: Path) -> Path:

@@ -42,11 +42,12 @@ def clean_up(service: Service) -> int:
     expired = service.jobs.expired(datetime.now(UTC))
     for job_id in expired:
         service.jobs.delete(job_id)
-        service.files.discard(service.files.folder(job_id))
+        service.files.forget(job_id)
         service.queue.forget(job_id)
     for delivery in service.webhooks.expire(datetime.now(UTC) - service.options.retention):
         service.queue.forget(delivery)
     service.expire_batches()
+    service.files.drop_copies(service.jobs)
     for folder in service.files.abandoned(time.time() - _STALE_SECONDS):
         service.files.discard(folder)
     if expired:

@@ -21,6 +21,17 @@ State = Literal["queued", "in_progress", "completed", "failed"]
 class Fault(BaseModel):
     """What went wrong, as OpenAI's API says it. ``decision`` is the policy's, where it refused a prompt."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "message": "Missing required parameter: 'prompt'.",
+                "type": "invalid_request_error",
+                "param": "prompt",
+                "code": "missing_required_parameter",
+            }
+        }
+    )
+
     message: str
     type: str
     param: str | None = None
@@ -139,24 +150,6 @@ class ModelList(BaseModel):
 
     object: Literal["list"] = "list"
     data: list[Model]
-
-
-class Moderation(BaseModel):
-    """OpenAI's verdict on one text; ``countermark`` is the policy's own decision, with its reason."""
-
-    flagged: bool
-    categories: dict[str, bool]
-    category_scores: dict[str, float] = Field(description="0 where no finding reached a threshold.")
-    category_applied_input_types: dict[str, list[Literal["text"]]]
-    countermark: Decision
-
-
-class ModerationList(BaseModel):
-    """OpenAI's answer of the moderations endpoint."""
-
-    id: str
-    model: str
-    results: list[Moderation]
 
 
 class FileInfo(BaseModel):

@@ -34,6 +34,10 @@ class ServiceSettings(BaseSettings):
     files: Path | None = Field(
         default=None, description="Folder of uploads and videos, shared by all machines; default is inside the home."
     )
+    store: str | None = Field(
+        default=None,
+        description="Object store (fsspec address) of uploads and results, where machines share no folder.",
+    )
 
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="Largest upload, enforced while it is read.")
     wait_seconds: float = Field(default=30.0, ge=0, le=600, description="How long a small upload is waited for.")

@@ -189,8 +189,9 @@ def open_database(settings: Settings) -> Iterator[Engine]:
     """
     with open_registry(settings):
         pass
-    pool = {"pool_size": 5, "max_overflow": 35, "pool_pre_ping": True}
-    with database.open_database(settings, SCHEMA, configure_sqlite=_configure_sqlite, **pool) as engine:
+    with database.open_database(
+        settings, SCHEMA, configure_sqlite=_configure_sqlite, pool_size=5, max_overflow=35, pool_pre_ping=True
+    ) as engine:
         yield engine
 
 

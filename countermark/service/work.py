@@ -37,8 +37,10 @@ class Desk:
 
 def perform(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     """Do a job and return its result as JSON. Raises `CountermarkError`, `OSError` or `CancelledError`."""
-    result = {"video": _generate, "verification": _verify, "screening": _screen, "seal": _protect}[job.kind]
-    return result(job, desk, report)
+    work = {"video": _generate, "verification": _verify, "screening": _screen, "seal": _protect}[job.kind]
+    result = work(job, desk, report)
+    desk.files.publish(job.id)
+    return result
 
 
 def explain(error: CountermarkError, job: Job, desk: Desk) -> dict[str, Any]:
@@ -52,7 +54,8 @@ def explain(error: CountermarkError, job: Job, desk: Desk) -> dict[str, Any]:
 
 
 def _generate(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
-    output = desk.files.make(job.id) / VIDEO
+    desk.files.make(job.id)
+    output = desk.files.find(job.id, VIDEO)
     record = _recovered(job, output, desk) if output.exists() else _sample(job, output, desk, report)
     report(None, "pictures")
     limits = Limits.from_settings(desk.settings)
@@ -84,7 +87,7 @@ def _given(job: Job, given: Given, desk: Desk) -> Path:
     """Where a picture or video is that a generation works on."""
     if "video" not in given:
         return desk.files.upload(job.id)
-    path = desk.files.folder(given["video"]) / VIDEO
+    path = desk.files.find(given["video"], VIDEO)
     if not path.is_file():
         raise UsageError(f"The video {given['video']} was deleted meanwhile.", remedy="Name another one.")
     return path
@@ -156,7 +159,8 @@ def _screen(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 def _protect(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     from provenance.protect import protect
 
-    source, output = _source(job, desk), desk.files.make(job.id) / VIDEO
+    desk.files.make(job.id)
+    source, output = _source(job, desk), desk.files.find(job.id, VIDEO)
     if output.exists():
         return _recovered(job, output, desk).model_dump(mode="json")
     steps = {"read": 5, "watermark": 10, "label": 80, "sign": 85, "read back": 88, "register": 96}
@@ -174,7 +178,7 @@ def _protect(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 def _source(job: Job, desk: Desk) -> Path:
     """The video to examine: an upload, or what the request named, a finished video or one in an object store."""
     if referred := job.request.get("video"):
-        return desk.files.folder(referred) / VIDEO
+        return desk.files.find(referred, VIDEO)
     if source := job.request.get("source"):
         target = desk.files.place_for_upload(job.id, job.request.get("name"))
         if not target.exists():

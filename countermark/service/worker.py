@@ -40,7 +40,7 @@ _GRACE_SECONDS = 20
 def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Raises `ConfigurationError` or `RegistryError` when it cannot start."""
     worker_id = secrets.token_hex(12)
-    files = FileStore(options.files_dir(settings))
+    files = FileStore(options.files_dir(settings), options.store)
     with open_database(settings) as engine:
         jobs, queue, crew = JobStore(engine), JobQueue(engine), Crew(engine)
         desk = Desk(settings, files)

@@ -133,6 +133,7 @@ def _end(
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     bench.desk.files.drop_upload(job.id)
+    bench.desk.files.drop_copies(bench.jobs)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
 
@@ -140,7 +141,7 @@ def _end(
 def _forget_if_deleted(bench: Bench, job_id: str) -> None:
     """Remove what was made for a job that its owner deleted meanwhile."""
     if bench.jobs.get(job_id) is None:
-        bench.desk.files.discard(bench.desk.files.folder(job_id))
+        bench.desk.files.forget(job_id)
 
 
 def _plain(code: str, message: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from countermark.core.media import Limits, VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import lookalikes
 from provenance import verify as verify_module
-from provenance.fingerprint import MAX_DISTANCE, Index, fingerprint, from_value, similarity, to_value
+from provenance.fingerprint import MAX_DISTANCE, Index, fingerprint, from_value, queries, similarity, to_value
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import open_registry
 from provenance.verify import verify
@@ -24,7 +24,7 @@ from provenance.verify import verify
 
 @pytest.fixture(autouse=True)
 def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("extract", "fingerprint"):
+    for name in ("extract", "queries"):
         monkeypatch.setattr(verify_module, name, partial(getattr(verify_module, name), isolated=False))
 
 
@@ -38,6 +38,7 @@ def mirrored(tmp_path: Path) -> Path:
     return path
 
 
+search = partial(queries, limits=Limits.from_settings(Settings()), isolated=False)
 take = partial(fingerprint, limits=Limits.from_settings(Settings()), isolated=False)
 
 
@@ -89,6 +90,19 @@ def test_copy_without_watermark_is_recovered_by_its_looks_if_asked(case: Case, p
     assert "no proof" in finding.message
     assert "resembles" in result.summary
     assert "trust" not in {f.axis for f in result.findings}
+
+
+@pytest.mark.parametrize("cut", [(0.025,) * 4, (0.05, 0, 0, 0), (0, 0.05, 0, 0.05), (0.04, 0.04, 0.04, 0.04)])
+def test_cropped_copies_are_found_and_others_not(case: Case, plain: Path, mirrored: Path, cut, tmp_path: Path) -> None:
+    from benchmarks.fingerprint import cropped
+
+    copy, other = tmp_path / "copy.mp4", tmp_path / "other.mp4"
+    cropped(plain, copy, cut)
+    cropped(mirrored, other, cut)
+    with open_registry(case.settings) as registry:
+        found = {alike.entry.video_id: alike.similarity for alike in find_lookalikes(registry, *search(copy))}
+        assert found[case.sealed.video_id] == 100  # other tests may have sealed the same pictures again
+        assert find_lookalikes(registry, *search(other)) == []
 
 
 def test_other_videos_are_not_recovered(case: Case, mirrored: Path, settings: Settings) -> None:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from drawn_clip import FRAMES, SIDE, SPEC, Case, draw
 
-from countermark.core.errors import ManifestError, MediaError, RegistryError, UsageError
-from countermark.core.media import VideoReader, VideoWriter, probe, transcode
+from countermark.core.errors import ManifestError, MediaError, RegistryError, UsageError, WatermarkError
+from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter, probe, transcode
 from countermark.core.settings import Settings
+from provenance import protect as protect_module
 from provenance.protect import protect
 from provenance.registry import Registry, open_registry
 from provenance.verify import verify
@@ -113,6 +114,19 @@ def test_credentials_of_the_source_are_kept_as_parent(case: Case, tmp_path: Path
     assert [f.code for f in result.findings if f.axis == "ingredients"] == ["ingredient.manifest.validated"]
 
 
+def test_a_mark_that_leaves_no_room_for_another_is_named(
+    case: Case, source: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unread(*_: object, **__: object) -> None:
+        raise WatermarkError("The watermark does not read back.", remedy="Use more frames.")
+
+    monkeypatch.setattr(protect_module, "seal", unread)
+    with pytest.raises(WatermarkError, match=f"carries our watermark {case.sealed.video_id} already"):
+        protect(case.sealed.path, source.with_name("again.mp4"), settings=case.settings)
+    with pytest.raises(WatermarkError, match="does not read back"):
+        protect(source, settings=settings)
+
+
 def test_broken_credentials_are_not_laundered(case: Case, settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "broken.mp4"
     data = bytearray(case.sealed.path.read_bytes())
@@ -167,3 +181,31 @@ def test_hdr_is_refused(settings: Settings, tmp_path: Path) -> None:
 def test_result_is_json(source: Path, settings: Settings) -> None:
     record = json.loads(protect(source, settings=settings).model_dump_json())
     assert (record["frames"], record["width"], record["height"]) == (FRAMES, SIDE, SIDE)
+
+
+def test_what_phones_film_keeps_its_size_timing_orientation_and_sound(settings: Settings, tmp_path: Path) -> None:
+    """4K, a variable frame rate, turned by 90 degrees, with sound: a few frames of it."""
+    width, height, steps = 3840, 2160, np.array([0, 1001, 4004])
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(0).normal(0, 4, (height, width))
+    spec = VideoSpec(width, height, Fraction(30000, 1001), Fraction(1, 30000), rotation=90, preset="ultrafast")
+    with VideoWriter(tmp_path / "silent.mov", spec) as writer:
+        for step in steps:
+            grey = 120 + 40 * np.sin((x + step / 80) / 90) * np.cos(y / 70) + noise
+            rgb = np.repeat(grey.clip(0, 255).astype(np.uint8)[None, ..., None], 3, axis=-1)
+            writer.write(Frames.from_rgb(rgb, pts=np.array([step])))
+    path = with_audio(tmp_path / "phone.mov", tmp_path / "silent.mov")
+    sealed = protect(path, settings=settings)
+    before, after = probe(path), probe(sealed.path)
+    assert (after.width, after.height, after.rotation, after.frame_count) == (
+        width,
+        height,
+        before.rotation,
+        len(steps),
+    )
+    assert audio_packets(sealed.path) == audio_packets(path)
+    with VideoReader(sealed.path, isolated=False) as reader:
+        pts = np.concatenate([frames.pts for frames in reader])
+        assert [(int(p - pts[0]) * reader.info.time_base) for p in pts] == [Fraction(int(s), 30000) for s in steps]
+    result = verify(sealed.path, settings=settings)
+    assert (result.conclusion, result.video_id) == ("verified", sealed.video_id)

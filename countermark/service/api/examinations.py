@@ -9,12 +9,13 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from countermark.service.access import Principal, Protector, Screener, Verifier
+from countermark.service.access import Principal, Protector, Screener, requires
 from countermark.service.api.documents import binary, faults, upload
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import REPORT, VIDEO
 from countermark.service.jobs import Job, Kind
-from countermark.service.models import ScreeningJob, SealJob, VerificationJob
+from countermark.service.keys import Scope
+from countermark.service.models import ExaminationJob, ScreeningJob, SealJob, VerificationJob
 from countermark.service.pictures import frame_name
 from countermark.service.state import Service, service_of
 from countermark.service.uploads import Body, read_body
@@ -40,58 +41,63 @@ class Reference(BaseModel):
     video: str = Field(max_length=100)
 
 
-@router.post(
-    "/verifications",
-    tags=["verifications"],
-    response_model=VerificationJob,
+def _offer(kind: Kind, scope: Scope, view: type[ExaminationJob], *, summary: str, does: str) -> None:
+    """The two routes that every kind of examination has: to ask for one, and to look how far it is."""
+    allowed = Depends(requires(scope))
+    name = f"{kind}s"
+
+    async def ask(
+        request: Request, response: Response, service: Here, wait: Wait = None, principal: Principal = allowed
+    ) -> ExaminationJob:
+        return view.of(await _examine(kind, request, response, principal, service, wait))
+
+    def look(job_id: str, service: Here, principal: Principal = allowed) -> ExaminationJob:
+        return view.of(_find(service, principal, job_id, kind))
+
+    router.add_api_route(
+        f"/{name}",
+        ask,
+        methods=["POST"],
+        tags=[name],
+        response_model=view,
+        summary=summary,
+        description=does,
+        responses=_FAULTS | {202: {"model": view, "description": _ACCEPTED}},
+        openapi_extra=upload(Reference),
+    )
+    router.add_api_route(
+        f"/{name}/{{job_id}}",
+        look,
+        methods=["GET"],
+        tags=[name],
+        response_model=view,
+        summary=f"Retrieve a {kind}",
+        description=f"The state of a {kind}, with its result when it is completed.",
+        responses=faults(404),
+    )
+
+
+_offer(
+    "verification",
+    "verify",
+    VerificationJob,
     summary="Verify a video",
-    responses=_FAULTS | {202: {"model": VerificationJob, "description": _ACCEPTED}},
-    openapi_extra=upload(Reference),
+    does="Say where a video comes from: credentials, watermark and registry, each as a finding of its own.",
 )
-async def verify(
-    request: Request, response: Response, principal: Verifier, service: Here, wait: Wait = None
-) -> VerificationJob:
-    """Say where a video comes from: credentials, watermark and registry, each as a finding of its own."""
-    return VerificationJob.of(await _examine("verification", request, response, principal, service, wait))
-
-
-@router.get(
-    "/verifications/{job_id}",
-    tags=["verifications"],
-    response_model=VerificationJob,
-    summary="Retrieve a verification",
-    responses=faults(404),
-)
-def verification(job_id: str, principal: Verifier, service: Here) -> VerificationJob:
-    """The state of a verification, with its result when it is completed."""
-    return VerificationJob.of(_find(service, principal, job_id, "verification"))
-
-
-@router.post(
-    "/screenings",
-    tags=["screenings"],
-    response_model=ScreeningJob,
+_offer(
+    "screening",
+    "screen",
+    ScreeningJob,
     summary="Screen a video",
-    responses=_FAULTS | {202: {"model": ScreeningJob, "description": _ACCEPTED}},
-    openapi_extra=upload(Reference),
+    does="Look for signs of generation or manipulation: all evidence, and a verdict that may be inconclusive.",
 )
-async def screen(
-    request: Request, response: Response, principal: Screener, service: Here, wait: Wait = None
-) -> ScreeningJob:
-    """Look for signs of generation or manipulation: all evidence, and a verdict that may be inconclusive."""
-    return ScreeningJob.of(await _examine("screening", request, response, principal, service, wait))
-
-
-@router.get(
-    "/screenings/{job_id}",
-    tags=["screenings"],
-    response_model=ScreeningJob,
-    summary="Retrieve a screening",
-    responses=faults(404),
+_offer(
+    "seal",
+    "protect",
+    SealJob,
+    summary="Seal a video",
+    does="Make a sealed copy of a video that was made elsewhere; nothing is claimed about how.",
 )
-def screening(job_id: str, principal: Screener, service: Here) -> ScreeningJob:
-    """The state of a screening, with its result when it is completed."""
-    return ScreeningJob.of(_find(service, principal, job_id, "screening"))
 
 
 @router.get(
@@ -118,25 +124,6 @@ def report(job_id: str, principal: Screener, service: Here) -> FileResponse:
     """One self-contained HTML page with the verdict and all evidence."""
     job = _find(service, principal, job_id, "screening")
     return _file(service, job, REPORT, "text/html", f"{job_id}.html")
-
-
-@router.post(
-    "/seals",
-    tags=["seals"],
-    response_model=SealJob,
-    summary="Seal a video",
-    responses=_FAULTS | {202: {"model": SealJob, "description": _ACCEPTED}},
-    openapi_extra=upload(Reference),
-)
-async def seal(request: Request, response: Response, principal: Protector, service: Here, wait: Wait = None) -> SealJob:
-    """Make a sealed copy of a video that was made elsewhere; nothing is claimed about how."""
-    return SealJob.of(await _examine("seal", request, response, principal, service, wait))
-
-
-@router.get("/seals/{job_id}", tags=["seals"], response_model=SealJob, summary="Retrieve a seal", responses=faults(404))
-def sealed(job_id: str, principal: Protector, service: Here) -> SealJob:
-    """The state of a seal."""
-    return SealJob.of(_find(service, principal, job_id, "seal"))
 
 
 @router.get(
@@ -200,7 +187,7 @@ def _find(service: Service, principal: Principal, job_id: str, kind: Kind) -> Jo
 
 
 def _file(service: Service, job: Job, name: str, media_type: str, shown: str) -> FileResponse:
-    path = service.files.folder(job.id) / name
-    if job.status != "completed" or not name or not path.is_file():
+    path = service.files.find(job.id, name) if job.status == "completed" and name else None
+    if path is None or not path.is_file():
         raise not_found("file of this job", shown)
     return FileResponse(path, media_type=media_type, filename=shown)

@@ -12,7 +12,6 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from countermark.service.access import Anyone, Principal
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
-from countermark.service.files import UPLOAD
 from countermark.service.jobs import Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
@@ -72,7 +71,7 @@ def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
         needs_upload = any("video" not in given for given in job.request.get("given", []))
     else:
         needs_upload = not job.request.keys() & {"video", "source"}
-    if needs_upload and not (service.files.folder(job.id) / UPLOAD).is_dir():
+    if needs_upload and not service.files.has_upload(job.id):
         message = "The upload was removed when the job ended; send it again."
         raise ApiError(409, "upload_gone", message, headers={"x-should-retry": "false"})
     with service.engine.begin() as connection:

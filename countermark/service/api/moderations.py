@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,40 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from countermark.service.access import Checker
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError
-from countermark.service.models import Moderation, ModerationList
 from countermark.service.state import Service, service_of
-from policy import Decision, check, load_policy
+from policy import load_policy
+from policy.moderation import ModerationList, moderate
 
 router = APIRouter(prefix="/v1/moderations", tags=["moderations"])
 
 _MOST = 64
-_CATEGORIES = (
-    "harassment",
-    "harassment/threatening",
-    "hate",
-    "hate/threatening",
-    "illicit",
-    "illicit/violent",
-    "self-harm",
-    "self-harm/instructions",
-    "self-harm/intent",
-    "sexual",
-    "sexual/minors",
-    "violence",
-    "violence/graphic",
-)
-_OURS = {
-    "dangerous_acts": ("illicit",),
-    "fraud": ("illicit",),
-    "graphic_violence": ("violence", "violence/graphic"),
-    "hate": ("hate",),
-    "illicit": ("illicit",),
-    "minors_sexual": ("sexual", "sexual/minors"),
-    "self_harm": ("self-harm",),
-    "sexual": ("sexual",),
-    "suggestive": ("sexual",),
-}
-"""Our categories as OpenAI's. The others (such as likeness or privacy) have no counterpart and only set ``flagged``."""
 
 
 class Part(BaseModel):
@@ -72,12 +44,9 @@ def create(
     asked: CreateModeration, _principal: Checker, service: Annotated[Service, Depends(service_of)]
 ) -> ModerationList:
     """Ask the policy about texts, without generating anything. `flagged` means that it would refuse to generate."""
-    policy = load_policy(service.settings.policy_file)
     texts = _texts(asked.input)
-    results = [_moderation(check(text, policy=policy)) for text in texts]
-    return ModerationList(
-        id=f"modr-{secrets.token_hex(12)}", model=f"countermark-policy-{policy.version}", results=results
-    )
+    policy = load_policy(service.settings.policy_file)
+    return moderate(texts, policy=policy)
 
 
 def _texts(given: str | list[str] | list[Part]) -> list[str]:
@@ -89,21 +58,3 @@ def _texts(given: str | list[str] | list[Part]) -> list[str]:
         message = "Only text is examined by this endpoint; images are not supported yet."
         raise ApiError(400, "unsupported_parameter", message, param="input")
     return [text for text in texts if text is not None]
-
-
-def _moderation(decision: Decision) -> Moderation:
-    refused = decision.action in ("block", "review")
-    scores = dict.fromkeys(_CATEGORIES, 0.0)
-    found: dict[str, bool] = dict.fromkeys(_CATEGORIES, False)
-    for finding in decision.categories:
-        for name in _OURS.get(finding.category, ()):
-            scores[name] = max(scores[name], finding.score)
-            found[name] = refused
-    applied: dict[str, Any] = {name: ["text"] for name in _CATEGORIES}
-    return Moderation(
-        flagged=refused,
-        categories=found,
-        category_scores=scores,
-        category_applied_input_types=applied,
-        countermark=decision,
-    )

@@ -171,7 +171,7 @@ def delete(video_id: str, principal: Generator, service: Here) -> DeletedVideo:
     """Delete a video and its files; one that is being made is cancelled. The registry keeps its entry."""
     job = _find(service, principal, video_id)
     service.jobs.delete(job.id)
-    service.files.discard(service.files.folder(job.id))
+    service.files.forget(job.id)
     service.audit.note(principal, "video.delete", job.id)
     return DeletedVideo(id=job.id)
 
@@ -188,7 +188,7 @@ def content(video_id: str, principal: Generator, service: Here, variant: Variant
     if job.status != "completed":
         raise ApiError(400, "video_not_ready", f"The video is not ready; its status is '{VideoJob.of(job).status}'.")
     name, media_type = _FILES[variant]
-    path = service.files.folder(job.id) / name
+    path = service.files.find(job.id, name)
     if not path.is_file():
         raise not_found("file of this video", variant)
     return FileResponse(path, media_type=media_type, filename=f"{job.id}{path.suffix}")

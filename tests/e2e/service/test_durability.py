@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import shutil
 import signal
@@ -15,7 +17,8 @@ from pathlib import Path
 
 import openai
 import pytest
-from running_service import PROMPT, Server, serving
+from PIL import Image
+from running_service import PROGRAM, PROMPT, Server, serving
 from sqlalchemy import create_engine, text
 
 POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), None)
@@ -114,3 +117,30 @@ def test_two_workers_share_postgresql(tmp_path, postgres):
         metrics = server.call("GET", "/metrics").body.decode()
         assert 'countermark_jobs_total{kind="video",status="completed"} 3.0' in metrics
     assert ask(postgres, "SELECT count(*) FROM seals") == [(3,)]
+
+
+def test_machines_that_share_no_folder_share_an_object_store(tmp_path):
+    store = f"file://{tmp_path / 'bucket'}"
+    with serving(tmp_path / "home", "--workers=0", COUNTERMARK_SERVICE_STORE=store) as server:
+        elsewhere = server.environment | {"COUNTERMARK_SERVICE_FILES": str(tmp_path / "elsewhere")}
+        with (tmp_path / "worker.log").open("w") as log:
+            worker = subprocess.Popen([PROGRAM, "worker"], env=elsewhere, stderr=log)
+        try:
+            still = io.BytesIO()
+            Image.new("RGB", (256, 256), "darkgreen").save(still, "PNG")
+            url = "data:image/png;base64," + base64.b64encode(still.getvalue()).decode()
+            asked = {"prompt": PROMPT, "steps": 1, "seconds": "1", "input_reference": {"image_url": url}}
+            made = server.call("POST", "/v1/videos", asked).json
+            assert server.until(f"/v1/videos/{made['id']}", "completed", "failed")["status"] == "completed"
+            part = server.call("GET", f"/v1/videos/{made['id']}/content", headers={"range": "bytes=4-7"})
+            assert (part.status, part.body) == (206, b"ftyp")
+            kept = tmp_path / "bucket" / "jobs" / made["id"]
+            assert sorted(path.name for path in kept.iterdir()) == ["spritesheet.jpg", "thumbnail.webp", "video.mp4"]
+            longer = {"prompt": PROMPT, "video": {"id": made["id"]}, "seconds": "1", "steps": 1}
+            again = server.call("POST", "/v1/videos/extensions", longer).json
+            assert server.until(f"/v1/videos/{again['id']}", "completed", "failed")["status"] == "completed"
+            server.call("DELETE", f"/v1/videos/{made['id']}")
+            assert not kept.exists()
+        finally:
+            worker.terminate()
+            worker.wait(60)

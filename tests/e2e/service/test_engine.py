@@ -19,10 +19,10 @@ def test_what_an_engine_makes_is_sealed_by_the_service_in_front_of_it(server, tm
         assert models == ["countermark-dit", "engine"]
         looped = front.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "engine", "loop": True})
         assert (looped.status, looped.json["error"]["param"]) == (400, "model")
-        made = front.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "engine", "seconds": "1"}).json
+        made = front.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "engine", "seconds": "2"}).json
         video = front.until(f"/v1/videos/{made['id']}", "completed", "failed")
         assert video["status"] == "completed", video
-        assert (video["model"], video["size"], video["seconds"]) == ("engine", "256x256", "1")
+        assert (video["model"], video["size"], video["seconds"]) == ("engine", "256x256", "2")
         path = tmp_path / "sealed.mp4"
         path.write_bytes(front.call("GET", f"/v1/videos/{made['id']}/content").body)
         told = json.loads(front.cli("verify", path, "--json"))

@@ -1,0 +1,38 @@
+"""Examples in the OpenAPI document: requests and answers of a running service, with long lists cut short.
+
+They are data (``examples.json``), and a test holds each against the schema that the document gives for it.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_FILE = Path(__file__).with_name("examples.json")
+
+
+@cache
+def recorded() -> dict[str, Any]:
+    """``parameters`` by name, and ``calls`` by method and path, with a ``response`` and, if JSON, a ``request``."""
+    examples: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    return examples
+
+
+def illustrate(document: dict[str, Any]) -> None:
+    """Put the examples into an OpenAPI document."""
+    examples = recorded()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for parameter in operation.get("parameters", []):
+                if parameter["name"] in examples["parameters"]:
+                    parameter["example"] = examples["parameters"][parameter["name"]]
+            call = examples["calls"].get(f"{method.upper()} {path}", {})
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if body is not None and "request" in call:
+                body["example"] = call["request"]
+            for status in ("200", "202"):
+                content = operation["responses"].get(status, {}).get("content", {}).get("application/json")
+                if content is not None and "response" in call:
+                    content["example"] = call["response"]
