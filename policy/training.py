@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from policy.allocation import allocate, quantiles
 from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
 from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
@@ -104,30 +105,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def mixture_weights(harmless: Sequence[Example]) -> npt.NDArray[np.float64]:
-    """Weights of harmless prompts by which each source has its share of `MIXTURE`."""
+    """Weights of harmless prompts by which each source has its share of `MIXTURE`; they sum to one."""
     source = [e.source if e.source in MIXTURE else "caption" for e in harmless]
     size = Counter(source)
-    return np.array([MIXTURE[s] / size[s] for s in source])
+    weight = np.array([MIXTURE[s] / size[s] for s in source])
+    return np.asarray(weight / weight.sum(), np.float64)
+
+
+def recall_weights(harmful: Sequence[Example]) -> npt.NDArray[np.float64]:
+    """Weights of harmful prompts by which every category counts the same, and in it our own prompts double."""
+    weight = np.array([2.0 if e.source == "own" else 1.0 for e in harmful])
+    size: Counter[str | None] = Counter()
+    for e, w in zip(harmful, weight, strict=True):
+        size[e.category] += w
+    weight /= np.array([size[e.category] for e in harmful])
+    return np.asarray(weight / weight.sum(), np.float64)
 
 
 def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Thresholds per category from the out-of-fold scores [N, C].
-
-    Every head may refuse the same share of harmless prompts, and that share is chosen so that all heads together refuse
-    the nominal one. Quantiles alone would refuse on next to nothing where harmless prompts rarely come near a category.
-    """
-    harmless = np.array([not e.unsafe for e in examples])
-    weight = mixture_weights([e for e in examples if not e.unsafe])
-    judged = scores[harmless]
-    cuts = {"lexicon_floor": quantiles(judged, weight, FLOOR_RATE)}
+    """Thresholds per category from the out-of-fold scores [N, C], allocated together (`policy.allocation`)."""
+    unsafe = np.array([e.unsafe for e in examples])
+    harmful, harmless = scores[unsafe], scores[~unsafe]
+    gain = recall_weights([e for e in examples if e.unsafe])
+    cost = mixture_weights([e for e in examples if not e.unsafe])
+    cuts = {"lexicon_floor": quantiles(harmless, cost, FLOOR_RATE)}
+    ceiling = np.ones(len(HEADS), np.float32)
     for level, rate in (("block", BLOCK_RATE), ("review", REVIEW_RATE), ("with_real_person", NAMED_RATE)):
-        low, high = 0.0, rate
-        for _ in range(20):
-            share = (low + high) / 2
-            cut = np.maximum(quantiles(judged, weight, share), LEAST[level])
-            together = float(weight[(judged >= cut).any(axis=1)].sum() / weight.sum())
-            low, high = (share, high) if together < rate else (low, share)
-        cuts[level] = np.maximum(quantiles(judged, weight, low), LEAST[level])
+        ceiling = np.minimum(allocate(harmful, gain, harmless, cost, rate, LEAST[level]), ceiling)
+        cuts[level] = ceiling
     out: dict[str, dict[str, float]] = {}
     for k, category in enumerate(HEADS):
         middle = "strict" if category in AUDIENCE else "review"
@@ -135,11 +140,6 @@ def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str
         named["lexicon_floor"] = "lexicon_floor"
         out[category] = {named[level]: round(float(cut[k]), 4) for level, cut in cuts.items()}
     return out
-
-
-def quantiles(scores: Floats, weight: npt.NDArray[np.float64], share: float) -> Floats:
-    """Per column of ``scores`` [N, C], the score that ``share`` of the weight exceeds."""
-    return np.array([weighted_quantile(column, weight, 1 - share) for column in scores.T], np.float32)
 
 
 def out_of_fold_summary(
@@ -154,13 +154,6 @@ def out_of_fold_summary(
     for i, e in enumerate(examples):
         groups.setdefault((e.source, "unsafe" if e.unsafe else "safe"), []).append(i)
     return {g: (len(r), float(blocked[r].mean()), float(flagged[r].mean())) for g, r in sorted(groups.items())}
-
-
-def weighted_quantile(values: Floats, weight: npt.NDArray[np.float64], share: float) -> float:
-    """The smallest value at or below which ``share`` of the weight lies."""
-    order = np.argsort(values)
-    below = np.cumsum(weight[order]) / weight.sum()
-    return float(values[order][min(int(np.searchsorted(below, share)), len(values) - 1)])
 
 
 def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[int, float, float]], digest: str) -> str:
