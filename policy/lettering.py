@@ -99,7 +99,7 @@ def _patches(image: Image.Image, settings: Settings) -> list[_Patch]:
 def _rectangle(points: npt.NDArray[np.float64]) -> _Patch | None:
     """The rectangle around points [K, 2] along their principal axis, grown to the full line; None when it is noise."""
     middle = points.mean(axis=0)
-    spread = np.cov((points - middle).T) if len(points) > 2 else np.eye(2)  # noqa: PLR2004 (a line needs three points)
+    spread = np.cov((points - middle).T) if len(points) > 2 else np.eye(2)
     axis = np.linalg.eigh(spread)[1][:, 1]
     axis = axis if axis[0] >= 0 else -axis
     across = np.array([-axis[1], axis[0]])

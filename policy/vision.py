@@ -1,8 +1,8 @@
 """Pictures under the policy: uploads before they are used, frames before they are released.
 
-Examined are nudity (a model for photographs), in uploads also faces (for consent) and words (judged like a prompt), and,
-where an operator has put the text tower of CLIP beside its image tower, likeness to the sentences that the policy gives
-for a category. What is seen in an upload also counts for the prompt beside it: the two are judged together.
+Examined are nudity (a model for photographs), in uploads also faces (for consent) and words (judged like a prompt),
+and, where an operator has put the text tower of CLIP beside its image tower, likeness to the sentences that the policy
+gives for a category. What is seen in an upload also counts for the prompt beside it: the two are judged together.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
 from policy.framing import framed
 
-
 OWN = own_prompts()
 
 
