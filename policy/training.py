@@ -1,9 +1,9 @@
 """Train the heads: ``python -m policy.training DATA [--output FOLDER]``.
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
-``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are read off the pooled out-of-fold scores
-of harmless prompts: the share of them that any head refuses is what is chosen. The part marked "test" is touched by
-neither; ``python -m benchmarks.policy`` measures on it.
+``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the pooled out-of-fold scores:
+the share of harmless prompts that any head refuses is a budget, spent where it buys the most recall. The part marked
+"test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from policy.fit import BATCH, EPOCHS, HEADS, HIDDEN, SEED, fit
 from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
-FOLDS = 4
-MIXTURE = {"own_benign": 0.5, "own": 0.2, "caption": 0.3}  # of the harmless prompts that set the thresholds
+FOLDS = 3
+MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption": 0.3}  # of the harmless prompts that set the thresholds
 BLOCK_RATE = 0.02  # share of the mixture that the heads together refuse
 REVIEW_RATE = 0.04  # ... or send to a person, or to the strict output check where that is the audience's matter
 NAMED_RATE = 0.12  # beside a real person's name
@@ -177,8 +177,8 @@ Chinese; others only as far as the encoder carries them.
 * Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
   rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
-* Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts (half of it ordinary ones that were chosen
-  to be hard, {100 * MIXTURE["own"]:g} % safe twins, the rest captions) is refused by any head out of fold, and at most
+* Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts ({100 * MIXTURE["own_benign"]:g} % of it ordinary ones that were chosen
+  to be hard, {100 * MIXTURE["own"]:g} % safe twins, {100 * MIXTURE["overt_benign_half"]:g} % of OVERT, the rest captions) is refused by any head out of fold, and at most
   {100 * REVIEW_RATE:g} % refused or sent to review.
 * Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
