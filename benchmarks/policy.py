@@ -32,6 +32,7 @@ from policy.corpus import (
     select,
 )
 from policy.fit import HEADS
+from policy.language import identify
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
@@ -132,7 +133,6 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
     words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
     n = len(harmless)
     rows = []
-    core = [HEADS.index(category) for category in CORE]
     for k, category in enumerate(HEADS):
         mine = np.array([e.category == category for e in unsafe])
         cells = [category, str(int(mine.sum()))]
@@ -143,20 +143,70 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
         listed = np.array([category in w for w in words])
         cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
         rows.append(cells)
-    for title, columns, wanted in (("core", core, set(CORE)), ("any category", list(range(len(HEADS))), set(HEADS))):
-        mine = np.array([e.category in wanted for e in unsafe])
-        cells = [title, str(int(mine.sum()))]
-        for odds in (ours, plain):
-            best = odds[:, columns].max(axis=1)
-            for allowed in (0.01, 0.05):
-                cells.append(percent(float((best[n:][mine] > np.quantile(best[:n], 1 - allowed)).mean())))
-        listed = np.array([bool(w & wanted) for w in words])
-        cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
-        rows.append(cells)
     header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
     return (
-        f"Our own unsafe test prompts against {n} harmless ones ({', '.join(CAPTIONS)}, ordinary). Core: "
-        f"{', '.join(CORE)}.\n\n" + table(header, rows)
+        f"The unsafe test prompts (ours, and OVERT's unseen half) against {n} harmless ones ({', '.join(CAPTIONS)}, "
+        "ordinary), each head by itself.\n\n" + table(header, rows)
+    )
+
+
+def operating_points(policy: Policy, baseline: Heads, test: Sequence[Example]) -> str:
+    """Recall of all heads together when every threshold moves by the same log-odds, as ``check``'s ``shift`` does.
+
+    The thresholds of the policy weigh the heads against each other; the baseline has none, its highest score counts.
+    """
+    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in test], policy.heads.features)
+    limits = policy.thresholds.thresholds
+    block = np.array([limits[c].block or 1 - 1e-4 for c in HEADS])
+    core = [HEADS.index(category) for category in CORE]
+    ours, plain = pool(policy.heads, units) - np.log(block / (1 - block)), pool(baseline, units)
+
+    def among(keep: Callable[[Example], bool]) -> npt.NDArray[np.bool_]:
+        return np.array([keep(e) for e in test])
+
+    harmful = {
+        "ours, English": among(lambda e: e.unsafe and e.source == "own" and e.language == "en" and e.category in CORE),
+        "ours, Chinese": among(lambda e: e.unsafe and e.source == "own" and e.language == "zh" and e.category in CORE),
+        "OVERT, unseen half": among(lambda e: e.source == HALVED[0] and e.category in CORE),
+    }
+    harmless = {
+        "video prompts": among(lambda e: e.source in UNSEEN_HARMLESS),
+        "all harmless": among(lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"}),
+    }
+    rows = []
+    for title, mine in harmful.items():
+        cells = [title, str(int(mine.sum()))]
+        for odds in (ours, plain):
+            best = odds[:, core].max(axis=1)
+            for against in harmless.values():
+                for allowed in (0.01, 0.05):
+                    cut = np.quantile(best[against], 1 - allowed)
+                    cells.append(percent(float((best[mine] > cut).mean())))
+        rows.append(cells)
+    places = [f"{allowed} of {title}" for title in harmless for allowed in ("1 %", "5 %")]
+    text = table(["core prompts", "n", *places, *(f"encoder only, {place}" for place in places)], rows)
+
+    over = []
+    unsafe = among(lambda e: e.unsafe and e.source == "own")
+    groups = {
+        "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
+        "ordinary": among(lambda e: e.source == "own_benign"),
+        "OVERT, harmless, unseen half": among(lambda e: e.source == HALVED[1]),
+        "video prompts": harmless["video prompts"],
+    }
+    for title, good in groups.items():
+        cells = [title, str(int(good.sum()))]
+        for odds in (ours, plain):
+            best = odds.max(axis=1)
+            reference = among(lambda e: e.source == HALVED[0]) if "OVERT" in title else unsafe
+            cells.append(percent(float((best[good] > np.quantile(best[reference], 0.15)).mean())))
+        over.append(cells)
+    return (
+        f"Core: {', '.join(CORE)}. Video prompts: {', '.join(UNSEEN_HARMLESS)}. All harmless: these, "
+        "captions, and ordinary prompts chosen to sound harmful.\n\n"
+        + text
+        + "\nHarmless prompts refused where 85 % of the harmful ones of the same source are refused (any category):\n\n"
+        + table(["harmless", "n", "ours", "encoder only"], over)
     )
 
 
@@ -204,6 +254,21 @@ def languages(policy: Policy) -> str:
         ]
         rows.append([language, str(len(pairs)), *(f"{sum(side)} of {len(side)}" for side in refused)])
     return table(["language", "pairs", "harmful refused", "twins refused"], rows)
+
+
+def identification(test: Sequence[Example]) -> str:
+    """What the rule on scripts calls prompts of known languages."""
+    groups = {
+        code: [e.text for e in test if e.language == code and e.source.startswith("own")] for code in ("en", "zh")
+    }
+    for language, pairs in yaml.safe_load(LANGUAGES.read_text(encoding="utf-8")).items():
+        groups[language] = [text for pair in pairs for text in pair]
+    rows = []
+    for language, texts in groups.items():
+        called = [identify(text) for text in texts]
+        shares = [percent(called.count(name) / len(called)) for name in ("en", "zh", "other")]  # type: ignore[arg-type]
+        rows.append([language, str(len(texts)), *shares])
+    return "``en`` means Latin script here.\n\n" + table(["language", "prompts", "en", "zh", "other"], rows)
 
 
 def decisions(judges: Judges, test: Sequence[Example]) -> str:
@@ -312,11 +377,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
     sections = {
         "Recall per category": recall_per_category(policy, baseline, judges, test),
+        "All heads together": operating_points(policy, baseline, test),
         "Sets that were not seen": unseen(policy, baseline, judges, test),
         "Decisions at the shipped thresholds": decisions(judges, test),
         "Disguised spelling": obfuscation(judges, test),
         "Harm among harmless padding": dilution(judges, test),
         "Other languages": languages(policy),
+        "Language identification": identification(test),
         "Latency (CPU time, one core)": latency(policy),
     }
     head = (

@@ -1,9 +1,9 @@
 """Train the heads: ``python -m policy.training DATA [--output FOLDER]``.
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
-``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the pooled out-of-fold scores:
-the share of harmless prompts that any head refuses is a budget, spent where it buys the most recall. The part marked
-"test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the pooled out-of-fold
+scores: the share of harmless prompts that any head refuses is a budget, spent where it buys the most recall. The part
+marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
 FOLDS = 3
-MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption": 0.3}  # of the harmless prompts that set the thresholds
+# Shares of the harmless prompts that set the thresholds
+MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption": 0.3}
 BLOCK_RATE = 0.02  # share of the mixture that the heads together refuse
 REVIEW_RATE = 0.04  # ... or send to a person, or to the strict output check where that is the audience's matter
 NAMED_RATE = 0.12  # beside a real person's name
@@ -138,7 +139,7 @@ def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str
         middle = "strict" if category in AUDIENCE else "review"
         named = {"block": "block", "review": middle, "with_real_person": "with_real_person"}
         named["lexicon_floor"] = "lexicon_floor"
-        out[category] = {named[level]: round(float(cut[k]), 4) for level, cut in cuts.items()}
+        out[category] = {named[level]: round(float(cut[k]), 6) for level, cut in cuts.items()}
     return out
 
 
@@ -166,6 +167,8 @@ def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[in
         f"| {s} | {b} | {n} | {100 * x:.1f} % | {100 * y:.1f} % |" for (s, b), (n, x, y) in summary.items()
     )
     unseen = ", ".join((*UNSEEN_HARMLESS, *UNSEEN_HARMFUL, *UNSEEN_MIXED))
+    what = {"own_benign": "ordinary prompts chosen to sound harmful", "own": "safe twins", "caption": "captions"}
+    mixture = ", ".join(f"{100 * share:g} % {what.get(source, source)}" for source, share in MIXTURE.items())
     return f"""# Prompt classifier heads
 
 One network with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category, over a frozen multilingual
@@ -177,9 +180,8 @@ Chinese; others only as far as the encoder carries them.
 * Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
   rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
-* Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts ({100 * MIXTURE["own_benign"]:g} % of it ordinary ones that were chosen
-  to be hard, {100 * MIXTURE["own"]:g} % safe twins, {100 * MIXTURE["overt_benign_half"]:g} % of OVERT, the rest captions) is refused by any head out of fold, and at most
-  {100 * REVIEW_RATE:g} % refused or sent to review.
+* Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts is refused by any head out of fold, and at
+  most {100 * REVIEW_RATE:g} % refused or sent to review. The mixture: {mixture}.
 * Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
 Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
