@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import argparse
 import random
+import textwrap
 import time
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import yaml
+from PIL import Image, ImageDraw, ImageFont
 
+from countermark.core.settings import get_settings
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
 from policy.classifier import Heads
@@ -33,6 +37,7 @@ from policy.corpus import (
 )
 from policy.fit import HEADS
 from policy.language import identify
+from policy.lettering import can_read, read_lines
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
@@ -322,6 +327,50 @@ def dilution(judges: Judges, test: Sequence[Example]) -> str:
     return table(["language", "", "n", "classifier, whole prompt only", "check (sentences and clauses)"], rows)
 
 
+def lettering(policy: Policy, test: Sequence[Example]) -> str:
+    """Our own English prompts drawn into pictures, read back, and judged; beside the same prompts typed."""
+    settings = get_settings()
+    if not can_read(settings):
+        return "The reading networks are not here (`countermark weights fetch`): not measured.\n"
+    rng = random.Random(5)
+    chosen = {
+        unsafe: rng.sample(
+            [e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 25
+        )
+        for unsafe in (True, False)
+    }
+    rows = []
+    for title, size, turned, noise in (
+        ("24 pixels, plain", 24, 0, 0),
+        ("14 pixels, plain", 14, 0, 0),
+        ("24 pixels, turned by 15 degrees, noisy", 24, 15, 40),
+    ):
+        cells, alike = [title], []
+        for texts in chosen.values():
+            read = [
+                "\n".join(line.text for line in read_lines(_drawn(t, size, turned, noise), settings)) for t in texts
+            ]
+            alike += [SequenceMatcher(None, t, r.replace("\n", " ")).ratio() for t, r in zip(texts, read, strict=True)]
+            refused = [bool(r) and not check(r, policy=policy).allowed for r in read]
+            typed = [not check(t, policy=policy).allowed for t in texts]
+            cells.append(f"{sum(refused)} ({sum(typed)} typed) of {len(texts)}")
+        rows.append([*cells, f"{np.mean(alike):.3f}"])
+    return table(
+        ["lettering", "harmful refused", "harmless refused", "similarity of what was read (1 = the same)"], rows
+    )
+
+
+def _drawn(text: str, size: int, turned: float, noise: float) -> npt.NDArray[np.uint8]:
+    """``text`` in lines on a grey-blue ground, R'G'B' uint8 [540, 960, 3]."""
+    image = Image.new("RGB", (960, 540), (60, 90, 130))
+    body = "\n".join(textwrap.wrap(text, width=int(1100 / size)))
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(image).multiline_text((480, 270), body, font=font, fill="white", anchor="mm", spacing=size)
+    picture = np.asarray(image.rotate(turned, Image.Resampling.BICUBIC, fillcolor=(60, 90, 130)), np.float32)
+    picture = picture + noise * np.random.default_rng(2).standard_normal(picture.shape)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
 def latency(policy: Policy) -> str:
     """CPU time of one ``check`` on one core, median and 95th percentile of 100."""
     short = "a red balloon rising over the sea"
@@ -384,6 +433,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Harm among harmless padding": dilution(judges, test),
         "Other languages": languages(policy),
         "Language identification": identification(test),
+        "Words in pictures": lettering(policy, test),
         "Latency (CPU time, one core)": latency(policy),
     }
     head = (

@@ -42,8 +42,8 @@ _NEIGHBOURS = (
 )
 SEED = 20261125
 HIDDEN = 384
-EPOCHS = 24
-BATCH = 512
+EPOCHS = 16
+BATCH = 256
 PEAK_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 NOISE = 0.3  # standard deviation of what is added to every feature that is not zero

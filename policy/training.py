@@ -28,7 +28,7 @@ from policy.fit import BATCH, EPOCHS, HEADS, HIDDEN, SEED, fit
 from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
-FOLDS = 3
+FOLDS = 2
 # Shares of the harmless prompts that set the thresholds
 MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption": 0.3}
 BLOCK_RATE = 0.02  # share of the mixture that the heads together refuse
