@@ -339,6 +339,7 @@ def lettering(policy: Policy, test: Sequence[Example]) -> str:
         )
         for unsafe in (True, False)
     }
+    typed = {unsafe: sum(not check(t, policy=policy).allowed for t in texts) for unsafe, texts in chosen.items()}
     rows = []
     for title, size, turned, noise in (
         ("24 pixels, plain", 24, 0, 0),
@@ -346,14 +347,13 @@ def lettering(policy: Policy, test: Sequence[Example]) -> str:
         ("24 pixels, turned by 15 degrees, noisy", 24, 15, 40),
     ):
         cells, alike = [title], []
-        for texts in chosen.values():
+        for unsafe, texts in chosen.items():
             read = [
                 "\n".join(line.text for line in read_lines(_drawn(t, size, turned, noise), settings)) for t in texts
             ]
             alike += [SequenceMatcher(None, t, r.replace("\n", " ")).ratio() for t, r in zip(texts, read, strict=True)]
             refused = [bool(r) and not check(r, policy=policy).allowed for r in read]
-            typed = [not check(t, policy=policy).allowed for t in texts]
-            cells.append(f"{sum(refused)} ({sum(typed)} typed) of {len(texts)}")
+            cells.append(f"{sum(refused)} (typed: {typed[unsafe]}) of {len(texts)}")
         rows.append([*cells, f"{np.mean(alike):.3f}"])
     return table(
         ["lettering", "harmful refused", "harmless refused", "similarity of what was read (1 = the same)"], rows
