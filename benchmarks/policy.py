@@ -440,10 +440,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "# The prompt policy, measured\n\n"
         "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
         "calibration saw, split by seed idea; they share their style with the training part, so their figures are\n"
-        f"optimistic for other styles. Not trained, tuned or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
+        f"optimistic for other styles. Not trained or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
         f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the half of\n"
         f"{' and '.join(HALVED)} that is shown, but on their other half, so that\n"
-        "these tell of this style of request only.\n\n"
+        "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
+        "prompts were written, and one constant of `policy/allocation.py` was chosen with these sets in view.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     RESULTS.parent.mkdir(exist_ok=True)

@@ -126,9 +126,7 @@ def main() -> None:
         share = len(block) / (total - count.pieces)  # of what is left to do
         for search, left in ((False, options.detections - count.plain), (True, options.searches - count.searched)):
             for _ in range(-(-max(round(left * share), 0) // len(block))):
-                key = (
-                    WatermarkKey.new()
-                )  # dealing its frequencies takes a quarter of the time
+                key = WatermarkKey.new()  # dealing its frequencies takes a quarter of the time
                 for detector in detectors:
                     count.add(detector.with_keys((key,)).result(search=search, register=register), search=search)
         count.pieces += len(block)

@@ -31,8 +31,8 @@ from policy.schema import BUNDLED, Folder
 FOLDS = 2
 # Shares of the harmless prompts that set the thresholds
 MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption": 0.3}
-BLOCK_RATE = 0.02  # share of the mixture that the heads together refuse
-REVIEW_RATE = 0.04  # ... or send to a person, or to the strict output check where that is the audience's matter
+BLOCK_RATE = 0.03  # share of the mixture that the heads together refuse
+REVIEW_RATE = 0.06  # ... or send to a person, or to the strict output check where that is the audience's matter
 NAMED_RATE = 0.12  # beside a real person's name
 LEAST = {"block": 0.4, "review": 0.3, "strict": 0.3, "with_real_person": 0.2}  # no decision on a score below these
 AUDIENCE = ("suggestive", "disturbing")
@@ -97,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (options.output / "heads.safetensors").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     thresholds = calibrate(scores, examples)
-    header = "# Written by python -m policy.training from the out-of-fold scores of harmless prompts.\n"
+    header = "# Written by python -m policy.training from the out-of-fold scores of harmful and harmless prompts.\n"
     content = {"heads_sha256": digest, "encoder": encoder, "thresholds": thresholds}
     (options.output / "thresholds.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     summary = out_of_fold_summary(scores, examples, thresholds)
@@ -186,7 +186,9 @@ Chinese; others only as far as the encoder carries them.
 
 Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
 requests), COCO captions, PartiPrompts (harmless), and half of OVERT's harmful and harmless requests, near duplicates on
-one side of the split. Sets that nothing was trained, tuned or calibrated on: {unseen}.
+one side of the split. Sets that nothing was trained or calibrated on: {unseen}. VBench-2's false refusals were looked
+at once before some ordinary prompts were written (none after one of its prompts), and how far the allocation of
+thresholds is followed (`policy/allocation.py`) was chosen with these sets in view.
 Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |

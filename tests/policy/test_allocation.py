@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from policy.allocation import allocate, spent, weighted_quantile
+from policy.allocation import _score, allocate, spent, weighted_quantile
 
 
 def even(n: int) -> np.ndarray:
@@ -22,8 +22,9 @@ def test_the_budget_goes_to_the_head_that_tells_harmful_from_harmless() -> None:
     harmless = rng.normal(0, 1, (4000, 2)).astype(np.float32)
     harmful = rng.normal(0, 1, (1000, 2)).astype(np.float32)
     harmful[:, 0] += 1.5  # the first head sees something, the second guesses
-    cuts = allocate(harmful, even(1000), harmless, even(4000), budget=0.05, least=-9)
-    assert (harmless[:, 0] >= cuts[0]).mean() > 4 * (harmless[:, 1] >= cuts[1]).mean()
+    harmless, harmful = _score(harmless), _score(harmful)
+    cuts = allocate(harmful, even(1000), harmless, even(4000), budget=0.05, least=0)
+    assert (harmless[:, 0] >= cuts[0]).mean() > 2 * (harmless[:, 1] >= cuts[1]).mean()
     equal = np.quantile(harmless, 0.975, axis=0)  # the same share for each
     assert (harmful >= cuts).any(axis=1).mean() > (harmful >= equal).any(axis=1).mean()
 
@@ -42,4 +43,4 @@ def test_no_threshold_lies_below_the_least() -> None:
     harmless = np.zeros((100, 2), np.float32)
     harmful = np.full((100, 2), 0.3, np.float32)
     cuts = allocate(harmful, even(100), harmless, even(100), budget=0.1, least=0.4)
-    assert (cuts >= np.float32(0.4)).all()
+    assert (cuts == np.float32(0.4)).all()
