@@ -335,7 +335,7 @@ def lettering(policy: Policy, test: Sequence[Example]) -> str:
     rng = random.Random(5)
     chosen = {
         unsafe: rng.sample(
-            [e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 25
+            [e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 8
         )
         for unsafe in (True, False)
     }
