@@ -334,9 +334,7 @@ def lettering(policy: Policy, test: Sequence[Example]) -> str:
         return "The reading networks are not here (`countermark weights fetch`): not measured.\n"
     rng = random.Random(5)
     chosen = {
-        unsafe: rng.sample(
-            [e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 8
-        )
+        unsafe: rng.sample([e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 8)
         for unsafe in (True, False)
     }
     typed = {unsafe: sum(not check(t, policy=policy).allowed for t in texts) for unsafe, texts in chosen.items()}
@@ -436,6 +434,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "Words in pictures": lettering(policy, test),
         "Latency (CPU time, one core)": latency(policy),
     }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(report(policy, sections), encoding="utf-8")
+
+
+def report(policy: Policy, sections: dict[str, str]) -> str:
+    """The results file: what was measured on what, and the sections."""
     head = (
         "# The prompt policy, measured\n\n"
         "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
@@ -447,9 +451,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "prompts were written, and one constant of `policy/allocation.py` was chosen with these sets in view.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
-    RESULTS.parent.mkdir(exist_ok=True)
-    body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
-    RESULTS.write_text(head + body, encoding="utf-8")
+    return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
 
 
 if __name__ == "__main__":

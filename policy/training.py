@@ -116,8 +116,8 @@ def mixture_weights(harmless: Sequence[Example]) -> npt.NDArray[np.float64]:
 def recall_weights(harmful: Sequence[Example]) -> npt.NDArray[np.float64]:
     """Weights of harmful prompts by which every category counts the same, and in it our own prompts double."""
     weight = np.array([2.0 if e.source == "own" else 1.0 for e in harmful])
-    size: Counter[str | None] = Counter()
-    for e, w in zip(harmful, weight, strict=True):
+    size: dict[str | None, float] = dict.fromkeys((e.category for e in harmful), 0.0)
+    for e, w in zip(harmful, weight.tolist(), strict=True):
         size[e.category] += w
     weight /= np.array([size[e.category] for e in harmful])
     return np.asarray(weight / weight.sum(), np.float64)

@@ -82,9 +82,14 @@ def test_words_in_an_upload_are_judged_like_a_prompt(
 
 
 def test_only_frames_that_change_are_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls = []
+    calls: list[np.ndarray] = []
+
+    def read(picture: np.ndarray, _: Settings) -> list[Line]:
+        calls.append(picture)
+        return [Line("a", 1, (0, 0))]
+
     monkeypatch.setattr(vision, "can_read", lambda _: True)
-    monkeypatch.setattr(vision, "read_lines", lambda picture, _: calls.append(picture) or [Line("a", 1, (0, 0))])
+    monkeypatch.setattr(vision, "read_lines", read)
     reader = vision._Reader(Settings(home=tmp_path))
     grey = np.full((64, 64, 3), 100, np.uint8)
     reader.read(np.stack([grey, grey + 2, grey + 60, grey]))
