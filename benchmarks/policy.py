@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import argparse
 import random
+import textwrap
 import time
 from collections.abc import Callable, Sequence
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import yaml
+from PIL import Image, ImageDraw, ImageFont
 
+from countermark.core.settings import get_settings
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
 from policy.classifier import Heads
@@ -32,6 +36,8 @@ from policy.corpus import (
     select,
 )
 from policy.fit import HEADS
+from policy.language import identify
+from policy.lettering import can_read, read_lines
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
@@ -132,7 +138,6 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
     words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
     n = len(harmless)
     rows = []
-    core = [HEADS.index(category) for category in CORE]
     for k, category in enumerate(HEADS):
         mine = np.array([e.category == category for e in unsafe])
         cells = [category, str(int(mine.sum()))]
@@ -143,20 +148,70 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
         listed = np.array([category in w for w in words])
         cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
         rows.append(cells)
-    for title, columns, wanted in (("core", core, set(CORE)), ("any category", list(range(len(HEADS))), set(HEADS))):
-        mine = np.array([e.category in wanted for e in unsafe])
-        cells = [title, str(int(mine.sum()))]
-        for odds in (ours, plain):
-            best = odds[:, columns].max(axis=1)
-            for allowed in (0.01, 0.05):
-                cells.append(percent(float((best[n:][mine] > np.quantile(best[:n], 1 - allowed)).mean())))
-        listed = np.array([bool(w & wanted) for w in words])
-        cells.append(f"{percent(float(listed[n:][mine].mean()))} at {percent(float(listed[:n].mean()))}")
-        rows.append(cells)
     header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
     return (
-        f"Our own unsafe test prompts against {n} harmless ones ({', '.join(CAPTIONS)}, ordinary). Core: "
-        f"{', '.join(CORE)}.\n\n" + table(header, rows)
+        f"The unsafe test prompts (ours, and OVERT's unseen half) against {n} harmless ones ({', '.join(CAPTIONS)}, "
+        "ordinary), each head by itself.\n\n" + table(header, rows)
+    )
+
+
+def operating_points(policy: Policy, baseline: Heads, test: Sequence[Example]) -> str:
+    """Recall of all heads together when every threshold moves by the same log-odds, as ``check``'s ``shift`` does.
+
+    The thresholds of the policy weigh the heads against each other; the baseline has none, its highest score counts.
+    """
+    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in test], policy.heads.features)
+    limits = policy.thresholds.thresholds
+    block = np.array([limits[c].block or 1 - 1e-4 for c in HEADS])
+    core = [HEADS.index(category) for category in CORE]
+    ours, plain = pool(policy.heads, units) - np.log(block / (1 - block)), pool(baseline, units)
+
+    def among(keep: Callable[[Example], bool]) -> npt.NDArray[np.bool_]:
+        return np.array([keep(e) for e in test])
+
+    harmful = {
+        "ours, English": among(lambda e: e.unsafe and e.source == "own" and e.language == "en" and e.category in CORE),
+        "ours, Chinese": among(lambda e: e.unsafe and e.source == "own" and e.language == "zh" and e.category in CORE),
+        "OVERT, unseen half": among(lambda e: e.source == HALVED[0] and e.category in CORE),
+    }
+    harmless = {
+        "video prompts": among(lambda e: e.source in UNSEEN_HARMLESS),
+        "all harmless": among(lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"}),
+    }
+    rows = []
+    for title, mine in harmful.items():
+        cells = [title, str(int(mine.sum()))]
+        for odds in (ours, plain):
+            best = odds[:, core].max(axis=1)
+            for against in harmless.values():
+                for allowed in (0.01, 0.05):
+                    cut = np.quantile(best[against], 1 - allowed)
+                    cells.append(percent(float((best[mine] > cut).mean())))
+        rows.append(cells)
+    places = [f"{allowed} of {title}" for title in harmless for allowed in ("1 %", "5 %")]
+    text = table(["core prompts", "n", *places, *(f"encoder only, {place}" for place in places)], rows)
+
+    over = []
+    unsafe = among(lambda e: e.unsafe and e.source == "own")
+    groups = {
+        "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
+        "ordinary": among(lambda e: e.source == "own_benign"),
+        "OVERT, harmless, unseen half": among(lambda e: e.source == HALVED[1]),
+        "video prompts": harmless["video prompts"],
+    }
+    for title, good in groups.items():
+        cells = [title, str(int(good.sum()))]
+        for odds in (ours, plain):
+            best = odds.max(axis=1)
+            reference = among(lambda e: e.source == HALVED[0]) if "OVERT" in title else unsafe
+            cells.append(percent(float((best[good] > np.quantile(best[reference], 0.15)).mean())))
+        over.append(cells)
+    return (
+        f"Core: {', '.join(CORE)}. Video prompts: {', '.join(UNSEEN_HARMLESS)}. All harmless: these, "
+        "captions, and ordinary prompts chosen to sound harmful.\n\n"
+        + text
+        + "\nHarmless prompts refused where 85 % of the harmful ones of the same source are refused (any category):\n\n"
+        + table(["harmless", "n", "ours", "encoder only"], over)
     )
 
 
@@ -204,6 +259,21 @@ def languages(policy: Policy) -> str:
         ]
         rows.append([language, str(len(pairs)), *(f"{sum(side)} of {len(side)}" for side in refused)])
     return table(["language", "pairs", "harmful refused", "twins refused"], rows)
+
+
+def identification(test: Sequence[Example]) -> str:
+    """What the rule on scripts calls prompts of known languages."""
+    groups = {
+        code: [e.text for e in test if e.language == code and e.source.startswith("own")] for code in ("en", "zh")
+    }
+    for language, pairs in yaml.safe_load(LANGUAGES.read_text(encoding="utf-8")).items():
+        groups[language] = [text for pair in pairs for text in pair]
+    rows = []
+    for language, texts in groups.items():
+        called = [identify(text) for text in texts]
+        shares = [percent(called.count(name) / len(called)) for name in ("en", "zh", "other")]  # type: ignore[arg-type]
+        rows.append([language, str(len(texts)), *shares])
+    return "``en`` means Latin script here.\n\n" + table(["language", "prompts", "en", "zh", "other"], rows)
 
 
 def decisions(judges: Judges, test: Sequence[Example]) -> str:
@@ -255,6 +325,48 @@ def dilution(judges: Judges, test: Sequence[Example]) -> str:
             scores = [percent(float(judge(texts).mean())) for judge in (judges.whole, judges.shipped)]
             rows.append([language, title, str(len(texts)), *scores])
     return table(["language", "", "n", "classifier, whole prompt only", "check (sentences and clauses)"], rows)
+
+
+def lettering(policy: Policy, test: Sequence[Example]) -> str:
+    """Our own English prompts drawn into pictures, read back, and judged; beside the same prompts typed."""
+    settings = get_settings()
+    if not can_read(settings):
+        return "The reading networks are not here (`countermark weights fetch`): not measured.\n"
+    rng = random.Random(5)
+    chosen = {
+        unsafe: rng.sample([e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 8)
+        for unsafe in (True, False)
+    }
+    typed = {unsafe: sum(not check(t, policy=policy).allowed for t in texts) for unsafe, texts in chosen.items()}
+    rows = []
+    for title, size, turned, noise in (
+        ("24 pixels, plain", 24, 0, 0),
+        ("14 pixels, plain", 14, 0, 0),
+        ("24 pixels, turned by 15 degrees, noisy", 24, 15, 40),
+    ):
+        cells, alike = [title], []
+        for unsafe, texts in chosen.items():
+            read = [
+                "\n".join(line.text for line in read_lines(_drawn(t, size, turned, noise), settings)) for t in texts
+            ]
+            alike += [SequenceMatcher(None, t, r.replace("\n", " ")).ratio() for t, r in zip(texts, read, strict=True)]
+            refused = [bool(r) and not check(r, policy=policy).allowed for r in read]
+            cells.append(f"{sum(refused)} (typed: {typed[unsafe]}) of {len(texts)}")
+        rows.append([*cells, f"{np.mean(alike):.3f}"])
+    return table(
+        ["lettering", "harmful refused", "harmless refused", "similarity of what was read (1 = the same)"], rows
+    )
+
+
+def _drawn(text: str, size: int, turned: float, noise: float) -> npt.NDArray[np.uint8]:
+    """``text`` in lines on a grey-blue ground, R'G'B' uint8 [540, 960, 3]."""
+    image = Image.new("RGB", (960, 540), (60, 90, 130))
+    body = "\n".join(textwrap.wrap(text, width=int(1100 / size)))
+    font = ImageFont.load_default(size)
+    ImageDraw.Draw(image).multiline_text((480, 270), body, font=font, fill="white", anchor="mm", spacing=size)
+    picture = np.asarray(image.rotate(turned, Image.Resampling.BICUBIC, fillcolor=(60, 90, 130)), np.float32)
+    picture = picture + noise * np.random.default_rng(2).standard_normal(picture.shape)
+    return np.clip(picture, 0, 255).astype(np.uint8)
 
 
 def latency(policy: Policy) -> str:
@@ -312,26 +424,34 @@ def main(arguments: Sequence[str] | None = None) -> None:
     baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
     sections = {
         "Recall per category": recall_per_category(policy, baseline, judges, test),
+        "All heads together": operating_points(policy, baseline, test),
         "Sets that were not seen": unseen(policy, baseline, judges, test),
         "Decisions at the shipped thresholds": decisions(judges, test),
         "Disguised spelling": obfuscation(judges, test),
         "Harm among harmless padding": dilution(judges, test),
         "Other languages": languages(policy),
+        "Language identification": identification(test),
+        "Words in pictures": lettering(policy, test),
         "Latency (CPU time, one core)": latency(policy),
     }
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(report(policy, sections), encoding="utf-8")
+
+
+def report(policy: Policy, sections: dict[str, str]) -> str:
+    """The results file: what was measured on what, and the sections."""
     head = (
         "# The prompt policy, measured\n\n"
         "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
         "calibration saw, split by seed idea; they share their style with the training part, so their figures are\n"
-        f"optimistic for other styles. Not trained, tuned or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
+        f"optimistic for other styles. Not trained or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
         f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the half of\n"
         f"{' and '.join(HALVED)} that is shown, but on their other half, so that\n"
-        "these tell of this style of request only.\n\n"
+        "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
+        "prompts were written, and one constant of `policy/allocation.py` was chosen with these sets in view.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
-    RESULTS.parent.mkdir(exist_ok=True)
-    body = "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
-    RESULTS.write_text(head + body, encoding="utf-8")
+    return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Pictures under the policy: uploads before they are used, frames before they are released.
 
-Examined are nudity (a model for photographs), faces (in uploads, for consent) and, where an operator has put the text
-tower of CLIP beside its image tower, likeness to the sentences that the policy gives for a category. What is seen in an
-upload also counts for the prompt beside it: the two are judged together.
+Examined are nudity (a model for photographs), in uploads also faces (for consent) and words (judged like a prompt),
+and, where an operator has put the text tower of CLIP beside its image tower, likeness to the sentences that the policy
+gives for a category. What is seen in an upload also counts for the prompt beside it: the two are judged together.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from countermark.core.media import Limits, VideoReader
 from countermark.core.settings import Settings
 from policy.assemble import Policy, load_policy
 from policy.consent import read_consent
-from policy.decision import Decision
+from policy.decision import Decision, check
 from policy.faces import find_faces
 from policy.findings import CategoryScore
+from policy.lettering import can_read, read_lines
 from policy.nudity import nudity_scores
 from policy.records import open_records
 from policy.still import is_still, read_still
@@ -35,6 +36,9 @@ from policy.still import is_still, read_still
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 _MOST_FRAMES = 64  # of an upload that are looked at, spread over all of it
+_SKETCH = 48  # pixels of the side of the small grey copy by which frames are compared
+_SPAN = 160  # characters of quoted text
+_SAME = 6.0  # largest mean difference of two copies, in grey levels, at which the second frame is not read again
 
 
 class Sight(BaseModel):
@@ -47,8 +51,9 @@ class Sight(BaseModel):
 
 
 class UploadDecision(BaseModel):
-    """What the policy says of an upload: refused or not, why, what was ``examined``, and what it ``shown`` adds, in
-    log-odds per category, to the prompt beside it (hand it to `policy.check` or `policy.admit`).
+    """What the policy says of an upload: refused or not, why, what was ``examined``, the ``text`` that was read in it,
+    and what it ``shown`` adds, in log-odds per category, to the prompt beside it (hand it to `policy.check` or
+    `policy.admit`).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +66,7 @@ class UploadDecision(BaseModel):
     frames: int
     examined: list[str]
     shown: dict[str, float]
+    text: str = ""
     consent: str | None = None
 
 
@@ -81,8 +87,8 @@ class WithheldError(PolicyRefusedError):
 
 
 def examined(policy: Policy, settings: Settings) -> list[str]:
-    """What pictures can be examined for here: categories, and "faces"."""
-    names = [policy.rules.file.vision.nudity_category, "faces"]
+    """What uploads can be examined for here: categories, "faces", and "text"."""
+    names = [policy.rules.file.vision.nudity_category, "faces", *(["text"] if can_read(settings) else [])]
     if find_text_tower(settings):
         names += policy.rules.file.vision.zero_shot
     return names
@@ -118,11 +124,14 @@ def check_upload(
     sha256 = _sha256(path)
     person = read_consent(consent, sha256, settings=settings).person if consent else None
     sights: list[Sight] = []
+    reader = _Reader(settings)
     for pictures in _pictures(
         path, rules.frames_per_second, settings, still=is_still(path) if still is None else still
     ):
         sights += look(pictures, policy=policy, settings=settings, faces=True)
+        reader.read(pictures)
     findings = _findings(policy, sights, strict=True)  # uploads are judged more strictly than text
+    findings += _said(policy, reader.text)
     faces = max((sight.faces or 0 for sight in sights), default=0)
     if faces and not person:
         span = f"{faces} face(s), no consent token"
@@ -140,6 +149,7 @@ def check_upload(
         frames=len(sights),
         examined=examined(policy, settings),
         shown={c: round(rules.joint_weight * score, 3) for c, score in peak.items()},
+        text=reader.text,
         consent=person,
     )
 
@@ -207,6 +217,44 @@ def _findings(policy: Policy, sights: list[Sight], *, strict: bool) -> list[Cate
         if score >= limit:
             out.append(CategoryScore(category=category, score=round(score, 4), threshold=limit, source="picture"))
     return sorted(out, key=lambda finding: -finding.score)
+
+
+@dataclass
+class _Reader:
+    """Reads the words of frames as they come; a frame that hardly differs from the one read last is passed over."""
+
+    settings: Settings
+    lines: dict[str, None] = field(default_factory=dict)  # each line once, in order of appearance
+    last: Float32 | None = None
+
+    def read(self, pictures: UInt8) -> None:
+        """Read R'G'B' pictures uint8 [N, H, W, 3], where the reading networks are present."""
+        if not can_read(self.settings):
+            return
+        for picture in pictures:
+            small = Image.fromarray(picture).convert("L").resize((_SKETCH, _SKETCH), Image.Resampling.BOX)
+            sketch = np.asarray(small, np.float32)
+            if self.last is None or float(np.abs(sketch - self.last).mean()) > _SAME:
+                self.last = sketch
+                self.lines.update(dict.fromkeys(line.text for line in read_lines(picture, self.settings)))
+
+    @property
+    def text(self) -> str:
+        """Everything that was read, a line each."""
+        return "\n".join(self.lines)
+
+
+def _said(policy: Policy, text: str) -> list[CategoryScore]:
+    """What speaks against the words in an upload: what a prompt would be refused or reviewed for, and orders to a
+    model. Disguise is no matter here, for a reader mistakes letters.
+    """
+    if not text.strip():
+        return []
+    decision = check(text[: policy.rules.file.max_characters], policy=policy)
+    against = [f for f in decision.categories if f.category == "evasion" and f.source == "lexicon"]
+    if decision.action in {"block", "review"}:
+        against.insert(0, next(f for f in decision.categories if f.category == decision.category))
+    return [f.model_copy(update={"source": "picture", "span": f'text: "{f.span or text}"'[:_SPAN]}) for f in against]
 
 
 def _zero_shot(pictures: UInt8, policy: Policy, settings: Settings) -> dict[str, Float32]:

@@ -82,8 +82,23 @@ MTCNN = tuple(
 )
 """The three stages of the face detector, small to large."""
 
+PPOCR_DETECTOR, PPOCR_READER = (
+    Asset(
+        name=f"ppocr-{name}",
+        filename=f"ppocr_v6_{name}.onnx",
+        sha256=sha256,
+        carrier=Carrier("rapidocr", "3.10.0", f"rapidocr/models/PP-OCRv6_{member}_small.onnx"),
+        licence="Apache-2.0 (PaddleOCR PP-OCRv6, converted by RapidOCR)",
+    )
+    for name, member, sha256 in (
+        ("detector", "det", "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"),
+        ("reader", "rec", "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"),
+    )
+)
+"""The two networks that read text in pictures."""
+
 # What `fetch` gets when it is given no name: assets whose carrier is not an ordinary dependency of this package.
-FETCHED: tuple[Asset, ...] = (CLIP_VISUAL_INT8,)
+FETCHED: tuple[Asset, ...] = (CLIP_VISUAL_INT8, PPOCR_DETECTOR, PPOCR_READER)
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,11 @@ def sha256_of(path: Path) -> str:
 def weights_home(settings: Settings) -> Path:
     """Where fetched and converted weights are kept."""
     return settings.home / "weights"
+
+
+def present(asset: Asset, *, settings: Settings | None = None) -> bool:
+    """True when a file for the asset is in one of the places; whether it is the expected one, `locate` says."""
+    return any(path.is_file() for _, path in _places(asset, settings or get_settings()))
 
 
 def locate(asset: Asset, *, settings: Settings | None = None) -> Located:

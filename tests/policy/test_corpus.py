@@ -5,7 +5,6 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from countermark.core.encoders.text import load_text_encoder
@@ -14,14 +13,13 @@ from policy import load_policy
 from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
 from policy.framing import framed
-from policy.training import weighted_quantile
 
 OWN = own_prompts()
 
 
 def test_there_are_enough_prompts_and_every_unsafe_one_has_a_safe_twin() -> None:
     for category in HEADS:
-        for language, enough in (("en", 130), ("zh", 115)):
+        for language, enough in (("en", 230), ("zh", 225)):
             rows = [e for e in OWN if e.category == category and e.language == language]
             assert Counter(e.unsafe for e in rows)[True] >= enough
             assert Counter(e.seed for e in rows if e.unsafe) == Counter(e.seed for e in rows if not e.unsafe)
@@ -70,13 +68,6 @@ def test_frames_keep_the_prompt_whole() -> None:
 def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         public_prompts(tmp_path)
-
-
-def test_weighted_quantile() -> None:
-    values = np.arange(100, dtype=np.float32)
-    assert weighted_quantile(values, np.ones(100), 0.95) == pytest.approx(95, abs=1)
-    heavy = np.where(values == 10, 1000.0, 1.0)
-    assert weighted_quantile(values, heavy, 0.5) == 10
 
 
 def test_halved_sets_keep_near_duplicates_on_one_side(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_an_upload_with_a_face_needs_consent(home: Settings, tmp_path: Path, mon
     _write(path)
     free = check_upload(path, settings=home)
     assert free.allowed
-    assert free.examined == ["sexual", "faces"]
+    assert free.examined[:2] == ["sexual", "faces"]
     assert set(free.shown) == {"sexual"}
 
     monkeypatch.setattr(vision, "find_faces", lambda *_: np.ones((1, 5), np.float32))
