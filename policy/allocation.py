@@ -56,7 +56,7 @@ def _allocated(harmful: Floats, gain: Weights, harmless: Floats, cost: Weights, 
     grid = np.stack([quantiles(harmless, cost, float(share)) for share in shares])
     grid = np.maximum(grid, np.float32(least))
     low, high = -np.log(DEAREST), np.log(DEAREST)
-    chosen = grid[-1]
+    chosen: Floats = grid[-1]
     for _ in range(BISECTIONS):
         price = (low + high) / 2
         cuts = _at_price(harmful, gain, harmless, cost, grid, float(np.exp(price)))
@@ -101,4 +101,4 @@ def _at_price(harmful: Floats, gain: Weights, harmless: Floats, cost: Weights, g
             if value[best] > value[pick[c]] + 1e-12:  # strictly better, so that the search ends
                 pick[c] = best
         if (pick == before).all():
-            return grid[pick, columns]
+            return np.asarray(grid[pick, columns], np.float32)
