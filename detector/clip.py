@@ -11,18 +11,25 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from countermark.core.encoders.image import ImageEncoder, image_encoder
 from countermark.core.errors import MediaError
 from countermark.core.media import Limits, MediaInfo, VideoReader, probe
 from countermark.core.settings import Settings
 from detector.normalise import normalise
+from detector.quality import detail
+from detector.residual import CROPS, SIDE
+from detector.tokens import Tokens, see
 from provenance.verify import Verification, verify
 
 UInt8 = npt.NDArray[np.uint8]
 
 THUMBNAIL_WIDTH = 320
-_FEWEST, _MOST, _SECONDS_APART = 8, 24, 2.0
+_FEWEST, _MOST, _SECONDS_APART = 8, 24, 1.0
 _WHOLE_PASS = 60.0  # seconds; a longer clip is sampled by seeking, a shorter one decoded once
 _FULL_SIZE = 4  # frames kept as decoded, for marks that hide in single pixels
+
+BURST_FRAMES, BURST_SECONDS = 8, 1.0
+"""A burst: so many frames, evenly spaced, within so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,19 @@ class Samples:
     normalised: UInt8
     thumbnails: tuple[UInt8, ...]
     full: UInt8
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Frames an eighth of a second apart from the middle of a clip, turned upright.
+
+    ``times`` float64 [T] seconds; ``normalised`` uint8 [T, 224, 224, 3]; ``crops`` uint8 [<=CROPS, <=SIDE, <=SIDE, 3]
+    the centre of the first ones as decoded.
+    """
+
+    times: npt.NDArray[np.float64]
+    normalised: UInt8
+    crops: UInt8
 
 
 class Clip:
@@ -75,9 +95,52 @@ class Clip:
             )
         return Samples(np.array(times), np.stack(normalised), tuple(thumbnails), np.stack(full[-_FULL_SIZE:]))
 
+    @cached_property
+    def burst(self) -> Burst:
+        """Frames in quick succession. Raises ``MediaError`` if none can be decoded."""
+        times: list[float] = []
+        normalised: list[UInt8] = []
+        crops: list[UInt8] = []
+        for time, frame in burst_frames(self.path, self.info, self.limits):
+            times.append(time)
+            normalised.append(normalise(frame))
+            if len(crops) < CROPS:
+                crops.append(centre(frame))
+        if not times:
+            raise MediaError(
+                f"The middle of {self.path.name} cannot be decoded.", remedy="Check the file in a player."
+            )
+        return Burst(np.array(times), np.stack(normalised), np.stack(crops))
+
+    @property
+    def encoder(self) -> ImageEncoder:
+        """The image encoder, loaded once for all clips. Raises ``WeightsError`` if its weights are not installed."""
+        return image_encoder(self.settings)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """What the encoder says about ``samples``."""
+        return see(self.samples.normalised, self.encoder)
+
+    @cached_property
+    def burst_tokens(self) -> Tokens:
+        """What the encoder says about ``burst``."""
+        return see(self.burst.normalised, self.encoder)
+
+    @cached_property
+    def detail(self) -> float:
+        """How much fine detail the frames have left, see :mod:`detector.quality`."""
+        return detail(self.samples.normalised)
+
+
+def centre(frame: UInt8) -> UInt8:
+    """The central square of side at most ``SIDE`` of a frame uint8 [H, W, 3], not rescaled."""
+    top, left = (max(0, (side - SIDE) // 2) for side in frame.shape[:2])
+    return frame[top : top + SIDE, left : left + SIDE].copy()
+
 
 def sample_count(duration: float) -> int:
-    """How many frames to look at: one in two seconds, but 8 to 24."""
+    """How many frames to look at: one a second, but 8 to 24."""
     return int(np.clip(np.ceil(duration / _SECONDS_APART), _FEWEST, _MOST))
 
 
@@ -99,6 +162,25 @@ def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> It
         with VideoReader(path, limits, chunk=1, start=start, max_frames=1) as reader:
             for frames in reader:
                 yield start, _upright(frames.to_rgb()[0], info)
+
+
+def burst_frames(
+    path: Path, info: MediaInfo, limits: Limits, middle: float | None = None
+) -> Iterator[tuple[float, UInt8]]:
+    """At most ``BURST_FRAMES`` frames within ``BURST_SECONDS`` around ``middle`` (seconds; default half-way).
+
+    Like :func:`sample_frames`. A clip shorter than a burst is taken whole.
+    """
+    fps, base = float(info.frame_rate), float(info.time_base)
+    length = min(BURST_SECONDS, info.duration)
+    stride = max(1, round(length * fps / BURST_FRAMES))
+    middle = info.duration / 2 if middle is None else middle
+    start = min(max(0.0, middle - stride * BURST_FRAMES / fps / 2), max(0.0, info.duration - length))
+    with VideoReader(path, limits, chunk=1, start=start, stride=stride, max_frames=BURST_FRAMES) as reader:
+        origin: int | None = None
+        for frames in reader:
+            origin = int(frames.pts[0]) if origin is None else origin
+            yield start + (int(frames.pts[0]) - origin) * base, _upright(frames.to_rgb()[0], info)
 
 
 def _upright(frame: UInt8, info: MediaInfo) -> UInt8:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["measured", "not_applicable", "failed"]
+Subject = Literal["generated", "face_manipulated"]
 
 
 class Segment(BaseModel):
@@ -17,6 +18,23 @@ class Segment(BaseModel):
     start: float
     end: float
     llr: float
+
+
+class HeatMap(BaseModel):
+    """Where in a frame the evidence lies: log-likelihood ratios of square patches, row by row.
+
+    ``time`` is in seconds; the grid covers the centre of the upright frame that is ``left`` to ``right`` and ``top`` to
+    ``bottom`` in parts of its sides.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    time: float
+    left: float
+    top: float
+    right: float
+    bottom: float
+    llrs: tuple[tuple[float, ...], ...]
 
 
 class ErrorRates(BaseModel):
@@ -37,16 +55,19 @@ class Evidence(BaseModel):
     """What one signal found.
 
     ``llr`` is the natural logarithm of P(finding | generated) / P(finding | not generated): positive speaks for
-    "generated", 0 says nothing. It is None where the signal does not speak to that question or was not measured.
+    "generated", 0 says nothing. It is None where the signal has no say or was not measured. With ``subject``
+    "face_manipulated" the same holds for that question instead.
     """
 
     model_config = ConfigDict(frozen=True)
 
     signal: str
     status: Status
+    subject: Subject = "generated"
     llr: float | None = None
     explanation: str
     version: str
     error_rates: ErrorRates | None = None
     segments: tuple[Segment, ...] = ()
+    heat_maps: tuple[HeatMap, ...] = ()
     model: str | None = Field(default=None, description="Weights that were used, where there are any.")

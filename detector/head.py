@@ -1,8 +1,9 @@
-"""A linear head on the image encoder, calibrated to log-likelihood ratios: what training writes and screening reads."""
+"""A linear head on measured features, calibrated to log-likelihood ratios: what training writes and screening reads."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import WeightsError
+from countermark.core.settings import Settings
+from countermark.core.weights import CLIP_VISUAL_INT8, weights_home
 from detector.evidence import ErrorRates
 
 Float32 = npt.NDArray[np.float32]
@@ -23,8 +26,9 @@ class HeadCard(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     version: str
-    encoder_sha256: str
-    layers: tuple[int, ...]
+    encoder_sha256: str | None = None
+    """Of the image encoder whose tokens the features are made of; None if they are not."""
+    layers: tuple[int, ...] = ()
     slope: float
     offset: float
     error_rates: ErrorRates
@@ -32,18 +36,18 @@ class HeadCard(BaseModel):
 
 @dataclass(frozen=True)
 class Head:
-    """``weight`` and ``centre`` float32 [D], D features as :func:`features` makes them of ``card.layers``."""
+    """``weight`` and ``centre`` float32 [D], for rows of D features."""
 
     weight: Float32
     centre: Float32
     card: HeadCard
 
     def scores(self, values: Float32) -> npt.NDArray[np.float64]:
-        """Raw scores [N] of features [N, D], one for each frame."""
+        """Raw scores [N] of rows of features [N, D]."""
         return (values - self.centre).astype(np.float64) @ self.weight.astype(np.float64)
 
     def llr(self, scores: npt.NDArray[np.float64]) -> float:
-        """Log-likelihood ratio of a clip from the scores [N] of its frames."""
+        """Log-likelihood ratio of a clip from the scores [N] of its rows."""
         return float(self.card.slope * np.mean(scores) + self.card.offset)
 
 
@@ -68,13 +72,27 @@ def save_head(head: Head, path: Path) -> None:
 
 
 def load_head(path: Path) -> Head:
-    """Read a head. Raises ``WeightsError`` if it is missing or not a head."""
+    """Read a head. Raises ``WeightsError`` if it is missing, not a head, or made for another image encoder."""
     from safetensors import SafetensorError, safe_open
 
-    remedy = "Reinstall countermark, or train it again with `python -m detector.training.frames`."
+    remedy = "Reinstall countermark, or train it again with `python -m detector.training`."
     try:
         with safe_open(path, framework="numpy") as file:
             card = HeadCard.model_validate_json((file.metadata() or {})["card"])
-            return Head(file.get_tensor("weight"), file.get_tensor("centre"), card)
+            head = Head(file.get_tensor("weight"), file.get_tensor("centre"), card)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise WeightsError(f"{path} is not a detector head: {error}.", remedy=remedy) from error
+    if card.encoder_sha256 not in (None, CLIP_VISUAL_INT8.sha256):
+        raise WeightsError(f"{path} was trained on another image encoder.", remedy=remedy)
+    return head
+
+
+@cache
+def head_for(name: str, settings: Settings) -> Head:
+    """The head ``name`` of these settings: the user's own, from ``weights_dir`` or ``home``, else the bundled one.
+
+    Raises ``WeightsError`` as :func:`load_head` does.
+    """
+    own = [folder for folder in (settings.weights_dir, weights_home(settings)) if folder is not None]
+    places = [folder / f"{name}.safetensors" for folder in own]
+    return load_head(next((path for path in places if path.is_file()), WEIGHTS / f"{name}.safetensors"))

@@ -35,3 +35,11 @@ def normalise(frame: UInt8) -> UInt8:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_JPEG_QUALITY)
     return np.asarray(Image.open(buffer).convert("RGB"), np.uint8)
+
+
+def visible_part(shape: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Which part of a frame of ``shape`` (height, width) is kept: left, top, right, bottom in parts of its sides."""
+    height, width = shape
+    scale = SHORT_SIDE / min(height, width)
+    x, y = (SIZE / max(SHORT_SIDE, side * scale) / 2 for side in (width, height))
+    return 0.5 - x, 0.5 - y, 0.5 + x, 0.5 + y

@@ -1,4 +1,4 @@
-"""A trained head on CLIP embeddings of normalised frames: does the picture look generated?
+"""A trained head on CLIP tokens of normalised frames: does the picture look generated, and where?
 
 A linear probe on a frozen image-language encoder, after U. Ojha, Y. Li and Y. J. Lee, Towards Universal Fake Image
 Detectors that Generalize Across Generative Models, CVPR 2023. Measured error rates are in ``weights/MODEL_CARD.md``.
@@ -6,35 +6,25 @@ Detectors that Generalize Across Generative Models, CVPR 2023. Measured error ra
 
 from __future__ import annotations
 
-from functools import cache
+import numpy as np
+import numpy.typing as npt
 
-from countermark.core.encoders.image import image_encoder
 from countermark.core.errors import WeightsError
-from countermark.core.weights import CLIP_VISUAL_INT8
 from detector.clip import Clip
-from detector.evidence import Evidence, Segment
-from detector.head import WEIGHTS, Head, features, load_head
+from detector.evidence import Evidence, HeatMap
+from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR
+from detector.head import features, head_for
+from detector.normalise import visible_part
+from detector.timeline import segments
+from detector.tokens import layers_of
 
 NAME = "frames"
-VERSION = "1"
+VERSION = "2"
 
 SMALLEST = 96
 """Short side in pixels below which nothing of a frame's texture is left."""
-
-# The evidence may not outweigh what a few hundred clips can support. The lower bound is nearer to zero, because a
-# generator the head has never seen often looks to it like camera footage.
-STRONGEST_FOR, STRONGEST_AGAINST = 4.6, -2.0
-
-
-@cache
-def _head() -> Head:
-    head = load_head(WEIGHTS / "frames.safetensors")
-    if head.card.encoder_sha256 != CLIP_VISUAL_INT8.sha256:
-        raise WeightsError(
-            "The frame head was trained on another image encoder.",
-            remedy="Train it again with `python -m detector.training.frames`.",
-        )
-    return head
+HEAT_MAPS = 3
+"""How many frames are shown with a heat map: those that speak most for "generated"."""
 
 
 def applicable(clip: Clip) -> str | None:
@@ -42,7 +32,7 @@ def applicable(clip: Clip) -> str | None:
     if min(clip.info.width, clip.info.height) < SMALLEST:
         return f"The frames are {clip.info.width}x{clip.info.height}; below {SMALLEST} pixels nothing can be told."
     try:
-        image_encoder(clip.settings)
+        clip.encoder  # noqa: B018 - asks whether there is one
     except WeightsError as error:
         return str(error)
     return None
@@ -50,21 +40,16 @@ def applicable(clip: Clip) -> str | None:
 
 def measure(clip: Clip) -> Evidence:
     """Embed evenly spread frames, score each, average. Raises ``MediaError`` if no frame can be decoded."""
-    head, encoder = _head(), image_encoder(clip.settings)
-    samples = clip.samples
-    scores = head.scores(features(encoder.layers(samples.normalised, head.card.layers).classes))
+    head = head_for(NAME, clip.settings)
+    scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
     llr = min(max(head.llr(scores), STRONGEST_AGAINST), STRONGEST_FOR)
-    bounds = [0.0, *((samples.times[1:] + samples.times[:-1]) / 2), max(clip.info.duration, samples.times[-1])]
-    segments = tuple(
-        Segment(start=float(bounds[i]), end=float(bounds[i + 1]), llr=round(head.llr(scores[i : i + 1]), 3))
-        for i in range(len(scores))
-    )
     if llr >= head.card.error_rates.threshold:
         finding = "look like those of known video generators"
     elif llr > 0:
         finding = "lean towards known video generators, but not enough to say so"
     else:
         finding = "do not look like those of the video generators it knows, which new generators need not either"
+    each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
     return Evidence(
         signal=NAME,
         status="measured",
@@ -72,6 +57,26 @@ def measure(clip: Clip) -> Evidence:
         explanation=f"{len(scores)} frames {finding}.",
         version=f"{VERSION}/{head.card.version}",
         error_rates=head.card.error_rates,
-        segments=segments,
-        model=encoder.weights,
+        segments=segments(clip.samples.times, each, clip.info.duration),
+        heat_maps=tuple(_heat_map(clip, int(index)) for index in sorted(np.argsort(-each)[:HEAT_MAPS])),
+        model=clip.encoder.weights,
     )
+
+
+def _heat_map(clip: Clip, index: int) -> HeatMap:
+    """What a head on single patch tokens says about frame ``index``."""
+    head = head_for("patches", clip.settings)
+    scores = head.scores(patch_features(clip.tokens.grids[index]))
+    llrs = np.clip(head.card.slope * scores + head.card.offset, STRONGEST_AGAINST, STRONGEST_FOR)
+    side = round(len(llrs) ** 0.5)
+    left, top, right, bottom = visible_part(clip.samples.thumbnails[index].shape[:2])
+    rows = tuple(tuple(round(float(value), 2) for value in row) for row in llrs.reshape(side, side))
+    return HeatMap(
+        time=float(clip.samples.times[index]), left=left, top=top, right=right, bottom=bottom, llrs=rows
+    )
+
+
+def patch_features(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Features [196, D] of patch tokens [196, D]: each scaled to unit length."""
+    unit: npt.NDArray[np.float32] = grid / np.linalg.norm(grid, axis=-1, keepdims=True)
+    return unit

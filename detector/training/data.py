@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,25 +17,32 @@ from countermark.core.encoders.image import image_encoder
 from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits, probe
 from countermark.core.settings import get_settings
-from detector.clip import sample_frames
+from detector.clip import burst_frames, centre, sample_frames
 from detector.normalise import normalise
+from detector.quality import detail
+from detector.residual import CROPS
+from detector.tokens import see
 from detector.training.degrade import degrade
 from detector.training.graphics import drawn_clips
+from detector.training.pairs import Reconstruct, autoencoder, reconstruct
 
 Float32 = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]
 
 FRAMES = 4
-"""Frames taken of each clip."""
-VIEWS = 3
-"""How often each clip is looked at: as it is, and degraded in two random ways."""
-LAYERS = tuple(range(2, 9))
-"""Encoder layers kept: the middle ones, see ``docs/detector.md``."""
+"""Frames taken of each clip for one look at single frames."""
+
+Kind = Literal["native", "degraded", "moving"]
+KINDS: tuple[Kind, ...] = ("native", "degraded", "moving")
+"""How a clip is looked at: a burst as published; frames far apart, degraded; a burst, degraded."""
 
 DRAWN = "drawn"
 """Label of pictures drawn by rule."""
 DRAWN_EACH = 5
 """Clips of each kind of them."""
+
+PAIRED = "paired"
+"""Label of real frames that went through an autoencoder."""
 
 _REAL = {"real", "real-face"}
 
@@ -85,52 +93,148 @@ def _item(folder: Path, row: dict[str, str]) -> Item:
 
 
 @dataclass(frozen=True)
-class Views:
-    """One clip as the encoder sees it: class tokens ``classes`` float32 [VIEWS, T, len(LAYERS), 768]."""
+class Look:
+    """T frames of a clip as the encoder sees them; ``moving`` frames are a burst, others far apart.
+
+    ``classes`` float32 [T, L, 768] are the class tokens of ``LAYERS``; ``texture`` float32 [T, 2, L, 768] mean and
+    deviation of their patch tokens over the picture; ``grid`` float32 [196, 768] the patch tokens of layer
+    ``GRID_LAYER`` of the middle frame; ``crops`` uint8 [<=CROPS, <=SIDE, <=SIDE, 3] the centre of the first frames,
+    not rescaled; ``detail`` is :func:`detector.quality.detail`, ``short_side`` in pixels.
+    """
 
     classes: Float32
+    texture: Float32
+    grid: Float32
+    crops: UInt8
+    detail: float
+    short_side: int
+    moving: bool
 
 
-def embed(items: Sequence[Item], cache: Path) -> Iterator[tuple[Item, Views]]:
+Looks = dict[Kind, Look]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A clip to look at: its item, and how to get its frames, far apart or (``moving``) a burst."""
+
+    item: Item
+    frames: Callable[[bool], UInt8]
+    moves: bool = True
+
+
+def clips(items: Sequence[Item]) -> Iterator[Job]:
+    """The clips of a manifest."""
+    for item in items:
+        yield Job(item, partial(_decode, item.path))
+
+
+def drawings() -> Iterator[Job]:
+    """Pictures drawn by rule (:mod:`detector.training.graphics`); each kind is a source and a site."""
+    for number, (kind, frames) in enumerate(drawn_clips(DRAWN_EACH, FRAMES)):
+        name = f"{DRAWN}-{kind}"
+        item = Item(Path(f"{name}-{number}"), DRAWN, generated=False, source=name, site=name, facts=(0.0,) * 6)
+        yield Job(item, partial(_still, frames), moves=False)
+
+
+def pairs(items: Sequence[Item], autoencoders: Sequence[str]) -> Iterator[Job]:
+    """Every real clip through one of the autoencoders in turn (:mod:`detector.training.pairs`), as generated.
+
+    Its site is that of the original, so that neither is judged by a head that saw the other.
+    """
+    loaded = [autoencoder(name) for name in autoencoders]
+    real = [item for item in items if item.generated is False]
+    for number, item in enumerate(real):
+        name = Path(autoencoders[number % len(loaded)]).name.partition(":")[0]
+        paired = replace(
+            item,
+            path=item.path.with_name(f"{name}__{item.path.name}"),
+            label=PAIRED,
+            generated=True,
+            source=f"{PAIRED}-{name}",
+        )
+        yield Job(paired, partial(_reconstruct, item.path, loaded[number % len(loaded)]), moves=False)
+
+
+def look(jobs: Iterable[Job], cache: Path, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Item, Looks]]:
     """Look at every clip that can be decoded; what was seen is kept in ``cache`` and used again.
 
     Degradation is random but fixed for a file name, so that a repetition sees the same.
     """
-    for item in items:
+    cache.mkdir(parents=True, exist_ok=True)
+    for job in jobs:
         try:
-            yield (
-                item,
-                _kept(cache / f"{item.path.parent.name}__{item.path.name}.npz", item, partial(_decode, item.path)),
-            )
+            yield job.item, {kind: _kept(job, kind, cache) for kind in kinds if job.moves or kind != "moving"}
         except MediaError as error:
             print(f"left out: {error}")
 
 
-def embed_drawn(cache: Path) -> Iterator[tuple[Item, Views]]:
-    """The same for pictures drawn by rule (:mod:`detector.training.graphics`); each kind is a source and a site."""
-    for number, (kind, frames) in enumerate(drawn_clips(DRAWN_EACH, FRAMES)):
-        name = f"{DRAWN}-{kind}"
-        item = Item(Path(f"{name}-{number}"), DRAWN, generated=False, source=name, site=name, facts=(0.0,) * 6)
-        yield item, _kept(cache / f"{item.path.name}.npz", item, partial(np.asarray, frames))
+def cached(items: Iterable[Item], cache: Path) -> Iterator[tuple[Item, Looks]]:
+    """Of these clips what :func:`look` has kept, nothing new."""
+    for item in items:
+        paths = {kind: _place(item, kind, cache) for kind in KINDS}
+        if paths["native"].is_file():
+            moves = item.label not in (DRAWN, PAIRED)
+            yield item, {kind: _load(path, _is_burst(kind, moves)) for kind, path in paths.items() if path.is_file()}
 
 
-def _kept(path: Path, item: Item, frames: Callable[[], UInt8]) -> Views:
+def _place(item: Item, kind: Kind, cache: Path) -> Path:
+    return cache / f"{item.path.parent.name}__{item.path.name}.{kind}.npz"
+
+
+def _kept(job: Job, kind: Kind, cache: Path) -> Look:
+    path, moving = _place(job.item, kind, cache), _is_burst(kind, job.moves)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez(path, classes=_look(frames(), zlib.crc32(item.path.name.encode())).astype(np.float16))
+        frames = job.frames(moving)
+        if kind != "native":
+            rng = np.random.default_rng(zlib.crc32(f"{job.item.path.name} {kind}".encode()))
+            frames = degrade(frames, rng, moving=moving)
+        unfinished = path.with_suffix(".partial.npz")
+        np.savez(unfinished, **_see(frames))
+        unfinished.replace(path)
+    return _load(path, moving)
+
+
+def _is_burst(kind: Kind, moves: bool) -> bool:
+    return moves and kind != "degraded"
+
+
+def _load(path: Path, moving: bool) -> Look:
     with np.load(path) as arrays:
-        return Views(arrays["classes"].astype(np.float32))
+        seen = {name: arrays[name].astype(np.float32) for name in ("classes", "texture", "grid")}
+        return Look(
+            **seen,
+            crops=arrays["crops"],
+            detail=float(arrays["detail"]),
+            short_side=int(arrays["short_side"]),
+            moving=moving,
+        )
 
 
-def _decode(path: Path) -> UInt8:
+def _decode(path: Path, moving: bool) -> UInt8:
     limits = Limits()
     info = probe(path, limits=limits)
-    return np.stack([frame for _, frame in sample_frames(path, info, limits, FRAMES)])
+    frames = burst_frames(path, info, limits) if moving else sample_frames(path, info, limits, FRAMES)
+    return np.stack([frame for _, frame in frames])
 
 
-def _look(frames: UInt8, seed: int) -> Float32:
-    rng = np.random.default_rng(seed)
-    views = [frames, *(degrade(frames, rng) for _ in range(VIEWS - 1))]
-    images = np.stack([normalise(frame) for view in views for frame in view])
-    tokens = image_encoder(get_settings()).layers(images, LAYERS)
-    return tokens.classes.reshape(VIEWS, len(frames), len(LAYERS), -1)
+def _still(frames: UInt8, moving: bool) -> UInt8:  # noqa: ARG001 - drawings are not made densely
+    return frames
+
+
+def _reconstruct(path: Path, through: Reconstruct, moving: bool) -> UInt8:
+    return reconstruct(_decode(path, moving), through, np.random.default_rng(zlib.crc32(path.name.encode())))
+
+
+def _see(frames: UInt8) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of a :class:`Look`, tokens in half precision."""
+    images = np.stack([normalise(frame) for frame in frames])
+    tokens = see(images, image_encoder(get_settings()))
+    return {
+        "classes": tokens.classes.astype(np.float16),
+        "texture": tokens.texture.astype(np.float16),
+        "grid": tokens.grids[len(frames) // 2].astype(np.float16),
+        "detail": np.array(detail(images)),
+        "short_side": np.array(min(frames.shape[1:3])),
+        "crops": np.stack([centre(frame) for frame in frames[:CROPS]]),
+    }

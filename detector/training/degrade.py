@@ -13,14 +13,15 @@ from PIL import Image, ImageEnhance, ImageFilter, ImageOps
 UInt8 = npt.NDArray[np.uint8]
 
 _SHORT_SIDE = (96, 480)  # pixels; the range of what circulates after messengers and thumbnails
-_CRF = (20, 38)
+_CRF = (20, 40)
 
 
-def degrade(frames: UInt8, rng: np.random.Generator) -> UInt8:
+def degrade(frames: UInt8, rng: np.random.Generator, *, moving: bool = False) -> UInt8:
     """One random chain of losses, the same for all frames of a clip.
 
     ``frames`` uint8 [T, H, W, 3] R'G'B'; returns uint8 [T, h, w, 3] with even h and w. In order: crop, mirror, rescale,
-    blur or sharpen, colour change, grey, palette, noise, H.264 (intra only, since the frames are far apart).
+    blur or sharpen, colour change, grey, palette, noise, H.264. Frames that are far apart are coded one by one, those of
+    a ``moving`` sequence from each other.
     """
     images = [Image.fromarray(frame) for frame in frames]
     width, height = images[0].size
@@ -57,15 +58,15 @@ def degrade(frames: UInt8, rng: np.random.Generator) -> UInt8:
     if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(1, 6), out.shape)
         out = np.clip(np.rint(out + noise), 0, 255).astype(np.uint8)
-    return h264(out, crf=int(rng.integers(_CRF[0], _CRF[1] + 1)))
+    return h264(out, crf=int(rng.integers(_CRF[0], _CRF[1] + 1)), gop=250 if moving else 1)
 
 
-def h264(frames: UInt8, *, crf: int) -> UInt8:
-    """Encode and decode uint8 [T, H, W, 3] (H and W even) in memory, every frame on its own."""
+def h264(frames: UInt8, *, crf: int, gop: int = 1) -> UInt8:
+    """Encode and decode uint8 [T, H, W, 3] (H and W even) in memory, a key frame every ``gop`` frames."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream(
-            "libx264", rate=Fraction(5), options={"crf": str(crf), "preset": "veryfast", "g": "1"}
+            "libx264", rate=Fraction(8), options={"crf": str(crf), "preset": "veryfast", "g": str(gop)}
         )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

@@ -1,0 +1,112 @@
+"""Labelled looks as arrays, fair weights for them, and their division into folds that keep publishers together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from countermark.core.errors import UsageError
+from detector.training.data import DRAWN, KINDS, PAIRED, Item, Look, Looks
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Strings = npt.NDArray[np.str_]
+
+Features = Callable[[Look], Float32 | None]
+"""Feature rows [n, D] of a look, or None where the head cannot speak."""
+
+FOLDS = 5
+DRAWN_SHARE = 0.2
+"""Weight of what was drawn by rule among everything not generated. More of it costs hits; less accuses drawings."""
+PAIRED_SHARE = 0.15
+"""Weight of reconstructed camera frames among everything generated."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """N clips: for each and each of the K ``KINDS`` its feature rows (or None), and what it is, arrays [N].
+
+    ``measured`` clips are published ones or drawings; reconstructions of real clips are only learned from.
+    """
+
+    rows: list[list[Float32 | None]]
+    generated: Bools
+    drawn: Bools
+    paired: Bools
+    sources: Strings
+    sites: Strings
+    facts: Float64
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, chosen: Bools) -> Table:
+        """The clips where ``chosen`` [N] is true."""
+        rows = [clip for clip, wanted in zip(self.rows, chosen, strict=True) if wanted]
+        arrays = (self.generated, self.drawn, self.paired, self.sources, self.sites, self.facts)
+        return Table(rows, *(array[chosen] for array in arrays))
+
+    def with_rows(self, rows: list[list[Float32 | None]]) -> Table:
+        """The same clips seen otherwise."""
+        return Table(rows, self.generated, self.drawn, self.paired, self.sources, self.sites, self.facts)
+
+
+def tabulate(looked: Sequence[tuple[Item, Looks]], features: Features) -> Table:
+    """The clips that answer the question. Raises ``UsageError`` if one class has fewer sources than there are folds."""
+    pairs = [(item, looks) for item, looks in looked if item.generated is not None]
+    table = Table(
+        rows=[[features(looks[kind]) if kind in looks else None for kind in KINDS] for _, looks in pairs],
+        generated=np.array([bool(item.generated) for item, _ in pairs]),
+        drawn=np.array([item.label == DRAWN for item, _ in pairs]),
+        paired=np.array([item.label == PAIRED for item, _ in pairs]),
+        sources=np.array([item.source for item, _ in pairs]),
+        sites=np.array([item.site for item, _ in pairs]),
+        facts=np.array([item.facts for item, _ in pairs], np.float64),
+    )
+    for kind in (True, False):
+        if len(set(table.sources[(table.generated == kind) & ~table.paired])) < FOLDS:
+            raise UsageError(
+                f"There are fewer than {FOLDS} sources of {'generated' if kind else 'real'} clips.",
+                remedy="Add clips of further sources: a head that saw few cannot be judged.",
+            )
+    return table
+
+
+def fair_weights(table: Table) -> Float64:
+    """Weights [N] of clips: both classes alike; within one, a source of n clips counts as the square root of n.
+
+    What was drawn by rule has ``DRAWN_SHARE`` and what was reconstructed ``PAIRED_SHARE`` of the class it stands in.
+    """
+    weights = np.zeros(len(table))
+    generated, special = table.generated, table.drawn | table.paired
+    drawn_share = DRAWN_SHARE if table.drawn.any() else 0.0
+    paired_share = PAIRED_SHARE if table.paired.any() else 0.0
+    shares = (
+        (generated & ~special, 1 - paired_share),
+        (table.paired, paired_share),
+        (~generated & ~special, 1 - drawn_share),
+        (table.drawn, drawn_share),
+    )
+    for kind, share in shares:
+        for source in set(table.sources[kind]):
+            members = (table.sources == source) & kind
+            weights[members] = members.sum() ** -0.5
+        weights[kind] *= share / max(weights[kind].sum(), 1e-12)
+    return weights * len(weights) / 2
+
+
+def folds(groups: Strings, generated: Bools, seed: int) -> npt.NDArray[np.int64]:
+    """A fold number [N] for every clip, the same for all clips of a group; each fold gets some of both classes."""
+    rng = np.random.default_rng(seed)
+    of: dict[str, int] = {}
+    for kind in (True, False):
+        filled = np.zeros(FOLDS)
+        names = [str(name) for name in rng.permutation(sorted(set(groups[generated == kind])))]
+        for name in sorted(names, key=lambda n: -np.sum(groups == n) * rng.uniform(0.5, 1.0)):
+            fold = of.setdefault(name, int(np.argmin(filled)))
+            filled[fold] += np.sum(groups == name)
+    return np.array([of[str(name)] for name in groups])
