@@ -1,7 +1,19 @@
 """Screening: what a video file shows of how it was made, as evidence and as a verdict."""
 
-from detector.evidence import ErrorRates, Evidence, Segment
+from detector.batch import Screened, screen_many, videos
+from detector.evidence import ErrorRates, Evidence, HeatMap, Segment
 from detector.screen import screen
 from detector.verdict import Question, Verdict
 
-__all__ = ["ErrorRates", "Evidence", "Question", "Segment", "Verdict", "screen"]
+__all__ = [
+    "ErrorRates",
+    "Evidence",
+    "HeatMap",
+    "Question",
+    "Screened",
+    "Segment",
+    "Verdict",
+    "screen",
+    "screen_many",
+    "videos",
+]

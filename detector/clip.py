@@ -107,9 +107,7 @@ class Clip:
             if len(crops) < CROPS:
                 crops.append(centre(frame))
         if not times:
-            raise MediaError(
-                f"The middle of {self.path.name} cannot be decoded.", remedy="Check the file in a player."
-            )
+            raise MediaError(f"The middle of {self.path.name} cannot be decoded.", remedy="Check the file in a player.")
         return Burst(np.array(times), np.stack(normalised), np.stack(crops))
 
     @property

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
+
+from detector.wording import Said
 
 Status = Literal["measured", "not_applicable", "failed"]
 Subject = Literal["generated", "face_manipulated"]
@@ -50,6 +52,12 @@ class ErrorRates(BaseModel):
     true_positive_rate: float
     measured_on: str
 
+    def level(self, llr: float) -> Literal["high", "leans", "low"]:
+        """Whether a ratio reaches the threshold, leans towards it, or speaks against."""
+        if llr >= self.threshold:
+            return "high"
+        return "leans" if llr > 0 else "low"
+
 
 class Evidence(BaseModel):
     """What one signal found.
@@ -65,9 +73,15 @@ class Evidence(BaseModel):
     status: Status
     subject: Subject = "generated"
     llr: float | None = None
-    explanation: str
+    said: Said
     version: str
     error_rates: ErrorRates | None = None
     segments: tuple[Segment, ...] = ()
     heat_maps: tuple[HeatMap, ...] = ()
     model: str | None = Field(default=None, description="Weights that were used, where there are any.")
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to write it
+    @property
+    def explanation(self) -> str:
+        """What was found, in English."""
+        return self.said.words()

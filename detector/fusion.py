@@ -12,11 +12,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from countermark.core.errors import WeightsError
+from countermark.core.settings import Settings
 from detector.evidence import ErrorRates
-from detector.head import WEIGHTS
+from detector.head import place
 
 STRONGEST_FOR, STRONGEST_AGAINST = 4.6, -2.0
 """Bounds of the result: more than a few hundred clips cannot support. The lower one is nearer to zero, because a
@@ -44,6 +45,10 @@ class Fusion(BaseModel):
 
     version: str
     blends: tuple[Blend, ...]
+    part: ErrorRates
+    """Where a stretch of a clip, on its own, is called generated."""
+    rejected: dict[str, str] = Field(default_factory=dict)
+    """Heads that were no better than chance on what they had not seen, and what they reached. They are not used."""
     detail: tuple[float, ...]
     trust: tuple[float, ...]
 
@@ -73,7 +78,12 @@ def save_fusion(fusion: Fusion, path: Path) -> None:
 
 
 @cache
-def load_fusion(path: Path = WEIGHTS / "fusion.json") -> Fusion:
+def fusion_for(settings: Settings) -> Fusion:
+    """The fusion of these settings: the user's own, else the bundled one, as for :func:`detector.head.head_for`."""
+    return load_fusion(place("fusion.json", settings))
+
+
+def load_fusion(path: Path) -> Fusion:
     """Read a fusion. Raises ``WeightsError`` if it is missing or malformed."""
     try:
         return Fusion.model_validate_json(path.read_text(encoding="utf-8"))

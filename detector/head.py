@@ -89,10 +89,14 @@ def load_head(path: Path) -> Head:
 
 @cache
 def head_for(name: str, settings: Settings) -> Head:
-    """The head ``name`` of these settings: the user's own, from ``weights_dir`` or ``home``, else the bundled one.
+    """The head ``name`` of these settings: the user's own, else the bundled one, see :func:`place`.
 
     Raises ``WeightsError`` as :func:`load_head` does.
     """
-    own = [folder for folder in (settings.weights_dir, weights_home(settings)) if folder is not None]
-    places = [folder / f"{name}.safetensors" for folder in own]
-    return load_head(next((path for path in places if path.is_file()), WEIGHTS / f"{name}.safetensors"))
+    return load_head(place(f"{name}.safetensors", settings))
+
+
+def place(filename: str, settings: Settings) -> Path:
+    """Where a file of the detector's weights is: in the folder ``detector`` of the user's weights, or bundled."""
+    folders = [folder / "detector" for folder in (settings.weights_dir, weights_home(settings)) if folder is not None]
+    return next((folder / filename for folder in folders if (folder / filename).is_file()), WEIGHTS / filename)

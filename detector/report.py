@@ -1,9 +1,7 @@
-"""A verdict for people: lines for a terminal, and one self-contained HTML page."""
+"""A verdict for people: lines for a terminal, and one self-contained HTML page in English or Chinese."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
@@ -12,46 +10,33 @@ from string import Template
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
-from detector.evidence import Evidence, Segment
-from detector.verdict import Question, Verdict
+from detector.evidence import ErrorRates, Evidence
+from detector.pictures import figure, overlay, timeline
+from detector.verdict import FORENSICS, PARTS, Question, Verdict
+from detector.wording import Language, phrase
 
 UInt8 = npt.NDArray[np.uint8]
-
-TITLES = {
-    "verified_origin": "Verified origin",
-    "generated": "Generated",
-    "manipulated": "Manipulated",
-    "no_sign_of_generation": "No sign of generation found",
-    "inconclusive": "Inconclusive",
-}
-_SIGNALS = {
-    "credentials": "Content Credentials (C2PA)",
-    "watermark": "Countermark watermark",
-    "known_marks": "Watermarks of other tools",
-    "container": "Container and labels",
-    "frames": "Appearance of frames",
-}
-_STATUS = {"measured": "measured", "not_applicable": "not applicable", "failed": "failed"}
 
 
 def summary_lines(verdict: Verdict) -> list[str]:
     """The verdict in a few lines of plain text: conclusion, sentence, the two questions, one line for each signal."""
-    lines = [f"{TITLES[verdict.conclusion]}: {verdict.summary}"]
+    lines = [f"{phrase(f'page.{verdict.conclusion}', {}, 'en')}: {verdict.summary}"]
     lines.append(f"Is it generated?      {_answer(verdict.generated)}")
     lines.append(f"Is a face changed?    {_answer(verdict.face_manipulated)}")
     for item in verdict.evidence:
         weight = f"{item.llr:+.1f}" if item.llr is not None else "–"
-        lines.append(f"  {_SIGNALS.get(item.signal, item.signal):<28} {weight:>5}  {item.explanation}")
+        lines.append(f"  {phrase(f'signal.{item.signal}', {}, 'en'):<28} {weight:>5}  {item.explanation}")
     if verdict.encoder:
         lines.append(f"Encoder: {verdict.encoder}")
     return lines
 
 
-def write_html(verdict: Verdict, video: Path, target: Path, *, settings: Settings | None = None) -> None:
+def write_html(
+    verdict: Verdict, video: Path, target: Path, *, language: Language = "en", settings: Settings | None = None
+) -> None:
     """Write the report page, with thumbnails of the frames that were scored.
 
     Raises ``MediaError`` if the video can no longer be read.
@@ -59,33 +44,40 @@ def write_html(verdict: Verdict, video: Path, target: Path, *, settings: Setting
     thumbnails: Sequence[UInt8] = ()
     if any(item.segments for item in verdict.evidence):
         thumbnails = Clip(video, settings or get_settings()).samples.thumbnails
-    target.write_text(render_html(verdict, thumbnails), encoding="utf-8")
+    target.write_text(render_html(verdict, thumbnails, language), encoding="utf-8")
 
 
-def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = ()) -> str:
-    """The page as text, with everything in it. ``thumbnails`` uint8 [h, w, 3] belong to the segments, in order."""
+def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: Language = "en") -> str:
+    """The page as text, with everything in it. ``thumbnails`` uint8 [h, w, 3] belong to the scored frames, in order."""
+    page = _Page(language)
     template = Template(resources.files("detector").joinpath("report.html").read_text(encoding="utf-8"))
     info = verdict.info
     facts = f"{info.width}×{info.height}, {info.duration:.1f} s, {float(info.frame_rate):.3g} fps, {info.codec}"
+    labels = ("timeline", "evidence", "signal", "weight", "found", "weights_note")
+    labels += ("not_applicable", "rates", "provenance", "axis", "status", "finding")
+    footer = page.say("page.footer", seconds=f"{verdict.seconds:.1f}", encoder=verdict.encoder or page.say("page.none"))
     return template.substitute(
+        {f"label_{name}": page.say(f"page.{name}") for name in labels},
+        language=page.say("page.language"),
         file=escape(info.path.name),
         facts=escape(facts),
         conclusion=verdict.conclusion,
-        title=escape(TITLES[verdict.conclusion]),
-        summary=escape(verdict.summary),
-        generated=_question_html("Is it generated?", verdict.generated),
-        face=_question_html("Is a face manipulated?", verdict.face_manipulated),
-        provenance=escape(verdict.provenance.summary),
-        provenance_state=escape(verdict.provenance.conclusion.replace("_", " ").capitalize()),
+        title=page.say(f"page.{verdict.conclusion}"),
+        summary=escape(verdict.said.words(language)),
+        generated=page.question("page.is_generated", verdict.generated),
+        face=page.question("page.is_face", verdict.face_manipulated),
+        origin=page.origin(verdict),
+        along=page.along(verdict, thumbnails),
+        heat=page.heat(verdict, thumbnails),
+        evidence="\n".join(page.evidence(item) for item in verdict.evidence if item.status != "not_applicable"),
+        not_applicable="\n".join(page.reason(item) for item in verdict.evidence if item.status == "not_applicable"),
+        rates="\n".join(page.rates(item) for item in verdict.evidence if item.error_rates is not None),
         findings="\n".join(
-            f'<tr><td>{f.axis}</td><td class="{f.status}">{f.status.replace("_", " ")}</td>'
+            f'<tr><td>{f.axis}</td><td class="{f.status}">{page.say(f"status.{f.status}")}</td>'
             f"<td>{escape(f.message)}</td></tr>"
             for f in verdict.provenance.findings
         ),
-        evidence="\n".join(_evidence_html(item) for item in verdict.evidence),
-        frames=_frames_html(verdict.evidence, thumbnails),
-        encoder=escape(verdict.encoder or "none"),
-        seconds=f"{verdict.seconds:.1f}",
+        footer=footer,
     )
 
 
@@ -96,61 +88,115 @@ def _answer(question: Question) -> str:
     return f"{words} (probability {question.probability:.2f} at even odds)"
 
 
-def _question_html(title: str, question: Question) -> str:
-    """A card with the answer and, where there is one, a needle on a scale from 0 to 1."""
-    if question.probability is None:
-        body = f'<p class="answer">Not answered</p><p class="note">{escape(question.note)}</p>'
-        return f'<section class="card"><h2>{escape(title)}</h2>{body}</section>'
-    words = {"high": "Evidence of generation", "low": "No sign found", "abstain": "Cannot be told"}[question.band]
-    percent = round(100 * question.probability)
-    body = (
-        f'<p class="answer {question.band}">{words}</p>'
-        f'<div class="scale"><span style="left:{percent}%"></span></div>'
-        f'<p class="note">Probability {question.probability:.2f} at even odds beforehand; '
-        f"log-likelihood ratio {_signed(question.log_likelihood_ratio or 0.0, 2)}.</p>"
-    )
-    return f'<section class="card"><h2>{escape(title)}</h2>{body}</section>'
+class _Page:
+    """Parts of the page in one language. Whatever comes from a file is escaped."""
 
+    def __init__(self, language: Language) -> None:
+        self.language = language
 
-def _evidence_html(item: Evidence) -> str:
-    weight = _signed(item.llr, 2) if item.llr is not None else "–"
-    rates = ""
-    if item.error_rates is not None:
-        e = item.error_rates
-        rates = (
-            f'<p class="note">From {_signed(e.threshold, 2)} on it calls a clip generated: '
-            f"{100 * e.false_positive_rate:.1f} % of real clips, {100 * e.true_positive_rate:.0f} % of generated ones "
-            f"({escape(e.measured_on)}).</p>"
+    def say(self, code: str, **facts: str) -> str:
+        return escape(phrase(code, facts, self.language))
+
+    def question(self, title: str, question: Question) -> str:
+        """A card with the answer and, where there is one, a needle on a scale from 0 to 1 with the abstain band."""
+        head = f"<h2>{self.say(title)}</h2>"
+        if question.probability is None:
+            note = escape(question.said.words(self.language))
+            body = f'<p class="answer">{self.say("page.not_answered")}</p><p class="note">{note}</p>'
+            return f'<section class="card">{head}{body}</section>'
+        absent, present = question.absent_at, question.present_at
+        left, right = _percent(absent, 0.0), _percent(present, 100.0)
+        note = self.say(
+            "page.scale",
+            probability=f"{question.probability:.2f}",
+            llr=_signed(question.log_likelihood_ratio or 0.0, 2),
+            absent="−∞" if absent is None else _signed(absent, 1),
+            present="∞" if present is None else _signed(present, 1),
         )
-    return (
-        f'<tr class="{item.status}"><td>{escape(_SIGNALS.get(item.signal, item.signal))}</td>'
-        f"<td>{_STATUS[item.status]}</td><td>{weight}</td><td>{escape(item.explanation)}{rates}</td></tr>"
-    )
-
-
-def _frames_html(evidence: Sequence[Evidence], thumbnails: Sequence[UInt8]) -> str:
-    segments: Sequence[Segment] = next((item.segments for item in evidence if item.segments), ())
-    if not segments or len(segments) != len(thumbnails):
-        return '<p class="note">No frames were scored.</p>'
-    figures = []
-    for segment, thumbnail in zip(segments, thumbnails, strict=True):
-        # Colour says which way a frame leans; beyond 4 the evidence is capped anyway.
-        lean = max(-1.0, min(1.0, segment.llr / 4))
-        colour = f"rgba(193,62,42,{max(lean, 0):.2f})" if lean > 0 else f"rgba(38,110,150,{-lean:.2f})"
-        figures.append(
-            f'<figure><img alt="" src="{_data_uri(thumbnail)}"><i style="background:{colour}"></i>'
-            f"<figcaption>{segment.start:.1f}–{segment.end:.1f} s <b>{_signed(segment.llr, 1)}</b></figcaption>"
-            "</figure>"
+        body = (
+            f'<p class="answer {question.band}">{self.say(f"page.band.{question.band}")}</p>'
+            f'<div class="scale"><i style="left:{left:.1f}%;width:{max(right - left, 0):.1f}%"></i>'
+            f'<span style="left:{100 * question.probability:.1f}%"></span></div><p class="note">{note}</p>'
         )
-    return f'<div class="frames">{"".join(figures)}</div>'
+        return f'<section class="card">{head}{body}</section>'
+
+    def origin(self, verdict: Verdict) -> str:
+        state = self.say(f"provenance.{verdict.provenance.conclusion}")
+        return (
+            f'<section class="card"><h2>{self.say("page.origin")}</h2><p class="answer">{state}</p>'
+            f'<p class="note">{escape(verdict.provenance.summary)}</p></section>'
+        )
+
+    def along(self, verdict: Verdict, thumbnails: Sequence[UInt8]) -> str:
+        """Thumbnails over the bars of their scores, and the stretches found."""
+        scored = _scored(verdict)
+        if scored is None or len(scored.segments) != len(thumbnails):
+            return f'<p class="note">{self.say("page.no_frames")}</p>'
+        threshold = verdict.generated.present_at
+        chart = timeline(scored.segments, threshold, verdict.generated.absent_at)
+        strip = "".join(
+            figure(image, f"{segment.start:.1f} s") for segment, image in zip(scored.segments, thumbnails, strict=True)
+        )
+        edits = next((item for item in verdict.evidence if item.signal == PARTS and item.segments), None)
+        parts = ""
+        if edits is not None:
+            listed = ", ".join(f"{p.start:.1f}–{p.end:.1f} s ({_signed(p.llr, 1)})" for p in edits.segments)
+            parts = f" {self.say('page.parts_note')} {escape(listed)}"
+        return (
+            f'<div class="along"><div class="strip">{strip}</div>{chart}</div>'
+            f'<p class="note">{self.say("page.timeline_note")}{parts}</p>'
+        )
+
+    def heat(self, verdict: Verdict, thumbnails: Sequence[UInt8]) -> str:
+        """Frames with a heat map, beside themselves; empty if there is none."""
+        scored = _scored(verdict)
+        if scored is None or not scored.heat_maps or len(scored.segments) != len(thumbnails):
+            return ""
+        found = []
+        for heat in scored.heat_maps:
+            at = next((i for i, s in enumerate(scored.segments) if s.start <= heat.time <= s.end), 0)
+            pair = figure(thumbnails[at], f"{heat.time:.1f} s") + figure(overlay(thumbnails[at], heat), "")
+            found.append(f'<div class="pair">{pair}</div>')
+        note = f'<p class="note">{self.say("page.heat_note")}</p>'
+        return f'<h2 class="part">{self.say("page.heat")}</h2><div class="heat">{"".join(found)}</div>{note}'
+
+    def evidence(self, item: Evidence) -> str:
+        weight = _signed(item.llr, 2) if item.llr is not None else "–"
+        if item.status == "failed":
+            weight = self.say("page.failed")
+        kind = "forensic" if item.signal in FORENSICS else "stated"
+        return (
+            f'<tr class="{item.status} {kind}"><td>{self.say(f"signal.{item.signal}")}</td><td>{weight}</td>'
+            f"<td>{escape(item.said.words(self.language))}</td></tr>"
+        )
+
+    def reason(self, item: Evidence) -> str:
+        return f"<tr><td>{self.say(f'signal.{item.signal}')}</td><td>{escape(item.said.words(self.language))}</td></tr>"
+
+    def rates(self, item: Evidence) -> str:
+        rates: ErrorRates | None = item.error_rates
+        if rates is None:
+            return ""
+        words = self.say(
+            "page.rates_of",
+            threshold=_signed(rates.threshold, 2),
+            false=f"{100 * rates.false_positive_rate:.1f}",
+            true=f"{100 * rates.true_positive_rate:.0f}",
+            measured=rates.measured_on,
+        )
+        return f"<tr><td>{self.say(f'signal.{item.signal}')}</td><td>{words}</td></tr>"
+
+
+def _scored(verdict: Verdict) -> Evidence | None:
+    """The signal whose segments are the frames that were looked at."""
+    return next((item for item in verdict.evidence if item.signal == "frames" and item.segments), None)
+
+
+def _percent(llr: float | None, otherwise: float) -> float:
+    """Where a log-likelihood ratio lies on the scale of probabilities, in percent."""
+    return otherwise if llr is None else float(100 / (1 + np.exp(-llr)))
 
 
 def _signed(value: float, digits: int) -> str:
     """A number with its sign, the minus as wide as the plus."""
     return f"{value:+.{digits}f}".replace("-", "−")
-
-
-def _data_uri(image: UInt8) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -1,47 +1,79 @@
-"""Screen one file: run every signal that applies, weigh the evidence, say what can be said."""
+"""Screen one file: run the signals that apply, weigh the evidence, say what can be said."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
 from detector.evidence import Evidence
-from detector.signals import container, credentials, frames, known_marks, watermark
+from detector.fusion import fusion_for
+from detector.signals import (
+    container,
+    credentials,
+    edits,
+    faces,
+    fingerprint,
+    frames,
+    known_marks,
+    motion,
+    noise,
+    watermark,
+)
 from detector.signals.protocol import Signal
-from detector.verdict import Question, Verdict, conclude
+from detector.verdict import FORENSICS, Verdict, conclude, settled
+from detector.wording import say
 
 OnStep = Callable[[str, str], None]
+Depth = Literal["full", "settled", "fast"]
+"""How far to look: everything; only until the file's own statements settle the matter; only at those statements."""
 
-SIGNALS: tuple[Signal, ...] = (credentials, watermark, known_marks, container, frames)
+DECLARED: tuple[Signal, ...] = (credentials, watermark, container, known_marks, fingerprint)
+PICTURE: tuple[Signal, ...] = (frames, motion, noise, edits, faces)
+SIGNALS = DECLARED + PICTURE
+_SLOW = (known_marks, fingerprint)
+"""Signals of the first kind that decode frames of their own; left out of the fast path."""
 
 
-def screen(path: Path | str, *, settings: Settings | None = None, on_step: OnStep | None = None) -> Verdict:
+def screen(
+    path: Path | str,
+    *,
+    depth: Depth = "full",
+    settings: Settings | None = None,
+    on_step: OnStep | None = None,
+) -> Verdict:
     """Examine a video file. ``on_step`` is told the name of each signal and its finding as they come.
 
-    A signal that fails is reported as failed and weighs nothing.
+    With ``depth`` "settled" the picture is not looked at once credentials, watermark or labels have settled the matter;
+    with "fast" it is never looked at. A signal that fails is reported as failed and weighs nothing.
 
     Raises:
         MediaError: the file cannot be read as video; ``MediaLimitError`` if it is over the limits.
+        WeightsError: the detector's own weights are missing or damaged.
     """
     begun = time.perf_counter()
     clip = Clip(Path(path), settings or get_settings())
-    verification = clip.verification  # first, so that a file that cannot be read ends here
-    evidence = []
+    verification, fusion = (
+        clip.verification,
+        fusion_for(clip.settings),
+    )  # first, so that a file that cannot be read ends here
+    evidence: list[Evidence] = []
     for signal in SIGNALS:
-        item = examine(signal, clip)
+        item = _skipped(signal, evidence, clip, depth) or examine(signal, clip)
         evidence.append(item)
         if on_step is not None:
             on_step(item.signal, item.explanation)
-    conclusion, summary, generated = conclude(evidence, verification)
+    seen = any(item.signal in FORENSICS and item.status == "measured" for item in evidence)
+    opinion = conclude(evidence, verification, fusion, clip.detail if seen else 0.0)
     return Verdict(
-        conclusion=conclusion,
-        summary=summary,
-        generated=generated,
-        face_manipulated=Question(note="Not examined: this version has no head for manipulated faces."),
+        conclusion=opinion.conclusion,
+        said=opinion.said,
+        generated=opinion.generated,
+        face_manipulated=opinion.face_manipulated,
         evidence=tuple(evidence),
         provenance=verification,
         info=clip.info,
@@ -52,9 +84,31 @@ def screen(path: Path | str, *, settings: Settings | None = None, on_step: OnSte
 
 def examine(signal: Signal, clip: Clip) -> Evidence:
     """The evidence of one signal, or the reason why there is none."""
+    status: Literal["not_applicable", "failed"] = "not_applicable"
     try:
-        if (reason := signal.applicable(clip)) is not None:
-            return Evidence(signal=signal.NAME, status="not_applicable", explanation=reason, version=signal.VERSION)
-        return signal.measure(clip)
+        if (said := signal.applicable(clip)) is None:
+            return signal.measure(clip)
     except CountermarkError as error:
-        return Evidence(signal=signal.NAME, status="failed", explanation=str(error), version=signal.VERSION)
+        status, said = "failed", say("failed", why=error)
+    return Evidence(signal=signal.NAME, status=status, subject=_subject(signal), said=said, version=signal.VERSION)
+
+
+def _skipped(signal: Signal, evidence: list[Evidence], clip: Clip, depth: Depth) -> Evidence | None:
+    """Why this signal need not be asked, if so."""
+    if depth == "fast" and (signal in PICTURE or signal in _SLOW):
+        code = "skipped.fast"
+    elif depth == "settled" and signal in PICTURE and settled(evidence, clip.verification):
+        code = "skipped.settled"
+    else:
+        return None
+    return Evidence(
+        signal=signal.NAME,
+        status="not_applicable",
+        subject=_subject(signal),
+        said=say(code),
+        version=signal.VERSION,
+    )
+
+
+def _subject(signal: Signal) -> Literal["generated", "face_manipulated"]:
+    return "face_manipulated" if signal is faces else "generated"

@@ -22,8 +22,8 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Tokens:
-    """Of N frames: ``classes`` float32 [N, L, 768], class tokens of ``LAYERS``; ``texture`` float32 [N, 2, L, 768], mean
-    and deviation of their patch tokens over the picture; ``grids`` float32 [N, 196, 768], patch tokens of
+    """Of N frames: ``classes`` float32 [N, L, 768], class tokens of ``LAYERS``; ``texture`` float32 [N, 2, L, 768],
+    mean and deviation of their patch tokens over the picture; ``grids`` float32 [N, 196, 768], patch tokens of
     ``GRID_LAYER``, row by row of a 14x14 grid.
     """
 

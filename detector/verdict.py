@@ -1,4 +1,4 @@
-"""From evidence to a verdict: a sum of log-likelihood ratios, and the courage to say nothing.
+"""From evidence to a verdict: weighed log-likelihood ratios, and the courage to say nothing.
 
 False accusations cost most. "generated" needs either the file's own statement or forensic evidence above a threshold
 that at most one in a hundred unseen real clips reached; everything between that and clear absence is "inconclusive".
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from countermark.core.media import MediaInfo
-from detector.evidence import Evidence
+from detector.evidence import Evidence, Segment
+from detector.fusion import Fusion, fuse
+from detector.wording import Said, say
 from provenance.verify import Verification
 
 Conclusion = Literal["verified_origin", "generated", "manipulated", "no_sign_of_generation", "inconclusive"]
@@ -23,31 +26,39 @@ Band = Literal["high", "abstain", "low", "not_applicable"]
 PRIOR_LOG_ODDS = 0.0
 """Even odds. A platform that knows its own share of generated uploads can shift the probability by Bayes' rule."""
 
-DECLARATIONS = ("credentials", "watermark", "known_marks", "container")
+DECLARATIONS = ("credentials", "watermark", "known_marks", "container", "fingerprint")
 """Signals in which the file speaks about itself. They are one witness, so the strongest counts, not their sum."""
-FORENSICS = ("frames",)
-"""Signals measured on the picture. They add up."""
+FORENSICS = ("frames", "motion", "noise")
+"""Signals measured on the picture, weighed by :mod:`detector.fusion`."""
+PARTS = "edits"
+"""The signal that says which stretches of a clip look generated."""
 
 DECLARED_AT = 2.5
 """Total at or above which a file that declares itself generated is called so, its forensics notwithstanding."""
 ABSENT_AT = -1.0
 """Total at or below which no sign of generation was found."""
 
-_NO_SIGN = "The frames do not look like those of known video generators; those of an unknown one might not either."
-_CHANGED = "The file was changed after it was signed, and its frames do not settle how the picture was made."
-_THIN = "The evidence is too thin to say whether this video is generated."
-_NOTHING = "No forensic signal could be measured, and the file says nothing of its origin."
-
 
 class Question(BaseModel):
-    """One question and its answer. ``probability`` assumes even odds beforehand; natural logarithms."""
+    """One question and its answer. ``probability`` assumes even odds beforehand; natural logarithms.
+
+    Between ``absent_at`` and ``present_at`` nothing is said: the abstain band.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     probability: float | None = None
     log_likelihood_ratio: float | None = None
     band: Band = "not_applicable"
-    note: str = ""
+    absent_at: float | None = None
+    present_at: float | None = None
+    said: Said
+
+    @computed_field  # type: ignore[prop-decorator]  # pydantic's own way to write it
+    @property
+    def note(self) -> str:
+        """What the answer rests on, or why there is none, in English."""
+        return self.said.words()
 
 
 class Verdict(BaseModel):
@@ -56,7 +67,7 @@ class Verdict(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     conclusion: Conclusion
-    summary: str = Field(description="One sentence.")
+    said: Said
     generated: Question
     face_manipulated: Question
     evidence: tuple[Evidence, ...]
@@ -65,45 +76,132 @@ class Verdict(BaseModel):
     encoder: str | None = Field(description="Which image encoder weights were used, if any.")
     seconds: float = Field(description="Wall-clock time the screening took.")
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def summary(self) -> str:
+        """One sentence, in English."""
+        return self.said.words()
 
-def conclude(evidence: Sequence[Evidence], verification: Verification) -> tuple[Conclusion, str, Question]:
-    """The conclusion, its sentence and the answer to "is it generated?"."""
-    declared = max((e.llr for e in evidence if e.signal in DECLARATIONS and e.llr is not None), key=abs, default=0.0)
-    forensic = [e for e in evidence if e.signal in FORENSICS and e.llr is not None]
-    total = declared + sum(e.llr for e in forensic if e.llr is not None)
-    measured = bool(forensic) or declared != 0
-    threshold = max((e.error_rates.threshold for e in forensic if e.error_rates), default=math.inf)
-    if measured and total >= (DECLARED_AT if declared >= DECLARED_AT else threshold):
+
+@dataclass(frozen=True)
+class Opinion:
+    """What the evidence comes to."""
+
+    conclusion: Conclusion
+    said: Said
+    generated: Question
+    face_manipulated: Question
+
+
+def declared_llr(evidence: Sequence[Evidence]) -> float:
+    """The strongest of the file's own statements."""
+    return max((e.llr for e in evidence if e.signal in DECLARATIONS and e.llr is not None), key=abs, default=0.0)
+
+
+def settled(evidence: Sequence[Evidence], verification: Verification) -> bool:
+    """Whether looking at the picture could not change the conclusion any more."""
+    return _states_origin(verification) or declared_llr(evidence) >= DECLARED_AT - STRONGEST_DOUBT
+
+
+STRONGEST_DOUBT = -2.0
+"""What the picture can at most weigh against a declaration (``detector.fusion.STRONGEST_AGAINST``)."""
+
+
+def conclude(evidence: Sequence[Evidence], verification: Verification, fusion: Fusion, detail: float = 0.0) -> Opinion:
+    """The conclusion, its sentence and the answers to both questions. ``detail`` as in :mod:`detector.quality`."""
+    generated = _generated(evidence, fusion, detail)
+    face = _face(evidence)
+    conclusion, said = _sentence(generated, face, evidence, verification)
+    return Opinion(conclusion, said, generated, face)
+
+
+def _generated(evidence: Sequence[Evidence], fusion: Fusion, detail: float) -> Question:
+    declared = declared_llr(evidence)
+    llrs = {e.signal: e.llr for e in evidence if e.signal in FORENSICS and e.llr is not None}
+    fused = fuse(fusion, llrs, detail)
+    if fused is None and declared == 0:
+        return Question(said=say("question.silent"))
+    total = declared + (fused[0] if fused else 0.0)
+    present_at = DECLARED_AT if declared >= DECLARED_AT else fused[1].error_rates.threshold if fused else math.inf
+    if total >= present_at:
         band: Band = "high"
-    elif forensic and total <= ABSENT_AT:
+    elif fused and total <= ABSENT_AT:
         band = "low"
     else:
         band = "abstain"
-    question = Question(
-        probability=round(1 / (1 + math.exp(-(PRIOR_LOG_ODDS + total))), 4) if measured else None,
-        log_likelihood_ratio=round(total, 3) if measured else None,
+    return Question(
+        probability=round(1 / (1 + math.exp(-(PRIOR_LOG_ODDS + total))), 4),
+        log_likelihood_ratio=round(total, 3),
         band=band,
-        note="Probability at even odds beforehand." if measured else "No signal could speak to this question.",
+        absent_at=ABSENT_AT if fused else None,
+        present_at=round(present_at, 2) if math.isfinite(present_at) else None,
+        said=say("question.prior"),
     )
-    conclusion, sentence = _sentence(band, declared, evidence, verification)
-    return conclusion, sentence, question
+
+
+def _face(evidence: Sequence[Evidence]) -> Question:
+    """The answer of the one signal that looks at faces."""
+    about = [e for e in evidence if e.subject == "face_manipulated"]
+    measured = next((e for e in about if e.llr is not None and e.error_rates is not None), None)
+    if measured is None or measured.llr is None or measured.error_rates is None:
+        return Question(said=about[0].said if about else say("question.silent"))
+    high, low = measured.llr >= measured.error_rates.threshold, measured.llr <= ABSENT_AT
+    return Question(
+        probability=round(1 / (1 + math.exp(-(PRIOR_LOG_ODDS + measured.llr))), 4),
+        log_likelihood_ratio=measured.llr,
+        band="high" if high else "low" if low else "abstain",
+        absent_at=ABSENT_AT,
+        present_at=measured.error_rates.threshold,
+        said=say("question.prior"),
+    )
+
+
+def generated_parts(evidence: Sequence[Evidence]) -> tuple[Segment, ...]:
+    """Stretches that look generated on their own while others do not."""
+    for item in evidence:
+        if item.signal == PARTS and item.error_rates is not None:
+            found = tuple(part for part in item.segments if part.llr >= item.error_rates.threshold)
+            return found if len(found) < len(item.segments) else ()
+    return ()
+
+
+def _states_origin(verification: Verification) -> bool:
+    # A seal on somebody else's video says nothing of how it was made, and must not silence the forensics.
+    stated = verification.manifest is not None and verification.manifest.digital_source_type is not None
+    return stated and verification.conclusion in ("verified", "recovered")
 
 
 def _sentence(
-    band: Band, declared: float, evidence: Sequence[Evidence], verification: Verification
-) -> tuple[Conclusion, str]:
-    # A seal on somebody else's video says nothing of how it was made, and must not silence the forensics.
-    stated = verification.manifest is not None and verification.manifest.digital_source_type is not None
-    if verification.conclusion in ("verified", "recovered") and (stated or band != "high"):
-        return "verified_origin", verification.summary
+    generated: Question, face: Question, evidence: Sequence[Evidence], verification: Verification
+) -> tuple[Conclusion, Said]:
+    band, parts = generated.band, generated_parts(evidence)
+    suspicious = band == "high" or bool(parts) or face.band == "high"
+    if _states_origin(verification) or (verification.conclusion in ("verified", "recovered") and not suspicious):
+        return "verified_origin", say("verdict.verified_origin", summary=verification.summary)
     tampered = verification.conclusion == "tampered"
-    if band == "high" and declared >= DECLARED_AT:
-        witness = max((e for e in evidence if e.signal in DECLARATIONS), key=lambda e: e.llr or 0.0)
-        return "generated", f"The file itself says that it is AI-generated: {witness.explanation}"
     if band == "high":
-        changed = ", and its credentials do not match its contents" if tampered else ""
-        return "generated", f"The frames look like those of known video generators{changed}."
+        return "generated", _why_generated(evidence, tampered)
+    if parts:
+        places = ", ".join(f"{part.start:.1f}–{part.end:.1f} s" for part in parts)
+        return "generated", say("verdict.part", places=places)
+    if face.band == "high":
+        return "manipulated", say("verdict.face")
     if band == "low" and not tampered:
-        return "no_sign_of_generation", _NO_SIGN
+        return "no_sign_of_generation", say("verdict.no_sign")
+    return "inconclusive", _why_inconclusive(evidence, tampered)
+
+
+def _why_generated(evidence: Sequence[Evidence], tampered: bool) -> Said:
+    if declared_llr(evidence) >= DECLARED_AT:
+        witness = max((e for e in evidence if e.signal in DECLARATIONS), key=lambda e: e.llr or 0.0)
+        return say("verdict.declared", explanation=witness.explanation)
+    return say("verdict.picture_changed" if tampered else "verdict.picture")
+
+
+def _why_inconclusive(evidence: Sequence[Evidence], tampered: bool) -> Said:
+    if tampered:
+        return say("verdict.changed")
+    if any(e.said.code == "skipped.fast" for e in evidence):
+        return say("verdict.fast")
     measured = any(e.signal in FORENSICS and e.status == "measured" for e in evidence)
-    return "inconclusive", _CHANGED if tampered else _THIN if measured else _NOTHING
+    return say("verdict.thin" if measured else "verdict.nothing")

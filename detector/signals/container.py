@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from detector.clip import Clip
 from detector.evidence import Evidence
 from detector.signals.credentials import AI_SOURCE_TYPES
+from detector.wording import Said, say
 from provenance.labels import Labels, read_labels
 
 NAME = "container"
@@ -57,7 +58,7 @@ class Finding:
     llr: float
 
 
-def applicable(clip: Clip) -> str | None:  # noqa: ARG001 - every file has a wrapping
+def applicable(clip: Clip) -> Said | None:  # noqa: ARG001 - every file has a wrapping
     """Always."""
     return None
 
@@ -69,11 +70,13 @@ def measure(clip: Clip) -> Evidence:
     findings += read_tags({**info.stream_metadata, **info.metadata})
     neutral = f"Container {info.format}, codec {info.codec}" + (f", written by {info.encoder}" if info.encoder else "")
     if not findings:
-        words = f"No label and no generator metadata. {neutral}. Absence proves nothing: platforms strip metadata."
-        return Evidence(signal=NAME, status="measured", llr=0.0, explanation=words, version=VERSION)
+        return Evidence(
+            signal=NAME, status="measured", llr=0.0, said=say("container.none", neutral=neutral), version=VERSION
+        )
     speaks = [f.llr for f in findings if f.llr > 0] or [min(f.llr for f in findings)]
     words = " ".join(dict.fromkeys(f.words for f in findings))
-    return Evidence(signal=NAME, status="measured", llr=max(speaks), explanation=f"{words} {neutral}.", version=VERSION)
+    said = say("container.found", words=words, neutral=neutral)
+    return Evidence(signal=NAME, status="measured", llr=max(speaks), said=said, version=VERSION)
 
 
 def read_tags(tags: Mapping[str, str]) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from detector.clip import Clip
 from detector.evidence import Evidence
+from detector.wording import Said, say
 
 NAME = "credentials"
 VERSION = "1"
@@ -17,10 +18,10 @@ AI_SOURCE_TYPES = frozenset({"trainedAlgorithmicMedia", "compositeWithTrainedAlg
 """IPTC digital source types: a trained model made the whole or a part."""
 
 
-def applicable(clip: Clip) -> str | None:
+def applicable(clip: Clip) -> Said | None:
     """Only where there are credentials, in the file or found again through the watermark."""
     if clip.verification.manifest is None and clip.verification.conclusion != "tampered":
-        return "The file carries no Content Credentials, which says nothing about how it was made."
+        return say("credentials.none")
     return None
 
 
@@ -31,4 +32,5 @@ def measure(clip: Clip) -> Evidence:
     kind = ((manifest.digital_source_type if manifest else None) or "").rsplit("/", 1)[-1]
     weights = {"verified": SIGNED, "recovered": SIGNED, "untrusted": CLAIMED}
     llr = weights.get(verification.conclusion) if kind in AI_SOURCE_TYPES else None
-    return Evidence(signal=NAME, status="measured", llr=llr, explanation=verification.summary, version=VERSION)
+    said = say("credentials.found", summary=verification.summary)
+    return Evidence(signal=NAME, status="measured", llr=llr, said=said, version=VERSION)

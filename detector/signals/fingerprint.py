@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from detector.clip import Clip
 from detector.evidence import Evidence
+from detector.wording import Said, say
 from provenance.fingerprint import fingerprint
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import open_registry
@@ -16,17 +17,17 @@ NAME = "fingerprint"
 VERSION = "1"
 
 RESEMBLES = 3.9
-"""Weight of a resemblance to a generated video, at full score: 50 to 1, set, not measured. An edit of it, or footage that
-it imitates closely, resembles it too."""
+"""Weight of a resemblance to a generated video, at full score: 50 to 1, set, not measured. An edit of it, or
+footage that it imitates closely, resembles it too."""
 
 
-def applicable(clip: Clip) -> str | None:
+def applicable(clip: Clip) -> Said | None:
     """Only where something is registered, and nothing surer has led there already."""
     if clip.verification.recovered is not None or clip.verification.conclusion == "verified":
-        return "Credentials or watermark have led to the origin, which is surer than a resemblance."
+        return say("fingerprint.settled")
     with open_registry(clip.settings) as registry:
         if registry.count() == 0:
-            return "No video is registered here, so there is none to resemble."
+            return say("fingerprint.empty")
     return None
 
 
@@ -36,12 +37,13 @@ def measure(clip: Clip) -> Evidence:
     with open_registry(clip.settings) as registry:
         alike = find_lookalikes(registry, hashes)
     if not alike:
-        words = "The opening resembles no video in the registry."
-        return Evidence(signal=NAME, status="measured", llr=0.0, explanation=words, version=VERSION)
+        return Evidence(signal=NAME, status="measured", llr=0.0, said=say("fingerprint.none"), version=VERSION)
     best = alike[0]
-    words = (
-        f"The opening resembles the {best.entry.kind} video that was registered on {best.entry.created_at:%Y-%m-%d}: "
-        f"{best.similarity} % of the sampled frames match. The two may differ in details."
+    said = say(
+        "fingerprint.found",
+        kind=best.entry.kind,
+        date=f"{best.entry.created_at:%Y-%m-%d}",
+        similarity=best.similarity,
     )
     llr = RESEMBLES * best.similarity / 100 if best.entry.kind == "generated" else 0.0
-    return Evidence(signal=NAME, status="measured", llr=round(llr, 3), explanation=words, version=VERSION)
+    return Evidence(signal=NAME, status="measured", llr=round(llr, 3), said=said, version=VERSION)

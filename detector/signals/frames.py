@@ -17,6 +17,7 @@ from detector.head import features, head_for
 from detector.normalise import visible_part
 from detector.timeline import segments
 from detector.tokens import layers_of
+from detector.wording import Said, say
 
 NAME = "frames"
 VERSION = "2"
@@ -27,14 +28,14 @@ HEAT_MAPS = 3
 """How many frames are shown with a heat map: those that speak most for "generated"."""
 
 
-def applicable(clip: Clip) -> str | None:
+def applicable(clip: Clip) -> Said | None:
     """Not without the encoder's weights, and not on frames too small."""
     if min(clip.info.width, clip.info.height) < SMALLEST:
-        return f"The frames are {clip.info.width}x{clip.info.height}; below {SMALLEST} pixels nothing can be told."
+        return say("frames.small", width=clip.info.width, height=clip.info.height, least=SMALLEST)
     try:
         clip.encoder  # noqa: B018 - asks whether there is one
     except WeightsError as error:
-        return str(error)
+        return say("encoder.missing", why=error)
     return None
 
 
@@ -43,18 +44,12 @@ def measure(clip: Clip) -> Evidence:
     head = head_for(NAME, clip.settings)
     scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
     llr = min(max(head.llr(scores), STRONGEST_AGAINST), STRONGEST_FOR)
-    if llr >= head.card.error_rates.threshold:
-        finding = "look like those of known video generators"
-    elif llr > 0:
-        finding = "lean towards known video generators, but not enough to say so"
-    else:
-        finding = "do not look like those of the video generators it knows, which new generators need not either"
     each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
     return Evidence(
         signal=NAME,
         status="measured",
         llr=round(llr, 3),
-        explanation=f"{len(scores)} frames {finding}.",
+        said=say(f"{NAME}.{head.card.error_rates.level(llr)}", count=len(scores)),
         version=f"{VERSION}/{head.card.version}",
         error_rates=head.card.error_rates,
         segments=segments(clip.samples.times, each, clip.info.duration),
@@ -71,9 +66,7 @@ def _heat_map(clip: Clip, index: int) -> HeatMap:
     side = round(len(llrs) ** 0.5)
     left, top, right, bottom = visible_part(clip.samples.thumbnails[index].shape[:2])
     rows = tuple(tuple(round(float(value), 2) for value in row) for row in llrs.reshape(side, side))
-    return HeatMap(
-        time=float(clip.samples.times[index]), left=left, top=top, right=right, bottom=bottom, llrs=rows
-    )
+    return HeatMap(time=float(clip.samples.times[index]), left=left, top=top, right=right, bottom=bottom, llrs=rows)
 
 
 def patch_features(grid: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

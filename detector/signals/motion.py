@@ -7,25 +7,28 @@ import numpy as np
 from countermark.core.errors import WeightsError
 from detector.clip import Clip
 from detector.evidence import Evidence, Segment
-from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR
+from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR, fusion_for
 from detector.geometry import FEWEST, LEAST_MOTION, motion, path_features
 from detector.head import head_for
 from detector.tokens import GRID_LAYER, layers_of
+from detector.wording import Said, say
 
 NAME = "motion"
 VERSION = "1"
 
 
-def applicable(clip: Clip) -> str | None:
-    """Not without the encoder, not on too few frames, and not where nothing moves."""
+def applicable(clip: Clip) -> Said | None:
+    """Not if the head was found useless, not without the encoder, on too few frames, or where nothing moves."""
+    if (measured := fusion_for(clip.settings).rejected.get(NAME)) is not None:
+        return say("head.rejected", measured=measured)
     try:
         clip.encoder  # noqa: B018 - asks whether there is one
     except WeightsError as error:
-        return str(error)
+        return say("encoder.missing", why=error)
     if (count := len(clip.burst.times)) < FEWEST:
-        return f"{count} frames are too few to follow a motion; {FEWEST} are needed."
+        return say("motion.few", count=count, least=FEWEST)
     if motion(layers_of(clip.burst_tokens.classes, (GRID_LAYER,))[:, 0]) < LEAST_MOTION:
-        return "Nothing moves in the stretch that was looked at, so there is no motion to judge."
+        return say("motion.still")
     return None
 
 
@@ -34,17 +37,11 @@ def measure(clip: Clip) -> Evidence:
     head, times = head_for(NAME, clip.settings), clip.burst.times
     row = path_features(layers_of(clip.burst_tokens.classes, head.card.layers)).astype(np.float32)
     llr = min(max(head.llr(head.scores(row[None])), STRONGEST_AGAINST), STRONGEST_FOR)
-    if llr >= head.card.error_rates.threshold:
-        finding = "moves like the output of known video generators"
-    elif llr > 0:
-        finding = "leans towards known video generators in how it moves, but not enough to say so"
-    else:
-        finding = "moves unlike the output of the video generators it knows"
     return Evidence(
         signal=NAME,
         status="measured",
         llr=round(llr, 3),
-        explanation=f"The picture {finding} ({len(times)} frames from {times[0]:.1f} to {times[-1]:.1f} s).",
+        said=say(f"{NAME}.{head.card.error_rates.level(llr)}", stretch=f"{times[0]:.1f}–{times[-1]:.1f} s"),
         version=f"{VERSION}/{head.card.version}",
         error_rates=head.card.error_rates,
         segments=(Segment(start=float(times[0]), end=float(times[-1]), llr=round(llr, 3)),),

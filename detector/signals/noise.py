@@ -6,21 +6,24 @@ import numpy as np
 
 from detector.clip import Clip
 from detector.evidence import Evidence
-from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR
+from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR, fusion_for
 from detector.head import head_for
 from detector.residual import SMALLEST, residual_features
+from detector.wording import Said, say
 
 NAME = "noise"
 VERSION = "1"
 
 
-def applicable(clip: Clip) -> str | None:
-    """Not on frames too small for a spectrum, and not on a single frame."""
+def applicable(clip: Clip) -> Said | None:
+    """Not if the head was found useless, on frames too small for a spectrum, or on a single frame."""
+    if (measured := fusion_for(clip.settings).rejected.get(NAME)) is not None:
+        return say("head.rejected", measured=measured)
     count, height, width, _ = clip.burst.crops.shape
     if min(height, width) < SMALLEST:
-        return f"The frames are {clip.info.width}x{clip.info.height}; below {SMALLEST} pixels a spectrum says nothing."
+        return say("noise.small", width=clip.info.width, height=clip.info.height, least=SMALLEST)
     if count < 2:
-        return "A single frame has no noise to compare with the next."
+        return say("noise.single")
     return None
 
 
@@ -29,17 +32,11 @@ def measure(clip: Clip) -> Evidence:
     head = head_for(NAME, clip.settings)
     row = residual_features(clip.burst.crops).astype(np.float32)
     llr = min(max(head.llr(head.scores(row[None])), STRONGEST_AGAINST), STRONGEST_FOR)
-    if llr >= head.card.error_rates.threshold:
-        finding = "are like those of known video generators"
-    elif llr > 0:
-        finding = "lean towards known video generators, but not enough to say so"
-    else:
-        finding = "are unlike those of the video generators it knows; compression changes them easily"
     return Evidence(
         signal=NAME,
         status="measured",
         llr=round(llr, 3),
-        explanation=f"Noise and spectrum of {len(clip.burst.crops)} successive frames {finding}.",
+        said=say(f"{NAME}.{head.card.error_rates.level(llr)}", count=len(clip.burst.crops)),
         version=f"{VERSION}/{head.card.version}",
         error_rates=head.card.error_rates,
     )

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from detector.clip import Clip
 from detector.evidence import Evidence
+from detector.wording import Said
 
 
 class Signal(Protocol):
@@ -16,8 +17,8 @@ class Signal(Protocol):
     VERSION: str
     """Changes whenever the same clip could get other evidence."""
 
-    def applicable(self, clip: Clip) -> str | None:
-        """Why this signal cannot speak about this clip, in words for the report; None if it can."""
+    def applicable(self, clip: Clip) -> Said | None:
+        """Why this signal cannot speak about this clip; None if it can."""
         ...
 
     def measure(self, clip: Clip) -> Evidence:

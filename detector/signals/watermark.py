@@ -5,12 +5,13 @@ from __future__ import annotations
 from detector.clip import Clip
 from detector.evidence import Evidence
 from detector.signals.credentials import AI_SOURCE_TYPES, SIGNED
+from detector.wording import Said, say
 
 NAME = "watermark"
 VERSION = "1"
 
 
-def applicable(clip: Clip) -> str | None:  # noqa: ARG001 - every picture can carry a mark
+def applicable(clip: Clip) -> Said | None:  # noqa: ARG001 - every picture can carry a mark
     """Always."""
     return None
 
@@ -24,4 +25,4 @@ def measure(clip: Clip) -> Evidence:
     known = any(f.code in matched for f in verification.findings)
     made_by_ai = manifest is not None and (manifest.digital_source_type or "").rsplit("/", 1)[-1] in AI_SOURCE_TYPES
     llr = SIGNED if known and made_by_ai and verification.conclusion in ("verified", "recovered") else 0.0
-    return Evidence(signal=NAME, status="measured", llr=llr, explanation=words, version=VERSION)
+    return Evidence(signal=NAME, status="measured", llr=llr, said=say("watermark.found", words=words), version=VERSION)

@@ -20,8 +20,8 @@ def degrade(frames: UInt8, rng: np.random.Generator, *, moving: bool = False) ->
     """One random chain of losses, the same for all frames of a clip.
 
     ``frames`` uint8 [T, H, W, 3] R'G'B'; returns uint8 [T, h, w, 3] with even h and w. In order: crop, mirror, rescale,
-    blur or sharpen, colour change, grey, palette, noise, H.264. Frames that are far apart are coded one by one, those of
-    a ``moving`` sequence from each other.
+    blur or sharpen, colour change, grey, palette, noise, H.264. Frames that are far apart are coded one by one, those
+    of a ``moving`` sequence from each other.
     """
     images = [Image.fromarray(frame) for frame in frames]
     width, height = images[0].size

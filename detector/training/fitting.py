@@ -47,20 +47,30 @@ def fit(table: Table, strength: float, *, scaled: bool = False) -> Linear:
     return Linear((model.coef_[0] / scale).astype(np.float32), centre)
 
 
-def score(table: Table, head: Linear) -> Float64:
-    """Scores [N, K] of looks, the mean over their rows; NaN where there is no look."""
-    return np.array(
-        [[np.nan if rows is None else head.scores(rows).mean() for rows in looks] for looks in table.rows]
-    ).reshape(len(table), -1)
+RowScores = list[list[Float64 | None]]
+"""Scores [n] of the rows of every look at every clip, N times K; None where there is no look."""
 
 
-def held_out_scores(table: Table, groups: Strings, seed: int, strength: float, *, scaled: bool = False) -> Float64:
-    """Scores [N, K] of every clip by a head that saw neither its group nor any other of its fold."""
+def row_scores(table: Table, head: Linear) -> RowScores:
+    """What a head makes of every row."""
+    return [[None if rows is None else head.scores(rows) for rows in looks] for looks in table.rows]
+
+
+def means(scores: RowScores) -> Float64:
+    """Scores [N, K] of looks: the mean over their rows; NaN where there is no look."""
+    return np.array([[np.nan if rows is None else float(rows.mean()) for rows in looks] for looks in scores])
+
+
+def held_out(table: Table, groups: Strings, seed: int, strength: float, *, scaled: bool = False) -> RowScores:
+    """Scores of every row by a head that saw neither its clip's group nor any other of its fold."""
     assigned = folds(groups, table.generated & ~table.paired, seed)
-    scores = np.full((len(table), len(table.rows[0])), np.nan)
+    scores: RowScores = [[] for _ in range(len(table))]
     for fold in range(FOLDS):
         head = fit(table.part(assigned != fold), strength, scaled=scaled)
-        scores[assigned == fold] = score(table.part(assigned == fold), head)
+        for clip, found in zip(
+            np.flatnonzero(assigned == fold), row_scores(table.part(assigned == fold), head), strict=True
+        ):
+            scores[clip] = found
     return scores
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from detector.geometry import FEWEST, LEAST_MOTION, motion, path_features
 from detector.head import features
 from detector.residual import SMALLEST, residual_features
+from detector.signals.frames import patch_features
 from detector.tokens import GRID_LAYER, layers_of
 from detector.training.data import FRAMES, Look
 from detector.training.table import Features
@@ -19,11 +20,13 @@ Float32 = npt.NDArray[np.float32]
 FRAME_LAYERS = (6, 7, 8)
 """Encoder layers the frame head looks at; the best of those tried, see ``docs/detector.md``."""
 MOTION_LAYERS = (4, 6, 8)
+PATCHES = 24
+"""Patches taken of a look."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a head is made. ``strength`` is the inverse of L2 regularisation, see :func:`detector.training.fitting.fit`."""
+    """How a head is made; ``strength`` and ``scaled`` as in :func:`detector.training.fitting.fit`."""
 
     name: str
     features: Features
@@ -54,8 +57,17 @@ def noise_rows(look: Look) -> Float32 | None:
     return residual_features(look.crops).astype(np.float32)[None]
 
 
+def patch_rows(look: Look) -> Float32:
+    """A few patches of one frame, for the heat map; always the same ones."""
+    chosen = np.random.default_rng(0).choice(len(look.grid), PATCHES, replace=False)
+    return patch_features(look.grid[chosen])
+
+
 RECIPES = (
     Recipe("frames", frame_rows, strength=50.0, scaled=False, layers=FRAME_LAYERS),
     Recipe("motion", motion_rows, strength=0.1, scaled=True, layers=MOTION_LAYERS),
     Recipe("noise", noise_rows, strength=0.1, scaled=True),
 )
+"""The heads that a verdict rests on."""
+PATCH_RECIPE = Recipe("patches", patch_rows, strength=5.0, scaled=False, layers=(GRID_LAYER,))
+"""The head that draws heat maps."""

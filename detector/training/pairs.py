@@ -68,7 +68,10 @@ def _tiny(folder: Path) -> Reconstruct:
             self.conv = nn.Sequential(_conv(), nn.ReLU(), _conv(), nn.ReLU(), _conv())
             self.pool = (
                 nn.Sequential(
-                    nn.Conv2d(64, 256, 1, bias=False), nn.GroupNorm(4, 256), nn.ReLU(), nn.Conv2d(256, 64, 1, bias=False)
+                    nn.Conv2d(64, 256, 1, bias=False),
+                    nn.GroupNorm(4, 256),
+                    nn.ReLU(),
+                    nn.Conv2d(256, 64, 1, bias=False),
                 )
                 if pooled
                 else None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,20 @@ PAIRED_SHARE = 0.15
 
 
 @dataclass(frozen=True)
+class Digest:
+    """What is kept of the looks at one clip: feature rows by head and kind of look, and the detail left, by kind."""
+
+    item: Item
+    rows: Mapping[str, Sequence[Float32 | None]]
+    detail: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Table:
     """N clips: for each and each of the K ``KINDS`` its feature rows (or None), and what it is, arrays [N].
 
-    ``measured`` clips are published ones or drawings; reconstructions of real clips are only learned from.
+    ``detail`` float64 [N, K] is NaN where there is no look. Reconstructions of real clips (``paired``) are only learned
+    from, never measured.
     """
 
     rows: list[list[Float32 | None]]
@@ -40,6 +50,7 @@ class Table:
     sources: Strings
     sites: Strings
     facts: Float64
+    detail: Float64
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -47,25 +58,36 @@ class Table:
     def part(self, chosen: Bools) -> Table:
         """The clips where ``chosen`` [N] is true."""
         rows = [clip for clip, wanted in zip(self.rows, chosen, strict=True) if wanted]
-        arrays = (self.generated, self.drawn, self.paired, self.sources, self.sites, self.facts)
-        return Table(rows, *(array[chosen] for array in arrays))
-
-    def with_rows(self, rows: list[list[Float32 | None]]) -> Table:
-        """The same clips seen otherwise."""
-        return Table(rows, self.generated, self.drawn, self.paired, self.sources, self.sites, self.facts)
+        names = ("generated", "drawn", "paired", "sources", "sites", "facts", "detail")
+        return replace(self, rows=rows, **{name: getattr(self, name)[chosen] for name in names})
 
 
-def tabulate(looked: Sequence[tuple[Item, Looks]], features: Features) -> Table:
-    """The clips that answer the question. Raises ``UsageError`` if one class has fewer sources than there are folds."""
-    pairs = [(item, looks) for item, looks in looked if item.generated is not None]
+def digest(looked: Iterable[tuple[Item, Looks]], features: Mapping[str, Features]) -> list[Digest]:
+    """The looks at all clips, one after another, as feature rows of all heads."""
+    found = []
+    for item, looks in looked:
+        rows = {name: [of(looks[kind]) if kind in looks else None for kind in KINDS] for name, of in features.items()}
+        detail = [looks[kind].detail if kind in looks else np.nan for kind in KINDS]
+        found.append(Digest(item, rows, detail))
+    return found
+
+
+def tabulate(digests: Sequence[Digest], head: str) -> Table:
+    """The clips that answer the question, for one head.
+
+    Raises ``UsageError`` if one class has fewer sources than there are folds.
+    """
+    kept = [d for d in digests if d.item.generated is not None]
+    items = [d.item for d in kept]
     table = Table(
-        rows=[[features(looks[kind]) if kind in looks else None for kind in KINDS] for _, looks in pairs],
-        generated=np.array([bool(item.generated) for item, _ in pairs]),
-        drawn=np.array([item.label == DRAWN for item, _ in pairs]),
-        paired=np.array([item.label == PAIRED for item, _ in pairs]),
-        sources=np.array([item.source for item, _ in pairs]),
-        sites=np.array([item.site for item, _ in pairs]),
-        facts=np.array([item.facts for item, _ in pairs], np.float64),
+        rows=[list(d.rows[head]) for d in kept],
+        generated=np.array([bool(item.generated) for item in items]),
+        drawn=np.array([item.label == DRAWN for item in items]),
+        paired=np.array([item.label == PAIRED for item in items]),
+        sources=np.array([item.source for item in items]),
+        sites=np.array([item.site for item in items]),
+        facts=np.array([item.facts for item in items], np.float64),
+        detail=np.array([d.detail for d in kept], np.float64),
     )
     for kind in (True, False):
         if len(set(table.sources[(table.generated == kind) & ~table.paired])) < FOLDS:

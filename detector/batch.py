@@ -1,0 +1,101 @@
+"""Screen many files on all cores. A file that cannot be read is a result too, and stops nobody."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from countermark.core.errors import CountermarkError, UsageError
+from countermark.core.settings import Settings, get_settings
+from detector.screen import Depth, screen
+from detector.verdict import Verdict
+
+SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".mpg", ".mpeg", ".ogv"})
+"""Endings of files that are taken from a folder. A file that is named is tried whatever it is called."""
+
+
+class Screened(BaseModel):
+    """One file of a batch: its verdict, or why there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    path: Path
+    verdict: Verdict | None = None
+    error: str | None = None
+
+
+def videos(paths: Iterable[Path]) -> list[Path]:
+    """The named files, and those below the named folders that end like a video, sorted, each once.
+
+    Raises ``UsageError`` if a path does not exist or there is no video at all.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        elif path.exists():
+            found.append(path)
+        else:
+            raise UsageError(f"{path} does not exist.", remedy="Check the name.")
+    if not found:
+        raise UsageError("There is no video to screen.", remedy="Name video files, or folders that contain some.")
+    return list(dict.fromkeys(found))
+
+
+def screen_many(
+    paths: Iterable[Path], *, workers: int | None = None, depth: Depth = "full", settings: Settings | None = None
+) -> Iterator[Screened]:
+    """Screen ``paths`` in ``workers`` processes (default: one a core, at most one a file), in the order they finish.
+
+    Each worker keeps the encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it.
+    """
+    settings = settings or get_settings()
+    waiting = list(dict.fromkeys(paths))
+    count = max(1, min(workers or os.cpu_count() or 1, len(waiting)))
+    if count == 1:
+        yield from (_one(path, depth, settings) for path in waiting)
+        return
+    while waiting:
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread)
+        with pool:
+            jobs = {pool.submit(_one, path, depth, settings): path for path in waiting}
+            died: list[Path] = []
+            for job in as_completed(jobs):
+                try:
+                    result = job.result()
+                except BrokenProcessPool:
+                    died.append(jobs[job])
+                else:
+                    waiting.remove(result.path)
+                    yield result
+        if died:  # which file it was cannot be known, so each is tried once more, alone
+            for path in died:
+                yield _alone(path, depth, settings)
+                waiting.remove(path)
+
+
+def _alone(path: Path, depth: Depth, settings: Settings) -> Screened:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        try:
+            return pool.submit(_one, path, depth, settings).result()
+        except BrokenProcessPool:
+            return Screened(path=path, error="The process that screened it died, perhaps for lack of memory.")
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _one(path: Path, depth: Depth, settings: Settings) -> Screened:
+    try:
+        return Screened(path=path, verdict=screen(path, depth=depth, settings=settings))
+    except CountermarkError as error:
+        return Screened(path=path, error=str(error))
