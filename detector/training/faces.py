@@ -1,4 +1,4 @@
-"""Train and judge the face head: ``python -m detector.training.faces DATA``.
+"""Judge whether a face head can be had: ``python -m detector.training.faces DATA``.
 
 There are too few manipulated faces to learn from, so the head learns from untouched ones alone: a face is blended with
 a slightly altered copy of itself, which leaves the traces of a swap (borders, colour, resolution) and nothing else
@@ -27,9 +27,10 @@ from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings, get_settings
 from detector.clip import sample_frames
-from detector.head import features
+from detector.fusion import load_fusion, save_fusion
+from detector.head import WEIGHTS, features
 from detector.normalise import normalise
-from detector.signals.faces import LAYERS, face_crops
+from detector.signals.faces import LAYERS, NAME, face_crops
 from detector.tokens import layers_of, see
 from detector.training.data import Item, read_manifest
 from detector.training.degrade import degrade
@@ -157,12 +158,16 @@ def _fit(real: Sequence[Faces]) -> tuple[Float32, Float32]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Judge from the command line; exit 0, or the error's code."""
-    parser = argparse.ArgumentParser(prog="python -m detector.training.faces", description="Judge the face head.")
+    """Judge, and note the result where reports find it; exit 0, or the error's code."""
+    parser = argparse.ArgumentParser(prog="python -m detector.training.faces", description="Judge a face head.")
     parser.add_argument("data", type=Path, help="folder with manifest.csv and the clips")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder whose fusion.json notes the result")
     options = parser.parse_args(arguments)
     try:
         overall, by_method = judge(list(look_at_faces(options.data, get_settings())))
+        fusion = load_fusion(options.weights / "fusion.json")
+        note = {NAME: f"AUC {overall:.2f} over {len(by_method)} methods"}
+        save_fusion(fusion.model_copy(update={"rejected": fusion.rejected | note}), options.weights / "fusion.json")
     except CountermarkError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from countermark.core.weights import CLIP_VISUAL_INT8
 from detector.evidence import ErrorRates
-from detector.fusion import Fusion, save_fusion
+from detector.fusion import Fusion, load_fusion, save_fusion
 from detector.head import Head, HeadCard, save_head
 from detector.training.blending import ALWAYS, error_rates, make_fusion, part_rates
 from detector.training.figures import Figures, Report, figures
@@ -92,7 +92,11 @@ def save(judged: Judged, digests: Sequence[Digest], output: Path, recipes: Seque
     rows = held_out(table, table.sites, 0, PATCH_RECIPE.strength)
     patches = patch_calibration(rows, table)
     save_head(_fitted(PATCH_RECIPE, table, patches), _file(output, PATCH_RECIPE))
-    save_fusion(judged.fusion, output / "fusion.json")
+    notes = dict(judged.fusion.rejected)
+    if (target := output / "fusion.json").is_file():  # what other trainings have found is kept
+        names = {recipe.name for recipe in recipes}
+        notes |= {name: note for name, note in load_fusion(target).rejected.items() if name not in names}
+    save_fusion(judged.fusion.model_copy(update={"rejected": notes}), target)
 
 
 def patch_calibration(rows: Sequence[Sequence[Float64 | None]], table: Table) -> Calibration:

@@ -11,8 +11,8 @@ from countermark.core.errors import MediaError, WeightsError
 from countermark.core.settings import Settings
 from detector import Verdict, screen
 from detector.clip import Clip, _upright, sample_count
-from detector.report import render_html, summary_lines, write_html
-from detector.screen import SIGNALS, examine
+from detector.report import summary_lines, write_html
+from detector.screen import SIGNALS, Depth, examine
 from detector.signals import frames
 
 
@@ -55,11 +55,11 @@ def test_frames_too_small_are_not_judged(make_clip: MakeClip, settings: Settings
 def test_a_signal_that_fails_is_reported_and_weighs_nothing(
     make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken() -> None:
+    def broken(*_: object) -> None:
         raise WeightsError("The head is damaged.", remedy="Reinstall.")
 
-    monkeypatch.setattr(frames, "image_encoder", lambda _: None)
-    monkeypatch.setattr(frames, "_head", broken)
+    monkeypatch.setattr(Clip, "encoder", None)
+    monkeypatch.setattr(frames, "head_for", broken)
     evidence = examine(frames, Clip(make_clip(), settings))
     assert evidence.status == "failed"
     assert evidence.llr is None
@@ -91,7 +91,7 @@ def test_a_clip_of_one_frame_can_be_sampled(make_clip: MakeClip, settings: Setti
 
 
 def test_the_number_of_samples_is_bounded() -> None:
-    assert [sample_count(d) for d in (0.1, 10, 30, 7200)] == [8, 8, 15, 24]
+    assert [sample_count(d) for d in (0.1, 10, 30, 7200)] == [8, 10, 24, 24]
 
 
 def test_the_page_is_self_contained_and_escapes_what_the_file_says(
@@ -110,21 +110,31 @@ def test_the_page_is_self_contained_and_escapes_what_the_file_says(
     assert "$" not in page.replace("$1", "")
 
 
-def test_every_frame_scored_is_shown(make_clip: MakeClip, settings: Settings) -> None:
-    from detector.evidence import Segment
-
-    verdict = screen(make_clip(), settings=settings)
-    segments = tuple(Segment(start=i, end=i + 1, llr=i - 1.0) for i in range(3))
-    scored = verdict.evidence[-1].model_copy(update={"segments": segments})
-    verdict = verdict.model_copy(update={"evidence": (*verdict.evidence[:-1], scored)})
-    thumbnails = [np.zeros((20, 30, 3), np.uint8)] * 3
-    assert render_html(verdict, thumbnails).count("data:image/jpeg;base64,") == 3
-
-
 def test_the_terminal_summary_has_a_line_for_each_signal(make_clip: MakeClip, settings: Settings) -> None:
     lines = summary_lines(screen(make_clip(), settings=settings))
     assert lines[0].startswith("Inconclusive: ")
     assert len(lines) == 3 + len(SIGNALS)
+
+
+@pytest.mark.parametrize(("depth", "code"), [("settled", "skipped.settled"), ("fast", "skipped.fast")])
+def test_the_picture_is_left_alone_once_a_label_settles_it(
+    make_clip: MakeClip, settings: Settings, depth: Depth, code: str
+) -> None:
+    labelled = screen(make_clip(metadata={"software": "ComfyUI 0.3"}), depth=depth, settings=settings)
+    assert labelled.conclusion == "generated"
+    assert {e.said.code for e in labelled.evidence if e.signal in ("frames", "edits", "faces")} == {code}
+
+
+def test_an_unlabelled_file_is_looked_at_unless_only_the_fast_path_was_asked_for(
+    make_clip: MakeClip, settings: Settings
+) -> None:
+    path = make_clip()
+    codes = {e.signal: e.said.code for e in screen(path, depth="settled", settings=settings).evidence}
+    assert codes["frames"] == "encoder.missing"
+    quick = screen(path, depth="fast", settings=settings)
+    assert quick.conclusion == "inconclusive"
+    assert quick.said.code == "verdict.fast"
+    assert {e.signal for e in quick.evidence if e.status == "measured"} == {"watermark", "container"}
 
 
 def test_sealed_video_has_a_verified_origin(make_clip: MakeClip, settings: Settings) -> None:

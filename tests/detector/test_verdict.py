@@ -6,11 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.evidence import ErrorRates, Evidence
-from detector.verdict import ABSENT_AT, DECLARED_AT, conclude
+from detector.evidence import ErrorRates, Evidence, Segment
+from detector.fusion import Blend, Fusion
+from detector.verdict import ABSENT_AT, DECLARED_AT, Question, settled
+from detector.verdict import conclude as opinion
+from detector.wording import Said, say
 from provenance.verify import ManifestSummary, Verification
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
+PART = ErrorRates(threshold=4.0, false_positive_rate=0.0, true_positive_rate=0.3, measured_on="a test")
+FUSION = Fusion(
+    version="x",
+    blends=(
+        Blend(signals=("frames",), weights=(1.0,), offset=0.0, error_rates=RATES),
+        Blend(signals=("frames", "noise"), weights=(0.5, 0.5), offset=0.0, error_rates=RATES),
+    ),
+    part=PART,
+    detail=(0.0, 4.0),
+    trust=(1.0, 1.0),
+)
 AI = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
@@ -40,14 +54,26 @@ def verification(conclusion: str = "no_credentials", source_type: str | None = N
     )
 
 
+def conclude(
+    evidence: list[Evidence], verification: Verification, detail: float = 4.0
+) -> tuple[str, str, Question]:
+    found = opinion(evidence, verification, FUSION, detail)
+    return found.conclusion, found.said.words(), found.generated
+
+
 def frames(llr: float | None) -> Evidence:
     if llr is None:
-        return Evidence(signal="frames", status="not_applicable", explanation="No weights.", version="1")
-    return Evidence(signal="frames", status="measured", llr=llr, explanation="…", version="1", error_rates=RATES)
+        return Evidence(signal="frames", status="not_applicable", said=say("encoder.missing", why="none"), version="1")
+    return Evidence(
+        signal="frames", status="measured", llr=llr, said=say("frames.low", count=8), version="1", error_rates=RATES
+    )
+
+
+LABEL = Said(code="container.found", facts={"words": "A label says so.", "neutral": "mp4"})
 
 
 def label(llr: float, signal: str = "container") -> Evidence:
-    return Evidence(signal=signal, status="measured", llr=llr, explanation="A label says so.", version="1")
+    return Evidence(signal=signal, status="measured", llr=llr, said=LABEL, version="1")
 
 
 @pytest.mark.parametrize(
@@ -136,3 +162,70 @@ def test_more_evidence_never_weakens_the_finding(llr: float, more: float) -> Non
     weaker = conclude([frames(llr)], verification())[0]
     stronger = conclude([frames(llr + more)], verification())[0]
     assert rank[stronger] >= rank[weaker]
+
+
+def test_signals_that_look_at_the_same_picture_are_weighed_not_added() -> None:
+    noise = frames(4.0).model_copy(update={"signal": "noise"})
+    assert conclude([frames(4.0), noise], verification())[2].log_likelihood_ratio == pytest.approx(4.0)
+    assert conclude([noise], verification())[2].probability is None  # there is no blend without the frames
+
+
+def test_little_detail_widens_the_abstain_band() -> None:
+    doubtful = FUSION.model_copy(update={"trust": (0.5, 1.0)})
+    sharp = opinion([frames(3.2)], verification(), doubtful, 4.0)
+    blurred = opinion([frames(3.2)], verification(), doubtful, 0.0)
+    assert (sharp.conclusion, blurred.conclusion) == ("generated", "inconclusive")
+    assert opinion([frames(-1.5)], verification(), doubtful, 0.0).conclusion == "inconclusive"
+
+
+def parts(*llrs: float) -> Evidence:
+    return Evidence(
+        signal="edits",
+        status="measured",
+        said=say("edits.part", places="1.0–2.0 s"),
+        version="1",
+        error_rates=PART,
+        segments=tuple(Segment(start=i, end=i + 1, llr=llr) for i, llr in enumerate(llrs)),
+    )
+
+
+def test_a_generated_part_is_named_when_the_whole_is_inconspicuous() -> None:
+    conclusion, sentence, question = conclude([frames(0.5), parts(-1.0, 4.2, -1.0)], verification())
+    assert conclusion == "generated"
+    assert "1.0–2.0 s" in sentence
+    assert question.band == "abstain"
+    assert conclude([frames(0.5), parts(-1.0, 3.9, -1.0)], verification())[0] == "inconclusive"
+    assert conclude([frames(0.5), parts(-1.0, 4.2)], verification("verified", AI))[0] == "verified_origin"
+
+
+def face(llr: float | None) -> Evidence:
+    return Evidence(
+        signal="faces",
+        subject="face_manipulated",
+        status="measured" if llr is not None else "not_applicable",
+        llr=llr,
+        said=say("faces.none"),
+        version="1",
+        error_rates=RATES if llr is not None else None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("llr", "band", "conclusion"),
+    [(3.5, "high", "manipulated"), (0.0, "abstain", "inconclusive"), (None, "not_applicable", "inconclusive")],
+)
+def test_the_question_about_faces_is_its_own(llr: float | None, band: str, conclusion: str) -> None:
+    found = opinion([frames(0.0), face(llr)], verification(), FUSION)
+    assert found.face_manipulated.band == band
+    assert found.conclusion == conclusion
+    assert found.generated.log_likelihood_ratio == 0.0  # a face's score never moves the other question
+    assert opinion([frames(-1.5), face(3.5)], verification(), FUSION).conclusion == "manipulated"
+
+
+def test_only_what_the_picture_cannot_overturn_settles_the_matter() -> None:
+    assert settled([label(4.6)], verification())
+    assert not settled([label(1.5)], verification())
+    assert not settled([], verification("verified"))
+    assert settled([], verification("verified", AI))
+    for llr in (-2.0, 4.6):  # the conclusion is the same whatever the frames say
+        assert conclude([label(4.6), frames(llr)], verification())[0] == "generated"

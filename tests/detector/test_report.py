@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from made_clip import MakeClip
+
+from countermark.core.settings import Settings
+from detector import HeatMap, Segment, Verdict, screen
+from detector.evidence import ErrorRates
+from detector.pictures import overlay, timeline
+from detector.report import render_html
+from detector.verdict import Question
+from detector.wording import LANGUAGES, phrase, say
+
+RATES = ErrorRates(threshold=3.0, false_positive_rate=0.005, true_positive_rate=0.45, measured_on="a test")
+
+
+@pytest.fixture
+def scored(make_clip: MakeClip, settings: Settings) -> Verdict:
+    """A verdict as it would be with an encoder: three frames scored, one of them with a heat map."""
+    verdict = screen(make_clip(), settings=settings)
+    segments = tuple(Segment(start=i, end=i + 1, llr=2 * i - 1.0) for i in range(3))
+    heat = HeatMap(time=2.5, left=0.2, top=0.0, right=0.8, bottom=1.0, llrs=((3.0, -2.0), (0.0, 1.0)))
+    evidence = []
+    for item in verdict.evidence:
+        if item.signal == "frames":
+            found = {"llr": 3.2, "segments": segments, "heat_maps": (heat,), "error_rates": RATES}
+            item = item.model_copy(update={**found, "status": "measured", "said": say("frames.high", count=3)})
+        evidence.append(item)
+    answer = Question(
+        probability=0.96, log_likelihood_ratio=3.2, band="high", absent_at=-1, present_at=3, said=say("question.prior")
+    )
+    return verdict.model_copy(
+        update={"evidence": tuple(evidence), "generated": answer, "conclusion": "generated", "said": say("verdict.picture")}
+    )
+
+
+THUMBNAILS = [np.full((24, 40, 3), 90 * i, np.uint8) for i in range(3)]
+
+
+def test_every_frame_scored_is_shown_with_bars_heat_and_rates(scored: Verdict) -> None:
+    page = render_html(scored, THUMBNAILS)
+    assert page.count("data:image/jpeg;base64,") == 3 + 2  # the frames, and one of them beside its heat map
+    assert page.count("<title>") == 1 + 3
+    assert "0.5 % of real clips" in page
+    assert "abstain" not in re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)
+    for item in scored.evidence:
+        assert phrase(f"signal.{item.signal}", {}, "en").replace("&", "&amp;") in page
+
+
+def test_the_page_speaks_chinese(scored: Verdict) -> None:
+    page = render_html(scored, THUMBNAILS, "zh")
+    assert 'lang="zh-CN"' in page
+    assert "生成内容" in page
+    assert "抽查的 3 帧画面与已知视频生成器的输出相像" in page
+    assert "look like those" not in page
+
+
+def test_a_page_without_pictures_says_so(scored: Verdict) -> None:
+    assert "No frames were scored." in render_html(scored)
+
+
+def test_every_sentence_is_there_in_every_language_with_the_same_facts() -> None:
+    text = resources.files("detector").joinpath("wording.yaml").read_text(encoding="utf-8")
+    sentences = yaml.safe_load(text)
+    assert len(sentences) > 80
+    for code, versions in sentences.items():
+        assert set(versions) == set(LANGUAGES), code
+        facts = [set(re.findall(r"\{(\w+)\}", versions[language])) for language in LANGUAGES]
+        assert facts[0] == facts[1], code
+
+
+@given(st.text(), st.text())
+def test_facts_are_never_templates(name: str, vendor: str) -> None:
+    facts = {"name": name, "vendor": vendor, "algorithm": "{name}", "matches": "1", "bits": "2", "rate": "{0}"}
+    assert f"“{name}” of {vendor} ({{name}})" in phrase("known_marks.found", facts, "en")
+
+
+def test_a_missing_fact_is_noticed_where_the_sentence_is_made() -> None:
+    with pytest.raises(KeyError):
+        say("frames.high")
+
+
+def test_heat_is_drawn_where_it_is() -> None:
+    heat = HeatMap(time=0, left=0.25, top=0, right=0.75, bottom=1, llrs=((4.0, -4.0), (4.0, -4.0)))
+    drawn = overlay(np.full((40, 80, 3), 128, np.uint8), heat).astype(int)
+    redness = drawn[..., 0] - drawn[..., 2]
+    assert redness[5:35, 24:36].mean() > 60
+    assert abs(redness[5:35, 46:56]).max() < 12  # what speaks against stays grey
+    assert abs(redness[:, :18]).max() == 0  # and so does what was not looked at
+
+
+def test_bars_stay_inside_the_chart() -> None:
+    chart = timeline([Segment(start=0, end=1, llr=99), Segment(start=1, end=2, llr=-99)], 3.0, -1.0)
+    tops = [float(y) for y in re.findall(r'<rect x="\d+" y="([\d.]+)"', chart)]
+    assert tops == [0.0, 60.0]
+    assert 'class="threshold"' in chart
