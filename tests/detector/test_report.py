@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -28,18 +27,14 @@ def scored(make_clip: MakeClip, settings: Settings) -> Verdict:
     verdict = screen(make_clip(), settings=settings)
     segments = tuple(Segment(start=i, end=i + 1, llr=2 * i - 1.0) for i in range(3))
     heat = HeatMap(time=2.5, left=0.2, top=0.0, right=0.8, bottom=1.0, llrs=((3.0, -2.0), (0.0, 1.0)))
-    evidence = []
-    for item in verdict.evidence:
-        if item.signal == "frames":
-            found = {"llr": 3.2, "segments": segments, "heat_maps": (heat,), "error_rates": RATES}
-            item = item.model_copy(update={**found, "status": "measured", "said": say("frames.high", count=3)})
-        evidence.append(item)
+    found = {"status": "measured", "llr": 3.2, "said": say("frames.high", count=3), "error_rates": RATES}
+    found |= {"segments": segments, "heat_maps": (heat,)}
+    evidence = tuple(e.model_copy(update=found) if e.signal == "frames" else e for e in verdict.evidence)
     answer = Question(
         probability=0.96, log_likelihood_ratio=3.2, band="high", absent_at=-1, present_at=3, said=say("question.prior")
     )
-    return verdict.model_copy(
-        update={"evidence": tuple(evidence), "generated": answer, "conclusion": "generated", "said": say("verdict.picture")}
-    )
+    concluded = {"conclusion": "generated", "said": say("verdict.picture")}
+    return verdict.model_copy(update={"evidence": evidence, "generated": answer, **concluded})
 
 
 THUMBNAILS = [np.full((24, 40, 3), 90 * i, np.uint8) for i in range(3)]

@@ -1,23 +1,39 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_clip import MakeClip
 
 from countermark.core.errors import UsageError, WeightsError
+from countermark.core.weights import CLIP_VISUAL_INT8
 from detector.evidence import ErrorRates
+from detector.fusion import load_fusion
 from detector.head import WEIGHTS, Head, HeadCard, features, load_head, save_head
 from detector.normalise import normalise
-from detector.training import frames as training
-from detector.training.data import LAYERS, Item, Views, read_manifest
+from detector.tokens import LAYERS, Tokens
+from detector.training import __main__ as training
+from detector.training import data, train
+from detector.training.blending import blend
+from detector.training.card import write_card
+from detector.training.data import KINDS, PAIRED, Item, read_manifest
 from detector.training.degrade import degrade
+from detector.training.faces import self_blend
+from detector.training.figures import main_table
+from detector.training.fitting import MOST_FALSE, threshold_of
 from detector.training.graphics import drawn_clips
+from detector.training.heads import RECIPES
+from detector.training.pairs import autoencoder, reconstruct
+from detector.training.table import DRAWN_SHARE, Digest, Table, fair_weights, folds, tabulate
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
-CARD = HeadCard(version="x", encoder_sha256="0", layers=(6,), slope=2.0, offset=0.5, error_rates=RATES)
+CARD = HeadCard(
+    version="x", encoder_sha256=CLIP_VISUAL_INT8.sha256, layers=(6,), slope=2.0, offset=0.5, error_rates=RATES
+)
 
 
 @given(st.integers(16, 300), st.integers(16, 300))
@@ -66,12 +82,24 @@ def test_a_bad_head_is_refused(tmp_path: Path, content: bytes | None) -> None:
         load_head(path)
 
 
-def test_the_shipped_head_keeps_its_promise() -> None:
-    head = load_head(WEIGHTS / "frames.safetensors")
+def test_a_head_for_another_encoder_is_refused(tmp_path: Path) -> None:
+    card = CARD.model_copy(update={"encoder_sha256": "0"})
+    save_head(Head(np.ones(4, np.float32), np.ones(4, np.float32), card), tmp_path / "head.safetensors")
+    with pytest.raises(WeightsError, match="another image encoder"):
+        load_head(tmp_path / "head.safetensors")
+
+
+def test_the_shipped_heads_keep_their_promise() -> None:
+    head, patches = load_head(WEIGHTS / "frames.safetensors"), load_head(WEIGHTS / "patches.safetensors")
     assert head.weight.shape == (768 * len(head.card.layers),)
-    assert head.card.error_rates.false_positive_rate <= training.MOST_FALSE
+    assert patches.weight.shape == (768,)
+    assert head.card.error_rates.false_positive_rate <= MOST_FALSE
     card = (WEIGHTS / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert head.card.version in card
+    fusion = load_fusion(WEIGHTS / "fusion.json")
+    for shipped in fusion.blends:
+        assert shipped.error_rates.false_positive_rate <= MOST_FALSE
+        assert not set(shipped.signals) & set(fusion.rejected)
 
 
 def test_features_do_not_depend_on_scale() -> None:
@@ -82,47 +110,78 @@ def test_features_do_not_depend_on_scale() -> None:
     assert np.linalg.norm(found, axis=-1) == pytest.approx(2**0.5)
 
 
-def looked(signal: float, *, sources: int = 6, clips: int = 4) -> list[tuple[Item, Views]]:
+def made_up(signal: float, *, sources: int = 6, clips: int = 4, paired: bool = False) -> list[Digest]:
     """Made-up clips of sources with habits of their own, in which generated ones are shifted by ``signal``."""
     rng = np.random.default_rng(0)
-    direction = rng.normal(size=768)
+    direction = rng.normal(size=32)
     out = []
     for generated in (True, False):
         for source in range(sources):
-            habit = rng.normal(size=768)
+            habit = rng.normal(size=32)
             for clip in range(clips):
-                shape = (3, 2, len(LAYERS), 768)
-                base = 2 + habit + rng.normal(size=shape) + signal * generated * direction
                 name = f"{'generator' if generated else 'camera'} {source}"
                 item = Item(Path(f"{clip}.mp4"), "", generated, name, name, (256, 256, 8, 1e4 * (1 + source), 0.1, 16))
-                out.append((item, Views(base.astype(np.float32))))
+                rows = [(2 + habit + rng.normal(size=(4, 32)) + signal * generated * direction) for _ in KINDS]
+                useless = [rng.normal(size=(1, 3)), rng.normal(size=(1, 3)), None]
+                found = {"frames": rows, "noise": useless, "patches": [r[:2] for r in rows]}
+                single = {k: [None if r is None else r.astype(np.float32) for r in v] for k, v in found.items()}
+                out.append(Digest(item, single, [0.0, 1.0, 2.0]))
+                if paired and not generated:
+                    fake = replace(item, label=PAIRED, generated=True, source=f"{PAIRED}-x")
+                    out.append(replace(out[-1], item=fake))
     return out
+
+
+FRAMES_RECIPE, NOISE_RECIPE = (replace(r, features=lambda _: None) for r in RECIPES if r.name != "motion")
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "REPEATS", 1)
-    monkeypatch.setattr(training, "CHOSEN", (6,))
+    monkeypatch.setattr(train, "REPEATS", 1)
 
 
-def test_training_finds_what_sources_share_and_reports_it(quick: None) -> None:
-    report, slope, _ = training.judge(training.tabulate(looked(1.5)))
+@pytest.mark.parametrize("paired", [False, True])
+def test_training_finds_what_sources_share_and_drops_what_is_useless(quick: None, tmp_path: Path, paired: bool) -> None:
+    digests = made_up(1.5, paired=paired)
+    judged = train.judge(digests, (FRAMES_RECIPE, NOISE_RECIPE))
+    report = judged.reports["frames"]
     assert report.native.auc > 0.9
-    assert report.native.low <= report.native.auc + 0.02
-    assert slope > 0
-    assert report.false_positive_rate <= training.MOST_FALSE
-    assert "baseline" in report.table()
+    assert report.rates.false_positive_rate <= MOST_FALSE
+    assert sum(share.clips for share in report.by_generator.values()) == 24  # what was reconstructed is not measured
+    assert set(judged.fusion.rejected) == {"noise"}
+    assert [blend.signals for blend in judged.fusion.blends] == [("frames",)]
+    assert "baseline" in main_table(judged.reports, judged.baselines)
+    train.save(judged, digests, tmp_path, (FRAMES_RECIPE, NOISE_RECIPE))
+    write_card(tmp_path / "MODEL_CARD.md", judged, ["*origami*"], [])
+    assert not (tmp_path / "noise.safetensors").exists()
+    head = load_head(tmp_path / "frames.safetensors")
+    generated = [d.rows["frames"][0] for d in digests if d.item.source == "generator 0"]
+    assert np.mean([head.llr(head.scores(rows)) for rows in generated if rows is not None]) > 0
+    fusion = load_fusion(tmp_path / "fusion.json")
+    assert fusion == judged.fusion
+    assert fusion.version in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_training_does_not_report_skill_where_there_is_none(quick: None) -> None:
-    report, _, _ = training.judge(training.tabulate(looked(0.0)))
+    report = train.judge(made_up(0.0, sources=24), (FRAMES_RECIPE,)).reports["frames"]
     assert report.native.auc < 0.75
-    assert report.true_positive_rate < 0.2
+    assert report.rates.true_positive_rate < 0.2
+
+
+def test_a_useful_head_is_weighed_and_a_misleading_one_is_not() -> None:
+    table = tabulate(made_up(1.5), "frames")
+    rng = np.random.default_rng(0)
+    truth = np.where(table.generated, 1.0, -1.0)[:, None]
+    good, bad = truth + rng.normal(size=(len(table), 3)), -truth + rng.normal(size=(len(table), 3))
+    weights, _ = blend({"frames": good, "noise": 2 * truth + rng.normal(size=good.shape)}, table, ("frames", "noise"))
+    assert weights.min() > 0.3
+    weights, _ = blend({"frames": good, "noise": bad}, table, ("frames", "noise"))
+    assert weights[1] == 0
 
 
 def test_too_few_sources_are_refused() -> None:
     with pytest.raises(UsageError, match="fewer than"):
-        training.tabulate(looked(1.0, sources=2))
+        tabulate(made_up(1.0, sources=2), "frames")
 
 
 @given(
@@ -132,31 +191,66 @@ def test_no_group_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, st
     sources = np.array([name + kind for name, kind in pairs])
     kinds = np.array([kind for _, kind in pairs])
     generated, drawn = kinds == "ai", kinds == "drawn"
-    assigned = training.folds(sources, generated, 0)
+    assigned = folds(sources, generated, 0)
     assert all(len(set(assigned[sources == name])) == 1 for name in set(sources))
-    table = training.Table([], generated, drawn, sources, sources, np.zeros((len(kinds), 6)))
-    weights = training.fair_weights(table)
+    none = np.zeros(len(kinds), bool)
+    table = Table(
+        [[]] * len(kinds),
+        generated,
+        drawn,
+        none,
+        sources,
+        sources,
+        np.zeros((len(kinds), 6)),
+        np.zeros((len(kinds), 1)),
+    )
+    weights = fair_weights(table)
     assert weights.min() > 0
     if len(set(kinds)) == 3:
         assert weights[generated].sum() == pytest.approx(weights[~generated].sum())
-        assert weights[drawn].sum() == pytest.approx(training.DRAWN_SHARE * weights[generated].sum())
+        assert weights[drawn].sum() == pytest.approx(DRAWN_SHARE * weights[generated].sum())
 
 
 @given(st.lists(st.floats(-8, 8), min_size=10, max_size=300))
 def test_the_threshold_keeps_false_accusations_rare(values: list[float]) -> None:
-    llr = np.array(values)[:, None]
-    threshold = training.threshold_of(llr, np.ones(len(values), bool))
-    assert np.mean(llr >= threshold) <= training.MOST_FALSE
+    llr = np.array([*values, np.nan])[:, None]
+    threshold = threshold_of(llr, np.ones(len(llr), bool))
+    assert np.mean(llr[:-1] >= threshold) <= MOST_FALSE
 
 
-def test_clips_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    header = "path,label,generator,source_repo,width,height,frames,fps,codec,bytes\n"
-    rows = "".join(f"real/{name}.mp4,real,a,b,64,64,8,8,h264,1000\n" for name in ("keep", "drop_origami"))
-    (tmp_path / "manifest.csv").write_text(header + rows)
-    monkeypatch.setattr(training, "embed", lambda items, _: [(item, None) for item in items])
-    monkeypatch.setattr(training, "embed_drawn", lambda _: [])
-    kept = training.look(tmp_path, tmp_path, ["*origami*"])
-    assert [item.path.name for item, _ in kept] == ["keep.mp4"]
+HEADER = "path,label,generator,source_repo,width,height,frames,fps,codec,bytes\n"
+
+
+def test_looks_are_kept_and_clips_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_clip: MakeClip
+) -> None:
+    rows = "".join(
+        f"{make_clip(f'{name}.mp4').name},real,a,b,128,128,16,8,h264,1000\n" for name in ("keep", "drop_origami")
+    )
+    (tmp_path / "manifest.csv").write_text(HEADER + rows + "missing.mp4,real,a,b,128,128,16,8,h264,1000\n")
+    seen = []
+
+    def see(images: np.ndarray, _encoder: object) -> Tokens:
+        seen.append(len(images))
+        shape = (len(images), len(LAYERS), 768)
+        rng = np.random.default_rng(0)
+        classes = rng.normal(size=shape).astype(np.float32)
+        return Tokens(classes, np.stack([classes, classes], axis=1), np.ones((len(images), 196, 768), np.float32))
+
+    monkeypatch.setattr(data, "see", see)
+    monkeypatch.setattr(data, "image_encoder", lambda _: None)
+    monkeypatch.setattr(training, "drawings", list)
+    arguments = [str(tmp_path), "--cache", str(tmp_path / "cache"), "--exclude", "*origami*"]
+    options = training.options_of(arguments, "x", "x")
+    found = training.collect(options)
+    assert [d.item.path.name for d in found] == ["keep.mp4"]
+    assert seen == [8, 4, 8]  # a burst, frames far apart, a burst
+    again = training.collect(training.options_of([*arguments, "--only-cached"], "x", "x"))
+    assert len(seen) == 3
+    for name, rows_of in found[0].rows.items():
+        assert all(np.array_equal(a, b) for a, b in zip(rows_of, again[0].rows[name], strict=True) if a is not None)
+    assert found[0].rows["frames"][0].shape == (4, 3 * 768)
+    assert found[0].rows["motion"][1] is None
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
@@ -166,3 +260,25 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         read_manifest(tmp_path)
     assert training.main([str(tmp_path)]) == 2
+
+
+def test_frames_pass_through_an_autoencoder_of_the_users_choice(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 255, (2, 90, 160, 3), dtype=np.uint8)
+    same = autoencoder("numpy:copy")
+    made = reconstruct(frames, same, np.random.default_rng(0))
+    assert made.dtype == np.uint8
+    assert made.shape[1] % 16 == made.shape[2] % 16 == 0
+    assert 240 - 16 <= min(made.shape[1:3]) <= 320 + 16
+    for name in ("no_such_module:f", "numpy:no_such_function", str(tmp_path)):
+        with pytest.raises(UsageError):
+            autoencoder(name)
+
+
+def test_a_blended_face_differs_where_the_face_is() -> None:
+    y, x = np.mgrid[:240, :240]
+    crop = np.repeat((127 + 60 * np.sin(x / 9) + 40 * np.cos(y / 7))[..., None], 3, axis=-1).astype(np.uint8)
+    changed = np.zeros((240, 240))
+    for seed in range(6):
+        blended = self_blend(crop, np.random.default_rng(seed))
+        changed += np.abs(blended.astype(float) - crop).mean(axis=-1)
+    assert changed[90:150, 90:150].mean() > 5 > 0.2 > changed[:10].mean()

@@ -54,9 +54,7 @@ def verification(conclusion: str = "no_credentials", source_type: str | None = N
     )
 
 
-def conclude(
-    evidence: list[Evidence], verification: Verification, detail: float = 4.0
-) -> tuple[str, str, Question]:
+def conclude(evidence: list[Evidence], verification: Verification, detail: float = 4.0) -> tuple[str, str, Question]:
     found = opinion(evidence, verification, FUSION, detail)
     return found.conclusion, found.said.words(), found.generated
 
