@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from countermark.core.errors import CountermarkError
     from countermark.core.settings import Settings
     from detector import Verdict
+    from detector.screen import Depth
     from generator import GeneratedVideo
     from policy import Decision
     from provenance.manifest import Delivery
@@ -199,15 +200,21 @@ def verify(
 
 
 def screen(
-    path: Path | str, *, settings: Settings | None = None, on_step: Callable[[str, str], None] | None = None
+    path: Path | str,
+    *,
+    depth: Depth = "full",
+    settings: Settings | None = None,
+    on_step: Callable[[str, str], None] | None = None,
 ) -> Verdict:
     """Examine an upload for signs of generation: every signal's evidence, and a verdict that may be "inconclusive".
 
-    ``on_step(signal, finding)`` hears of every signal. Raises `MediaError` when the file cannot be read as video.
+    With ``depth`` "settled" the picture is not looked at once credentials, watermark or labels have settled the matter;
+    with "fast" it is never looked at. ``on_step(signal, finding)`` hears of every signal. Raises `MediaError` when the
+    file cannot be read as video. `detector.screen_many` screens many files on all cores.
     """
     from detector import screen
 
-    return screen(Path(path), settings=settings, on_step=on_step)
+    return screen(Path(path), depth=depth, settings=settings, on_step=on_step)
 
 
 def _silent(*_: object) -> None:

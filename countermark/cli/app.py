@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import countermark
-from countermark.cli import pages, registry, serving, signer, trust
+from countermark.cli import pages, registry, screening, serving, signer, trust
 from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
 from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, AsJson, Outcome
@@ -161,25 +161,33 @@ def verify(
 
 @app.command()
 def screen(
-    path: Video,
-    report: Annotated[Path | None, typer.Option(metavar="FILE.html", help="Write a page with the evidence.")] = None,
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Video files, or folders of them.", show_default=False)
+    ],
+    *,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.html", help="Write a page with the evidence; a folder for several videos."),
+    ] = None,
+    language: Annotated[Literal["en", "zh"], typer.Option(help="Language of the page.")] = "en",
+    depth: Annotated[
+        Literal["full", "settled", "fast"],
+        typer.Option(help="Look at everything; only until credentials or labels settle it; or only at those."),
+    ] = "full",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes for several videos; default one a core.")
+    ] = None,
     as_json: AsJson = False,
 ) -> Outcome:
-    """Look for signs that a video was generated or manipulated.
+    """Look for signs that videos were generated or manipulated.
 
     Exits with 1 when signs were found without a verified origin, or the credentials are broken; otherwise with 0, also
-    when the evidence is inconclusive.
+    when the evidence is inconclusive. Of several videos one is enough for 1; without any, 4 says that one of them could
+    not be read.
     """
-    if report is not None:
-        _check_report(report, path)
-    with progress(f"screening {path}") as listener:
-        verdict = countermark.screen(path, on_step=listener.on_step)
-        if report is not None:
-            from detector.report import write_html
-
-            write_html(verdict, path, report)
-    found = verdict.conclusion in ("generated", "manipulated") or verdict.provenance.conclusion == "tampered"
-    return Outcome(pages.verdict_page(verdict), NEGATIVE if found else YES, verdict, as_json)
+    if len(paths) == 1 and not paths[0].is_dir():
+        return screening.screen_file(paths[0], depth, report, language, as_json)
+    return screening.screen_files(paths, depth, report, language, as_json, workers)
 
 
 @app.command()
@@ -354,14 +362,6 @@ def _check_encoding(words: Sequence[str]) -> None:
         "".join(words).encode()
     except UnicodeEncodeError:
         raise UsageError("An argument is not valid UTF-8.", remedy="Rename the file, or correct the text.") from None
-
-
-def _check_report(report: Path, video: Path) -> None:
-    """Before minutes of work: may the report be written there?"""
-    if report.suffix.lower() not in (".html", ".htm") or report.resolve() == video.resolve():
-        raise UsageError(f"The report cannot be {report}.", remedy="Give a file name that ends in .html.")
-    if not report.parent.is_dir():
-        raise UsageError(f"The folder {report.parent} does not exist.", remedy="Create it, or choose another path.")
 
 
 def _stop(number: int, _frame: object) -> None:

@@ -105,6 +105,24 @@ def test_screening_prints_a_verdict_and_writes_the_report(owner, generated):
     assert "</html>" in (owner.folder / "report.html").read_text(encoding="utf-8")
 
 
+def test_a_folder_is_screened_with_a_line_and_a_report_for_each_video(owner, generated):
+    folder, reports = owner.folder / "uploads", owner.folder / "reports"
+    for made in (folder, reports):
+        made.mkdir()
+    (folder / "a.mp4").write_bytes(generated.path.read_bytes())
+    (folder / "b.mp4").write_bytes(b"This is not a video.")
+    words = ["screen", folder, "--depth", "fast", "--workers", "1", "--language", "zh", "--report", reports]
+    done = owner.run(*words, code=4)
+    assert done.stdout.startswith("2 videos")
+    assert "verified origin" in done.stdout
+    assert "not readable" in done.stdout
+    assert "来源已验证" in (reports / "a.mp4.html").read_text(encoding="utf-8")
+    assert [path.name for path in reports.iterdir()] == ["a.mp4.html"]
+    items = json.loads(owner.run("screen", folder, "--depth", "fast", "--json", code=4).stdout)["items"]
+    assert [item["verdict"] is None for item in items] == [False, True]
+    assert "folder" in owner.run("screen", folder, "--report", "missing", code=2).stderr
+
+
 def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated):
     plain = desk.folder / "plain.mp4"
     with VideoReader(generated.path) as reader, VideoWriter(plain, VideoSpec.like(reader.info)) as writer:

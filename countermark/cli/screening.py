@@ -1,0 +1,83 @@
+"""``countermark screen``: one file with all its evidence, or many with a line each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import countermark
+from countermark.cli import pages
+from countermark.cli.outcome import NEGATIVE, YES, Outcome
+from countermark.cli.page import Page, Row
+from countermark.cli.policy import Report
+from countermark.cli.progress import progress
+from countermark.core.errors import MediaError, UsageError
+
+if TYPE_CHECKING:
+    from detector import Verdict
+    from detector.screen import Depth
+    from detector.wording import Language
+
+
+def screen_file(path: Path, depth: Depth, report: Path | None, language: Language, as_json: bool) -> Outcome:
+    """Screen one file and write its report, if one is asked for."""
+    if report is not None:
+        _check_report(report, path)
+    with progress(f"screening {path}") as listener:
+        verdict = countermark.screen(path, depth=depth, on_step=listener.on_step)
+        if report is not None:
+            from detector.report import write_html
+
+            write_html(verdict, path, report, language=language)
+    return Outcome(pages.verdict_page(verdict), NEGATIVE if _against(verdict) else YES, verdict, as_json)
+
+
+def screen_files(
+    paths: list[Path], depth: Depth, report: Path | None, language: Language, as_json: bool, workers: int | None
+) -> Outcome:
+    """Screen many files, with a report each in the folder ``report``."""
+    from detector import screen_many, videos
+
+    files = videos(paths)
+    if report is not None and not report.is_dir():
+        raise UsageError(f"{report} is not a folder.", remedy="For more than one video name a folder for the reports.")
+    if report is not None and len({_report_name(path) for path in files}) < len(files):
+        raise UsageError("Two of the videos have the same name.", remedy="Screen their folders one after the other.")
+    found = []
+    with progress(f"screening {len(files)} videos") as listener:
+        for screened in screen_many(files, workers=workers, depth=depth):
+            found.append(screened)
+            said = screened.verdict.conclusion if screened.verdict else "not readable"
+            listener.on_step(f"{len(found)} of {len(files)}", f"{screened.path.name}: {said}")
+            if report is not None and screened.verdict is not None:
+                from detector.report import write_html
+
+                write_html(screened.verdict, screened.path, report / _report_name(screened.path), language=language)
+    found.sort(key=lambda one: files.index(one.path))
+    counts: Counter[str] = Counter(one.verdict.conclusion if one.verdict else "not_readable" for one in found)
+    rows = []
+    for one in found:
+        text = one.verdict.summary if one.verdict else one.error or ""
+        label = one.verdict.conclusion if one.verdict else "not_readable"
+        rows.append(Row(label.replace("_", " "), f"{one.path}: {text}"))
+    sentence = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.most_common())
+    against = any(one.verdict is not None and _against(one.verdict) for one in found)
+    code = NEGATIVE if against else MediaError.exit_code if counts["not_readable"] else YES
+    return Outcome(Page(f"{len(found)} videos", f"{sentence}.", tuple(rows)), code, Report(items=list(found)), as_json)
+
+
+def _against(verdict: Verdict) -> bool:
+    return verdict.conclusion in ("generated", "manipulated") or verdict.provenance.conclusion == "tampered"
+
+
+def _report_name(path: Path) -> str:
+    return f"{path.name}.html"
+
+
+def _check_report(report: Path, video: Path) -> None:
+    """Before minutes of work: may the report be written there?"""
+    if report.suffix.lower() not in (".html", ".htm") or report.resolve() == video.resolve():
+        raise UsageError(f"The report cannot be {report}.", remedy="Give a file name that ends in .html.")
+    if not report.parent.is_dir():
+        raise UsageError(f"The folder {report.parent} does not exist.", remedy="Create it, or choose another path.")
