@@ -19,7 +19,7 @@ from detector.wording import Said, say
 from provenance.labels import Labels, read_labels
 
 NAME = "container"
-VERSION = "1"
+VERSION = "2"
 
 DECLARED = 4.6
 """Weight of a label or generator metadata: 100 to 1."""
@@ -30,11 +30,24 @@ CAMERA = -0.7
 
 _A1111 = re.compile(r"\bSteps: \d+, Sampler: [^,\n]+")
 
+# Records of SwarmUI and InvokeAI; those of other tools are known by what they must hold.
+_RECIPES = ("sui_image_params", "invokeai_metadata", "invokeai_graph")
+_RECIPE = {"prompt", "seed"}
+_SAMPLING = {
+    "steps",
+    "num_inference_steps",
+    "guidance_scale",
+    "cfg_scale",
+    "sampler",
+    "sampler_name",
+    "negative_prompt",
+}
+
 # Names that generators write about themselves, searched only in tags that name a tool: "Runway" in a title is a title.
 _GENERATORS = re.compile(
-    r"\b(ComfyUI|Stable ?Diffusion|AUTOMATIC1111|InvokeAI|Fooocus|SwarmUI|diffusers|AnimateDiff|Deforum|Midjourney|"
-    r"Runway|Kling|Hailuo|PixVerse|Pika|Dream Machine|CogVideoX?|HunyuanVideo|Wan ?2\.\d|LTX-?Video|Mochi-1|Sora|"
-    r"Google AI|Veo|Vidu)\b",
+    r"\b(ComfyUI|Stable ?(?:Video ?)?Diffusion|AUTOMATIC1111|InvokeAI|Fooocus|SwarmUI|NovelAI|Draw Things|diffusers|"
+    r"AnimateDiff|Deforum|FramePack|WanGP|Midjourney|Firefly|Runway|Kling|Hailuo|PixVerse|Pika|Dream Machine|Dreamina|"
+    r"Jimeng|Seedance|CogVideoX?|HunyuanVideo|Wan ?2\.\d|LTX-?Video|Mochi-1|Sora|Google AI|Veo|Vidu)\b",
     re.IGNORECASE,
 )
 _TOOL_KEYS = {"software", "encoder", "encoded_by", "creator_tool", "creatortool", "generator", "source_software"}
@@ -110,12 +123,14 @@ def read_claims(labels: Labels) -> list[Finding]:
 
 
 def _graph(value: str) -> str | None:
-    """What kind of generation record the text is: ComfyUI's prompt or workflow graph, or A1111's parameters."""
+    """What kind of generation record the text is: a graph of ComfyUI, parameters of A1111, a recipe of another tool."""
     if _A1111.search(value):
         return "Stable Diffusion generation parameters (AUTOMATIC1111 style)"
     record = _parse(value)
     if record is None:
         return None
+    if any(name in record for name in _RECIPES) or (record.keys() >= _RECIPE and record.keys() & _SAMPLING):
+        return "the recipe of a generated video (prompt, seed and sampling steps)"
     # ComfyUI's own node writes one tag each for prompt and workflow, Video Helper Suite one comment that holds both.
     for graph in (record, _parse(record.get("prompt")), _parse(record.get("workflow"))):
         if graph is None:

@@ -24,7 +24,10 @@ WORKFLOW = {"nodes": [{"id": 1}], "links": []}
         {"workflow": json.dumps(WORKFLOW)},
         {"comment": json.dumps({"prompt": json.dumps(PROMPT), "workflow": WORKFLOW})},
         {"parameters": "a cat\nNegative prompt: dog\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"},
+        {"comment": json.dumps({"sui_image_params": {"prompt": "a cat"}})},
+        {"comment": json.dumps({"prompt": "a cat", "seed": 7, "num_inference_steps": 30, "type": "WanGP"})},
         {"software": "ComfyUI 0.3"},
+        {"encoder": "Stable Video Diffusion"},
         {"encoder": "Kling AI"},
     ],
 )
@@ -42,6 +45,8 @@ def test_generation_records_are_strong_evidence(tags: dict[str, str]) -> None:
         {"comment": '{"nodes": 5}'},
         {"comment": "{" * 5000},
         {"comment": '{"prompt": "a cat"}'},
+        {"comment": '{"seed": "sunflower", "steps": 4, "prompt_date": "May"}'},
+        {"software": "LumaFusion 5.1"},
     ],
 )
 def test_ordinary_tags_accuse_nobody(tags: dict[str, str]) -> None:
