@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
-from detector.wording import Said
+from detector.wording import Language, Said
 
 Status = Literal["measured", "not_applicable", "failed"]
 Subject = Literal["generated", "face_manipulated"]
@@ -74,6 +74,7 @@ class Evidence(BaseModel):
     subject: Subject = "generated"
     llr: float | None = None
     said: Said
+    details: tuple[Said, ...] = ()
     version: str
     error_rates: ErrorRates | None = None
     segments: tuple[Segment, ...] = ()
@@ -84,4 +85,8 @@ class Evidence(BaseModel):
     @property
     def explanation(self) -> str:
         """What was found, in English."""
-        return self.said.words()
+        return self.words()
+
+    def words(self, language: Language = "en") -> str:
+        """What was found, all sentences of it."""
+        return " ".join(said.words(language) for said in (*self.details, self.said))

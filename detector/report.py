@@ -15,8 +15,8 @@ from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
 from detector.evidence import ErrorRates, Evidence
 from detector.pictures import figure, overlay, timeline
-from detector.verdict import FORENSICS, PARTS, Question, Verdict
-from detector.wording import Language, phrase
+from detector.verdict import FORENSICS, PARTS, Question, Verdict, witness_of
+from detector.wording import Language, phrase, say
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -63,7 +63,7 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
         facts=escape(facts),
         conclusion=verdict.conclusion,
         title=page.say(f"page.{verdict.conclusion}"),
-        summary=escape(verdict.said.words(language)),
+        summary=escape(summary(verdict, language)),
         generated=page.question("page.is_generated", verdict.generated),
         face=page.question("page.is_face", verdict.face_manipulated),
         origin=page.origin(verdict),
@@ -73,12 +73,20 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
         not_applicable="\n".join(page.reason(item) for item in verdict.evidence if item.status == "not_applicable"),
         rates="\n".join(page.rates(item) for item in verdict.evidence if item.error_rates is not None),
         findings="\n".join(
-            f'<tr><td>{f.axis}</td><td class="{f.status}">{page.say(f"status.{f.status}")}</td>'
+            f'<tr><td>{page.say(f"axis.{f.axis}")}</td><td class="{f.status}">{page.say(f"status.{f.status}")}</td>'
             f"<td>{escape(f.message)}</td></tr>"
             for f in verdict.provenance.findings
         ),
         footer=footer,
     )
+
+
+def summary(verdict: Verdict, language: Language) -> str:
+    """The verdict's sentence; a statement that it repeats is given in the same language."""
+    witness = witness_of(verdict.evidence)
+    if verdict.said.code == "verdict.declared" and witness is not None:
+        return say("verdict.declared", explanation=witness.words(language)).words(language)
+    return verdict.said.words(language)
 
 
 def _answer(question: Question) -> str:
@@ -167,11 +175,11 @@ class _Page:
         kind = "forensic" if item.signal in FORENSICS else "stated"
         return (
             f'<tr class="{item.status} {kind}"><td>{self.say(f"signal.{item.signal}")}</td><td>{weight}</td>'
-            f"<td>{escape(item.said.words(self.language))}</td></tr>"
+            f"<td>{escape(item.words(self.language))}</td></tr>"
         )
 
     def reason(self, item: Evidence) -> str:
-        return f"<tr><td>{self.say(f'signal.{item.signal}')}</td><td>{escape(item.said.words(self.language))}</td></tr>"
+        return f"<tr><td>{self.say(f'signal.{item.signal}')}</td><td>{escape(item.words(self.language))}</td></tr>"
 
     def rates(self, item: Evidence) -> str:
         rates: ErrorRates | None = item.error_rates

@@ -191,9 +191,15 @@ def _sentence(
     return "inconclusive", _why_inconclusive(evidence, tampered)
 
 
+def witness_of(evidence: Sequence[Evidence]) -> Evidence | None:
+    """The signal in which the file says most clearly that it was generated."""
+    stated = (e for e in evidence if e.signal in DECLARATIONS and e.llr is not None and e.llr > 0)
+    return max(stated, key=lambda e: e.llr or 0.0, default=None)
+
+
 def _why_generated(evidence: Sequence[Evidence], tampered: bool) -> Said:
-    if declared_llr(evidence) >= DECLARED_AT:
-        witness = max((e for e in evidence if e.signal in DECLARATIONS), key=lambda e: e.llr or 0.0)
+    witness = witness_of(evidence)
+    if witness is not None and declared_llr(evidence) >= DECLARED_AT:
         return say("verdict.declared", explanation=witness.explanation)
     return say("verdict.picture_changed" if tampered else "verdict.picture")
 

@@ -65,9 +65,9 @@ _CAMERA_KEYS = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing read in the wrapping, in words, and its weight."""
+    """One thing read in the wrapping, and its weight."""
 
-    words: str
+    said: Said
     llr: float
 
 
@@ -81,15 +81,20 @@ def measure(clip: Clip) -> Evidence:
     info = clip.info
     findings = read_claims(read_labels(clip.path, info.metadata))
     findings += read_tags({**info.stream_metadata, **info.metadata})
-    neutral = f"Container {info.format}, codec {info.codec}" + (f", written by {info.encoder}" if info.encoder else "")
+    wrapping = {"format": info.format, "codec": info.codec, "encoder": info.encoder or "–"}
     if not findings:
         return Evidence(
-            signal=NAME, status="measured", llr=0.0, said=say("container.none", neutral=neutral), version=VERSION
+            signal=NAME, status="measured", llr=0.0, said=say("container.none", **wrapping), version=VERSION
         )
     speaks = [f.llr for f in findings if f.llr > 0] or [min(f.llr for f in findings)]
-    words = " ".join(dict.fromkeys(f.words for f in findings))
-    said = say("container.found", words=words, neutral=neutral)
-    return Evidence(signal=NAME, status="measured", llr=max(speaks), said=said, version=VERSION)
+    return Evidence(
+        signal=NAME,
+        status="measured",
+        llr=max(speaks),
+        said=say("container.wrapping", **wrapping),
+        details=tuple({f.said.words(): f.said for f in findings}.values()),
+        version=VERSION,
+    )
 
 
 def read_tags(tags: Mapping[str, str]) -> list[Finding]:
@@ -97,13 +102,13 @@ def read_tags(tags: Mapping[str, str]) -> list[Finding]:
     findings = []
     for key, value in tags.items():
         if tool := _graph(value):
-            findings.append(Finding(f"The tag '{key}' holds {tool}.", DECLARED))
+            findings.append(Finding(say(f"container.{tool}", key=key), DECLARED))
         elif key.lower() in _TOOL_KEYS and (match := _GENERATORS.search(value)):
-            findings.append(Finding(f"The tag '{key}' names the generator {match[0]}.", DECLARED))
+            findings.append(Finding(say("container.names", key=key, generator=match[0]), DECLARED))
     if not findings:
         camera = [tags[key] for key in tags if key.lower() in _CAMERA_KEYS]
         if camera:
-            findings.append(Finding(f"Camera metadata: {', '.join(camera)[:80]}; easily copied.", CAMERA))
+            findings.append(Finding(say("container.camera", camera=", ".join(camera)[:80]), CAMERA))
     return findings
 
 
@@ -112,32 +117,31 @@ def read_claims(labels: Labels) -> list[Finding]:
     findings = []
     kind = (labels.digital_source_type or "").rsplit("/", 1)[-1]
     if kind in AI_SOURCE_TYPES:
-        findings.append(Finding(f"Labelled with the IPTC digital source type {kind}.", DECLARED))
+        findings.append(Finding(say("container.iptc", kind=kind), DECLARED))
     # GB 45438-2025, appendix E: 1 is, 2 is possibly, 3 is suspected to be AI-generated.
-    kinds = {"1": ("AI-generated", DECLARED), "2": ("possibly AI-generated", SUSPECTED), "3": ("suspected", SUSPECTED)}
+    kinds = {"1": DECLARED, "2": SUSPECTED, "3": SUSPECTED}
     if labels.aigc is not None and (label := labels.aigc.get("Label")) in kinds:
-        words, llr = kinds[label]
-        producer = (labels.aigc.get("ContentProducer") or "an unnamed producer")[:80]
-        findings.append(Finding(f"Labelled under GB 45438-2025 as {words} (producer: {producer}).", llr))
+        producer = (labels.aigc.get("ContentProducer") or "–")[:80]
+        findings.append(Finding(say(f"container.aigc{label}", producer=producer), kinds[label]))
     return findings
 
 
 def _graph(value: str) -> str | None:
     """What kind of generation record the text is: a graph of ComfyUI, parameters of A1111, a recipe of another tool."""
     if _A1111.search(value):
-        return "Stable Diffusion generation parameters (AUTOMATIC1111 style)"
+        return "a1111"
     record = _parse(value)
     if record is None:
         return None
     if any(name in record for name in _RECIPES) or (record.keys() >= _RECIPE and record.keys() & _SAMPLING):
-        return "the recipe of a generated video (prompt, seed and sampling steps)"
+        return "recipe"
     # ComfyUI's own node writes one tag each for prompt and workflow, Video Helper Suite one comment that holds both.
     for graph in (record, _parse(record.get("prompt")), _parse(record.get("workflow"))):
         if graph is None:
             continue
         is_prompt = any(isinstance(node, dict) and "class_type" in node for node in graph.values())
         if is_prompt or {"nodes", "links"} <= graph.keys():
-            return "a ComfyUI graph, the recipe of a generated video"
+            return "comfyui"
     return None
 
 

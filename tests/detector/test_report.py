@@ -15,8 +15,11 @@ from detector import HeatMap, Segment, Verdict, screen
 from detector.evidence import ErrorRates
 from detector.pictures import overlay, timeline
 from detector.report import render_html
-from detector.verdict import Question
+from detector.screen import SIGNALS
+from detector.verdict import Conclusion, Question
 from detector.wording import LANGUAGES, phrase, say
+from provenance.judgement import Axis, Outcome
+from provenance.summary import Conclusion as Origin
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.005, true_positive_rate=0.45, measured_on="a test")
 
@@ -58,6 +61,14 @@ def test_the_page_speaks_chinese(scored: Verdict) -> None:
     assert "look like those" not in page
 
 
+def test_a_label_is_repeated_in_the_language_of_the_page(make_clip: MakeClip, settings: Settings) -> None:
+    verdict = screen(make_clip(metadata={"software": "ComfyUI 0.3"}), depth="fast", settings=settings)
+    assert "names the generator ComfyUI" in verdict.summary
+    page = render_html(verdict, (), "zh")
+    assert "文件自己声明由人工智能生成：标签“software”写明生成器 ComfyUI。" in page
+    assert "names the generator" not in page
+
+
 def test_a_page_without_pictures_says_so(scored: Verdict) -> None:
     assert "No frames were scored." in render_html(scored)
 
@@ -70,6 +81,13 @@ def test_every_sentence_is_there_in_every_language_with_the_same_facts() -> None
         assert set(versions) == set(LANGUAGES), code
         facts = [set(re.findall(r"\{(\w+)\}", versions[language])) for language in LANGUAGES]
         assert facts[0] == facts[1], code
+
+
+def test_everything_a_page_names_has_words() -> None:
+    named = [f"signal.{signal.NAME}" for signal in SIGNALS]
+    for prefix, kind in (("axis", Axis), ("status", Outcome), ("page", Conclusion), ("provenance", Origin)):
+        named += [f"{prefix}.{value}" for value in get_args(kind)]
+    assert all(phrase(code, {}, language) for code in named for language in LANGUAGES)
 
 
 @given(st.text(), st.text())

@@ -10,7 +10,7 @@ from detector.evidence import ErrorRates, Evidence, Segment
 from detector.fusion import Blend, Fusion
 from detector.verdict import ABSENT_AT, DECLARED_AT, Question, settled
 from detector.verdict import conclude as opinion
-from detector.wording import Said, say
+from detector.wording import say
 from provenance.verify import ManifestSummary, Verification
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
@@ -67,7 +67,7 @@ def frames(llr: float | None) -> Evidence:
     )
 
 
-LABEL = Said(code="container.found", facts={"words": "A label says so.", "neutral": "mp4"})
+LABEL = say("container.names", key="encoder", generator="X")
 
 
 def label(llr: float, signal: str = "container") -> Evidence:
