@@ -10,12 +10,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from countermark.core.errors import WeightsError
 from detector.clip import Clip
 from detector.evidence import Evidence, Segment
 from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR, fusion_for
 from detector.head import features, head_for
-from detector.signals.frames import NAME as FRAMES
+from detector.signals import frames
 from detector.timeline import partition, segments
 from detector.tokens import layers_of
 from detector.wording import Said, say
@@ -34,10 +33,8 @@ _FEW_FRAMES = 2
 
 def applicable(clip: Clip) -> Said | None:
     """Only where the frame head can speak and there are enough frames to divide."""
-    try:
-        clip.encoder  # noqa: B018 - asks whether there is one
-    except WeightsError as error:
-        return say("encoder.missing", why=error)
+    if (said := frames.applicable(clip)) is not None:
+        return said
     if (count := len(clip.samples.times)) < FEWEST:
         return say("edits.few", count=count, least=FEWEST)
     return None
@@ -45,15 +42,15 @@ def applicable(clip: Clip) -> Said | None:
 
 def measure(clip: Clip) -> Evidence:
     """Divide the clip by its frames' scores. It has no weight of its own: the frames have been counted already."""
-    head = head_for(FRAMES, clip.settings)
+    head = head_for(frames.NAME, clip.settings)
     scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
     each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
     parts = partition(each, DEVIATION, PENALTY, _FEW_FRAMES)
-    frames = segments(clip.samples.times, each, clip.info.duration)
+    single = segments(clip.samples.times, each, clip.info.duration)
     found = tuple(
         Segment(
-            start=frames[start].start,
-            end=frames[end - 1].end,
+            start=single[start].start,
+            end=single[end - 1].end,
             llr=round(float(np.clip(head.llr(scores[start:end]), STRONGEST_AGAINST, STRONGEST_FOR)), 3),
         )
         for start, end in parts

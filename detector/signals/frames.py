@@ -24,18 +24,23 @@ VERSION = "2"
 
 SMALLEST = 96
 """Short side in pixels below which nothing of a frame's texture is left."""
+LEAST_CONTRAST = 3.0
+"""Deviation in grey levels below which a frame shows nothing: black, white, or a fade."""
 HEAT_MAPS = 3
 """How many frames are shown with a heat map: those that speak most for "generated"."""
 
 
 def applicable(clip: Clip) -> Said | None:
-    """Not without the encoder's weights, and not on frames too small."""
+    """Not on frames too small, not without the encoder's weights, and not where nothing is to be seen."""
     if min(clip.info.width, clip.info.height) < SMALLEST:
         return say("frames.small", width=clip.info.width, height=clip.info.height, least=SMALLEST)
     try:
         clip.encoder  # noqa: B018 - asks whether there is one
     except WeightsError as error:
         return say("encoder.missing", why=error)
+    contrast = clip.samples.normalised.astype(np.float32).std(axis=(1, 2)).mean(axis=-1)
+    if contrast.max() < LEAST_CONTRAST:
+        return say("frames.blank")
     return None
 
 

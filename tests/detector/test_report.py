@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from typing import get_args
 
 import numpy as np
 import pytest
