@@ -142,7 +142,7 @@ def test_too_few_frames_are_not_divided(make_clip: MakeClip, settings: Settings,
 
 
 def test_a_copy_is_recognised_by_its_looks(make_clip: MakeClip, settings: Settings) -> None:
-    source = make_clip(frames=24)
+    source = make_clip(frames=24, size=256)
     assert examine(fingerprint, Clip(source, settings)).said.code == "fingerprint.empty"
     spec = VideoSpec(width=256, height=256, fps=Fraction(8), time_base=Fraction(1, 8))
     with VideoReader(source) as reader:

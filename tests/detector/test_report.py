@@ -28,7 +28,7 @@ RATES = ErrorRates(threshold=3.0, false_positive_rate=0.005, true_positive_rate=
 @pytest.fixture
 def scored(make_clip: MakeClip, settings: Settings) -> Verdict:
     """A verdict as it would be with an encoder: three frames scored, one of them with a heat map."""
-    verdict = screen(make_clip(), settings=settings)
+    verdict = screen(make_clip(), depth="fast", settings=settings)
     segments = tuple(Segment(start=i, end=i + 1, llr=2 * i - 1.0) for i in range(3))
     heat = HeatMap(time=2.5, left=0.2, top=0.0, right=0.8, bottom=1.0, llrs=((3.0, -2.0), (0.0, 1.0)))
     found = {"status": "measured", "llr": 3.2, "said": say("frames.high", count=3), "error_rates": RATES}
