@@ -62,17 +62,18 @@ class Burst:
 class Clip:
     """A video file with what signals ask of it, each computed once, on demand."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
-        """Probe the file. Raises ``MediaError`` or ``MediaLimitError``."""
+    def __init__(self, path: Path, settings: Settings, *, quick: bool = False) -> None:
+        """Probe the file. ``quick`` holds for the verification. Raises ``MediaError`` or ``MediaLimitError``."""
         self.path = path
         self.settings = settings
+        self.quick = quick
         self.limits = Limits.from_settings(settings)
         self.info: MediaInfo = probe(path, limits=self.limits)
 
     @cached_property
     def verification(self) -> Verification:
         """What provenance says of the file."""
-        return verify(self.path, settings=self.settings)
+        return verify(self.path, quick=self.quick, settings=self.settings)
 
     @cached_property
     def samples(self) -> Samples:

@@ -39,7 +39,8 @@ def overlay(image: UInt8, heat: HeatMap) -> UInt8:
     out = grey * (1 - strength) + np.array(RED) * strength
     out[[top, min(top + size[1], height) - 1], left : left + size[0]] = 235
     out[top : top + size[1], [left, min(left + size[0], width) - 1]] = 235
-    return np.clip(out, 0, 255).astype(np.uint8)
+    drawn: UInt8 = np.clip(out, 0, 255).astype(np.uint8)
+    return drawn
 
 
 def timeline(segments: Sequence[Segment], threshold: float | None, absent: float | None) -> str:

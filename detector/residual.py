@@ -41,8 +41,8 @@ def _spectrum(noise: Float64) -> Float64:
     """Mean power [S, S // 2 + 1] over frames, windowed."""
     side = noise.shape[1]
     window = np.hanning(side)[:, None] * np.hanning(noise.shape[2])[None]
-    power: Float64 = np.abs(np.fft.rfft2(noise * window)) ** 2
-    return power.mean(axis=0) + _EPS
+    power: Float64 = (np.abs(np.fft.rfft2(noise * window)) ** 2).mean(axis=0) + _EPS
+    return power
 
 
 def _frequencies(spectrum: Float64) -> tuple[Float64, Float64]:

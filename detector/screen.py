@@ -49,14 +49,15 @@ def screen(
     """Examine a video file. ``on_step`` is told the name of each signal and its finding as they come.
 
     With ``depth`` "settled" the picture is not looked at once credentials, watermark or labels have settled the matter;
-    with "fast" it is never looked at. A signal that fails is reported as failed and weighs nothing.
+    with "fast" it is never looked at, and the watermark is sought only in the first frames as they are. A signal that
+    fails is reported as failed and weighs nothing.
 
     Raises:
         MediaError: the file cannot be read as video; ``MediaLimitError`` if it is over the limits.
         WeightsError: the detector's own weights are missing or damaged.
     """
     begun = time.perf_counter()
-    clip = Clip(Path(path), settings or get_settings())
+    clip = Clip(Path(path), settings or get_settings(), quick=depth == "fast")
     verification, fusion = (
         clip.verification,
         fusion_for(clip.settings),

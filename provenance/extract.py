@@ -45,16 +45,17 @@ def extract(
     *,
     registry: Registry | None = None,
     search: bool = True,
+    quick: bool = False,
     isolated: bool = True,
 ) -> Extraction:
     """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
 
     At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
     picture that was cropped, turned or distorted, and the entries of a ``registry`` are tried one by one (see
-    `SpreadSpectrumDetector.result`). ``isolated=False`` decodes in this process, for files that this process has
-    written itself.
+    `SpreadSpectrumDetector.result`). ``quick`` looks at the first 48 frames as they are and tries nothing else.
+    ``isolated=False`` decodes in this process, for files that this process has written itself.
     """
-    with VideoReader(path, limits, isolated=isolated, max_frames=_OPENING) as reader:
+    with VideoReader(path, limits, isolated=isolated, max_frames=_FIRST_LOOK if quick else _OPENING) as reader:
         info = reader.info
         try:
             detector = watermark.detector(width=info.width, height=info.height)
@@ -74,8 +75,8 @@ def extract(
                     break
         if result is None or result.payload is None:
             attempts += 1
-            ids = registry.video_ids(watermark.algorithm_id) if registry is not None else []
-            result = detector.result(search=search, register=map(Payload.from_video_id, ids))
+            ids = registry.video_ids(watermark.algorithm_id) if registry is not None and not quick else []
+            result = detector.result(search=search and not quick, register=map(Payload.from_video_id, ids))
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
 
 

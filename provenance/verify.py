@@ -72,6 +72,7 @@ def verify(
     similar: bool = False,
     fetch: bool = False,
     timeline: bool = False,
+    quick: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for it.
@@ -83,6 +84,7 @@ def verify(
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
     ``similar`` looks by the picture for sealed videos where credentials and watermark are gone; that is approximate,
     with a score. ``timeline`` looks at every frame for the stretches that carry a watermark, and which.
+    ``quick`` looks for the watermark only in the first frames and only in a picture that was not cropped or turned.
 
     Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
     `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
@@ -93,7 +95,7 @@ def verify(
     check_validator()
     watermark = SpreadSpectrum.load(settings)
     with open_registry(settings) as registry:
-        extraction = extract(path, watermark, Limits.from_settings(settings), registry=registry)
+        extraction = extract(path, watermark, Limits.from_settings(settings), registry=registry, quick=quick)
     if is_cut_short(path):
         raise MediaError(
             f"{path} is cut short.", remedy="Fetch the file again from where it came from; its end is missing."
