@@ -32,6 +32,8 @@ class Figures:
 
     def row(self, name: str) -> str:
         """A row of a Markdown table."""
+        if np.isnan(self.auc):
+            return f"| {name} | not measured | | |"
         return f"| {name} | {self.auc:.3f} ({self.low:.3f} to {self.high:.3f}) | {self.at_5:.2f} | {self.at_1:.2f} |"
 
 
@@ -71,7 +73,8 @@ class Shares:
 
     def row(self, name: str) -> str:
         """A row of a Markdown table."""
-        return f"| {name} | {self.clips} | {self.native:.2f} | {self.degraded:.2f} | {self.abstained:.2f} |"
+        shares = ("–" if np.isnan(s) else f"{s:.2f}" for s in (self.native, self.degraded, self.abstained))
+        return f"| {name} | {self.clips} | {' | '.join(shares)} |"
 
 
 @dataclass(frozen=True)
