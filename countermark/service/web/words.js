@@ -31,8 +31,8 @@ export const EN = {
   conclusions: { verified_origin: "Verified origin", generated: "Generated", manipulated: "Manipulated", no_sign_of_generation: "No sign of generation found", inconclusive: "Inconclusive", recovered: "Origin recovered", tampered: "Changed after signing" },
   axes: { integrity: "Integrity", trust: "Trust", time: "Time", watermark: "Watermark", recovery: "Recovery", labels: "Labels", ingredients: "Ingredients" },
   statuses: { pass: "holds", fail: "broken", warn: "caution", info: "noted", not_applicable: "none", measured: "measured", failed: "failed" },
-  signals: { credentials: "Content Credentials", watermark: "Our watermark", known_marks: "Others’ watermarks", container: "Container", frames: "Look of the frames", faces: "Faces", motion: "Motion", fingerprint: "Fingerprint" },
-  stepNames: { policy: "asking the policy", sample: "sampling the model", watermark: "watermarking and encoding", label: "writing labels", sign: "signing and reading back", "read back": "reading back", register: "registering", pictures: "drawing previews", provenance: "reading credentials and watermark", credentials: "weighing credentials", known_marks: "looking for known watermarks", container: "reading the container", frames: "looking at frames" },
+  signals: { credentials: "Content Credentials", watermark: "Our watermark", known_marks: "Others’ watermarks", container: "Container", frames: "Look of the frames", faces: "Faces", motion: "Motion", noise: "Noise", edits: "Changes along the clip", fingerprint: "Registry by looks" },
+  stepNames: { policy: "asking the policy", sample: "sampling the model", watermark: "watermarking and encoding", label: "writing labels", sign: "signing and reading back", "read back": "reading back", register: "registering", pictures: "drawing previews", provenance: "reading credentials and watermark", credentials: "weighing credentials", known_marks: "looking for known watermarks", container: "reading the container", frames: "looking at frames", fingerprint: "comparing with the registry", edits: "looking for changes", faces: "looking for faces" },
 };
 
 export const ZH = {
@@ -68,8 +68,8 @@ export const ZH = {
   conclusions: { verified_origin: "来源已验证", generated: "生成的视频", manipulated: "经过篡改", no_sign_of_generation: "未发现生成迹象", inconclusive: "无法判断", recovered: "来源已找回", tampered: "签名后被改动" },
   axes: { integrity: "完整性", trust: "信任", time: "时间", watermark: "水印", recovery: "找回", labels: "标识", ingredients: "素材" },
   statuses: { pass: "成立", fail: "不成立", warn: "注意", info: "说明", not_applicable: "无", measured: "已测量", failed: "失败" },
-  signals: { credentials: "内容凭证", watermark: "本站水印", known_marks: "其他工具的水印", container: "容器与标签", frames: "画面特征", faces: "人脸", motion: "运动", fingerprint: "指纹" },
-  stepNames: { policy: "检查策略", sample: "模型采样", watermark: "加水印并编码", label: "写入标识", sign: "签名并回读", "read back": "回读检查", register: "登记", pictures: "生成预览", provenance: "读取凭证与水印", credentials: "衡量凭证", known_marks: "查找已知水印", container: "读取容器", frames: "查看画面" },
+  signals: { credentials: "内容凭证", watermark: "本站水印", known_marks: "其他工具的水印", container: "容器与标签", frames: "画面特征", faces: "人脸", motion: "运动", noise: "噪声", edits: "片内变化", fingerprint: "登记库画面比对" },
+  stepNames: { policy: "检查策略", sample: "模型采样", watermark: "加水印并编码", label: "写入标识", sign: "签名并回读", "read back": "回读检查", register: "登记", pictures: "生成预览", provenance: "读取凭证与水印", credentials: "衡量凭证", known_marks: "查找已知水印", container: "读取容器", frames: "查看画面", fingerprint: "与登记库比对", edits: "查找片内变化", faces: "查找人脸" },
   verdicts: {
     generated: "证据表明该视频为生成：文件自身如此声明，或画面与已知视频生成器相似。", manipulated: "证据表明该视频经过篡改。",
     no_sign_of_generation: "画面不像已知视频生成器的作品；未知生成器的作品也可能如此。", inconclusive: "证据不足，无法判断该视频是否为生成。", verified_origin: "",
@@ -95,5 +95,9 @@ export const ZH_EVIDENCE = {
   "frames.not_applicable": "无法对画面评分：帧过小，或未安装图像编码器。", "frames.failed": "画面检查未能完成。",
   "frames.measured": (item) => `${item.segments.length} 帧${item.llr > 0 ? (item.error_rates && item.llr >= item.error_rates.threshold ? "与已知视频生成器的画面相似" : "略偏向已知视频生成器，但不足以下结论") : "不像已知视频生成器的画面；新的生成器也可能如此"}。`,
   "known_marks.measured": (item) => (item.llr > 0 ? "画面带有其他工具的隐形水印。" : "未发现 Stable Diffusion 等工具的公开水印；多数生成器不留水印。"), "known_marks.not_applicable": "不适用于此视频。",
+  "motion.not_applicable": "未使用：无法检查，或对未见过的来源不能稳定优于随机。", "noise.not_applicable": "未使用：无法检查，或对未见过的来源不能稳定优于随机。",
+  "fingerprint.not_applicable": "登记库为空，或已有更可靠的来源线索。", "fingerprint.measured": (item) => (item.llr > 0 ? "片头与登记库中一段生成的视频相似。" : "片头未指向登记库中生成的视频。"),
+  "edits.not_applicable": "无法分段检查。", "edits.measured": (item) => (item.segments.length > 1 ? "片内“像生成”的程度有变化，见时间线。" : "片内前后一致。"),
+  "faces.not_applicable": "未发现人脸，或本版本不能可靠判断人脸是否被篡改。",
   "container.measured": (item) => (item.llr > 0 ? "容器标签声明由生成工具制作。" : "容器没有指向生成工具的标签或元数据；平台常会去除元数据，缺失不说明问题。"),
 };
