@@ -9,12 +9,23 @@ from made_clip import MakeClip
 
 from countermark.core.media import Frames, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
+from provenance.verify import Verification, verify
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings of a machine that has no weights."""
     return Settings(home=tmp_path / "home", _env_file=None)
+
+
+@pytest.fixture
+def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clips that carry no watermark are not searched for one, which would take seconds."""
+
+    def quickly(path: Path, *, quick: bool, settings: Settings) -> Verification:
+        return verify(path, quick=True, settings=settings)
+
+    monkeypatch.setattr("detector.clip.verify", quickly)
 
 
 @pytest.fixture

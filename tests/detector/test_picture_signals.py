@@ -59,7 +59,7 @@ def _first(found: Tokens, count: int) -> Tokens:
 
 
 @pytest.fixture
-def lend(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Lend:
+def lend(settings: Settings, monkeypatch: pytest.MonkeyPatch, quick_look: None) -> Lend:
     return Lend(settings, monkeypatch)
 
 

@@ -16,6 +16,7 @@ from detector.screen import SIGNALS, Depth, examine
 from detector.signals import frames
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: Settings) -> None:
     verdict = screen(make_clip(), settings=settings)
     item = next(e for e in verdict.evidence if e.signal == "frames")
@@ -27,6 +28,7 @@ def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: 
     assert verdict.face_manipulated.band == "not_applicable"
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_a_labelled_file_is_called_generated(make_clip: MakeClip, settings: Settings) -> None:
     graph = json.dumps({"1": {"class_type": "KSampler"}})
     steps: list[str] = []
@@ -94,6 +96,7 @@ def test_the_number_of_samples_is_bounded() -> None:
     assert [sample_count(d) for d in (0.1, 10, 30, 7200)] == [8, 10, 24, 24]
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_the_page_is_self_contained_and_escapes_what_the_file_says(
     make_clip: MakeClip, settings: Settings, tmp_path: Path
 ) -> None:
@@ -110,12 +113,14 @@ def test_the_page_is_self_contained_and_escapes_what_the_file_says(
     assert "$" not in page.replace("$1", "")
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_the_terminal_summary_has_a_line_for_each_signal(make_clip: MakeClip, settings: Settings) -> None:
     lines = summary_lines(screen(make_clip(), settings=settings))
     assert lines[0].startswith("Inconclusive: ")
     assert len(lines) == 3 + len(SIGNALS)
 
 
+@pytest.mark.usefixtures("quick_look")
 @pytest.mark.parametrize(("depth", "code"), [("settled", "skipped.settled"), ("fast", "skipped.fast")])
 def test_the_picture_is_left_alone_once_a_label_settles_it(
     make_clip: MakeClip, settings: Settings, depth: Depth, code: str
@@ -125,6 +130,7 @@ def test_the_picture_is_left_alone_once_a_label_settles_it(
     assert {e.said.code for e in labelled.evidence if e.signal in ("frames", "edits", "faces")} == {code}
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_an_unlabelled_file_is_looked_at_unless_only_the_fast_path_was_asked_for(
     make_clip: MakeClip, settings: Settings
 ) -> None:
