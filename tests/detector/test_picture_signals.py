@@ -141,6 +141,7 @@ def test_too_few_frames_are_not_divided(make_clip: MakeClip, settings: Settings,
     assert examine(edits, Clip(make_clip(frames=3), settings)).said.code == "edits.few"
 
 
+@pytest.mark.usefixtures("quick_look")
 def test_a_copy_is_recognised_by_its_looks(make_clip: MakeClip, settings: Settings) -> None:
     source = make_clip(frames=24, size=256)
     assert examine(fingerprint, Clip(source, settings)).said.code == "fingerprint.empty"
