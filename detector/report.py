@@ -53,7 +53,7 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
     template = Template(resources.files("detector").joinpath("report.html").read_text(encoding="utf-8"))
     info = verdict.info
     facts = f"{info.width}×{info.height}, {info.duration:.1f} s, {float(info.frame_rate):.3g} fps, {info.codec}"
-    labels = ("timeline", "evidence", "signal", "weight", "found", "weights_note")
+    labels: tuple[str, ...] = ("timeline", "evidence", "signal", "weight", "found", "weights_note")
     labels += ("not_applicable", "rates", "provenance", "axis", "status", "finding")
     footer = page.say("page.footer", seconds=f"{verdict.seconds:.1f}", encoder=verdict.encoder or page.say("page.none"))
     return template.substitute(

@@ -121,8 +121,9 @@ def held_out(head: Head, clips: Sequence[Own]) -> Float64:
     llrs = np.zeros(len(clips))
     for number in range(FOLDS):
         other = refit(head, [own for own, f in zip(clips, fold, strict=True) if f != number])
-        for index in np.flatnonzero(fold == number):
-            llrs[index] = other.llr(other.scores(clips[index].rows))
+        for index, own in enumerate(clips):
+            if fold[index] == number:
+                llrs[index] = other.llr(other.scores(own.rows))
     return llrs
 
 

@@ -190,7 +190,7 @@ def _kept(job: Job, kind: Kind, cache: Path) -> Look:
             rng = np.random.default_rng(zlib.crc32(f"{job.item.path.name} {kind}".encode()))
             frames = degrade(frames, rng, moving=moving)
         unfinished = path.with_suffix(".partial.npz")
-        np.savez(unfinished, **_see(frames))
+        np.savez(unfinished, allow_pickle=False, **_see(frames))
         unfinished.replace(path)
     return _load(path, moving)
 

@@ -61,7 +61,8 @@ def self_blend(face: UInt8, rng: np.random.Generator) -> UInt8:
     altered = altered.transform(image.size, Image.Transform.EXTENT, box, Image.Resampling.BICUBIC)
     mask = _mask(image.width, rng)[..., None] * rng.choice([0.5, 0.75, 1.0, 1.0])
     blended = np.asarray(image) * (1 - mask) + np.asarray(altered) * mask
-    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    out: UInt8 = np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+    return out
 
 
 def _mask(side: int, rng: np.random.Generator) -> Float64:
