@@ -9,7 +9,7 @@ from __future__ import annotations
 from detector.clip import Clip
 from detector.evidence import Evidence
 from detector.wording import Said, say
-from provenance.fingerprint import fingerprint
+from provenance.fingerprint import queries
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import open_registry
 
@@ -32,10 +32,10 @@ def applicable(clip: Clip) -> Said | None:
 
 
 def measure(clip: Clip) -> Evidence:
-    """Compare the opening with those of all registered videos."""
-    hashes = fingerprint(clip.path, clip.limits)
+    """Compare the opening, as it is and as it may have been before it was cropped, with those of all registered videos."""
+    asked = queries(clip.path, clip.limits)
     with open_registry(clip.settings) as registry:
-        alike = find_lookalikes(registry, hashes)
+        alike = find_lookalikes(registry, *asked)
     if not alike:
         return Evidence(signal=NAME, status="measured", llr=0.0, said=say("fingerprint.none"), version=VERSION)
     best = alike[0]
