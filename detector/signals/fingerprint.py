@@ -32,7 +32,7 @@ def applicable(clip: Clip) -> Said | None:
 
 
 def measure(clip: Clip) -> Evidence:
-    """Compare the opening, as it is and as it may have been before it was cropped, with those of all registered videos."""
+    """Compare the opening, also as it may have been before it was cropped, with those of all registered videos."""
     asked = queries(clip.path, clip.limits)
     with open_registry(clip.settings) as registry:
         alike = find_lookalikes(registry, *asked)
