@@ -81,8 +81,8 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
 
 def sampled(request: GenerationRequest, *, cancel: bool = False) -> tuple[np.ndarray, list[tuple[int, int]]]:
     heard: list[tuple[int, int]] = []
-    chunks = OpenAIVideosModel("m", width=64, height=64).sample(
-        request,
+    chunks = OpenAIVideosModel("m").sample(
+        request.model_copy(update={"size": (64, 64)}),
         Inputs(),
         on_progress=lambda *step: heard.append(step),
         on_notice=lambda _: None,
