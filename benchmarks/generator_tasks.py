@@ -34,6 +34,16 @@ ROWS = RESULTS.with_suffix(".json")
 IMAGES = ROOT / "docs" / "images"
 SEEDS = range(8)
 SHOWN = 6
+PROMPTS = (
+    "a red balloon rising over the sea",
+    "a green ball bouncing in the meadow",
+    "a blue fish moving left over the sea",
+    "an orange car moving right in the snow",
+    "a purple rocket rising at night",
+    "a white boat hovering at sunset",
+    "a yellow star falling in the desert",
+    "a pink heart bouncing in the snow",
+)
 READ: tuple[Kind, ...] = ("subject", "colour", "scene")
 
 
@@ -103,22 +113,12 @@ def share(values: list[bool]) -> str:
 
 
 def gallery() -> Iterator[str]:
-    """What the model was trained on: two seconds from words."""
-    prompts = (
-        "a red balloon rising over the sea",
-        "a green ball bouncing in the meadow",
-        "a turquoise fish moving left, underwater",
-        "an orange car moving right in the city",
-        "a purple rocket rising at night",
-        "a white boat swinging at sunset",
-        "a brown mushroom thrown through the forest",
-        "a yellow umbrella circling over the beach",
-    )
-    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
+    """Two seconds from words, the length that the model was trained on."""
+    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, PROMPTS, strict=True)]
     lines = [np.concatenate([frame[::2, ::2] for frame in frames[::6]], axis=1) for frames in rows]
     image = Image.fromarray(np.concatenate(lines)).quantize(128, dither=Image.Dither.NONE)
     image.save(IMAGES / "gallery.png", optimize=True)
-    yield f"| text, 2 s | subject, colour and scene as read back | {read_back(rows, prompts)} |"
+    yield f"| text, 2 s | subject, colour and scene as read back | {read_back(rows, PROMPTS)} |"
 
 
 def read_back(rows: list[RGB], prompts: Sequence[str]) -> str:
@@ -132,19 +132,9 @@ def read_back(rows: list[RGB], prompts: Sequence[str]) -> str:
 
 def text() -> Iterator[str]:
     """Four seconds from words, twice what the model was trained on."""
-    prompts = (
-        "a red balloon rising over the sea",
-        "a green ball bouncing in the meadow",
-        "a blue fish moving left over the sea",
-        "an orange car moving right in the snow",
-        "a purple rocket rising at night",
-        "a white boat hovering at sunset",
-        "a yellow star falling in the desert",
-        "a pink heart bouncing in the snow",
-    )
-    rows = [sampled(GenerationRequest(prompt=p, seed=s, seconds=4)) for s, p in zip(SEEDS, prompts, strict=True)]
+    rows = [sampled(GenerationRequest(prompt=p, seed=s, seconds=4)) for s, p in zip(SEEDS, PROMPTS, strict=True)]
     sheet("text", rows)
-    yield f"| text, 4 s | subject, colour and scene as read back | {read_back(rows, prompts)} |"
+    yield f"| text, 4 s | subject, colour and scene as read back | {read_back(rows, PROMPTS)} |"
 
 
 def physics() -> Iterator[str]:
@@ -299,7 +289,7 @@ def outpaint() -> Iterator[str]:
 
 def sizes() -> Iterator[str]:
     """Other shapes than the square."""
-    prompts = ("a red balloon rising over the sea", "a blue fish moving left, underwater", "a green car in the desert")
+    prompts = ("a red balloon rising over the sea", "a blue fish moving left, sunset", "a green car in the desert")
     for size in ((512, 288), (288, 512)):
         asked = [prompts[seed % 3] for seed in SEEDS]
         rows = [sampled(GenerationRequest(prompt=p, seed=s, size=size)) for s, p in zip(SEEDS, asked, strict=True)]
