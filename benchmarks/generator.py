@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from countermark.core.encoders.image import SIZE, image_encoder
+from countermark.core.errors import WeightsError
 from generator.dit.judge import FRAMES, Judge, labels, load_judge, prepare
 from generator.dit.networks import Networks, load_networks, sample_clips
 from generator.dit.text import understand
@@ -142,8 +143,15 @@ def main() -> None:
         judge, generated(networks, unseen, "en", **few), unseen
     )
     others = [random_spec(rng, held_out=False) for _ in range(args.clips)]
-    real = looks([prepare(_signal(render(spec, frames=25).frames)[None]) for spec in others])
-    distance, floor = frechet(looks(made), real), frechet(looks(rendered), real)
+    try:
+        real = looks([prepare(_signal(render(spec, frames=25).frames)[None]) for spec in others])
+        distance, floor = frechet(looks(made), real), frechet(looks(rendered), real)
+        fidelity = (
+            "Fréchet distance of three frames a clip at 64x64, embeddings of the CLIP image encoder, to as many other"
+            f" renders: {distance:.3f}; between renders and other renders: {floor:.3f}."
+        )
+    except WeightsError as error:
+        fidelity = f"No Fréchet distance was measured: {error.cause}"
 
     psnr = float(np.mean([10 * np.log10(4 / e) for e in squared]))
     columns = [*KINDS, "all four"]
@@ -158,8 +166,7 @@ def main() -> None:
         *(f"| {name} | " + " | ".join(f"{row[c]:.2f}" for c in columns) + " |" for name, row in rows.items()),
         "",
         f"Autoencoder on held-in renders: {psnr:.1f} dB (R'G'B', mean over clips of 25 frames at 256x256).",
-        f"Fréchet distance of three frames a clip at 64x64, embeddings of the packaged CLIP image encoder, to as many"
-        f" other renders: {distance:.3f}; between renders and other renders: {floor:.3f}.",
+        fidelity,
         f"Sampling and decoding in batches of {BATCH}: {seconds:.2f} s a clip, {torch.get_num_threads()} thread(s); "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB.",
         "",
