@@ -14,12 +14,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from generator.dit.judge import Judge, labels, load_judge, prepare
-from generator.dit.networks import Networks, load_networks, sample_latents
+from countermark.core.encoders.image import SIZE, image_encoder
+from countermark.core.errors import WeightsError
+from generator.dit.judge import FRAMES, Judge, labels, load_judge, prepare
+from generator.dit.networks import Networks, load_networks, sample_clips
 from generator.dit.text import understand
 from generator.dit.training.judge import accuracy
 from generator.world.clips import ClipSpec, random_spec, render
@@ -27,6 +30,12 @@ from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
 RESULTS = Path(__file__).parent / "results" / "generator.md"
 BATCH = 8
+FEW_STEPS = 6
+
+
+def _signal(frames: npt.NDArray[np.uint8]) -> Tensor:
+    """uint8 [T, H, W, 3] to [T, 3, H, W] in [-1, 1]."""
+    return torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 def words_for(spec: ClipSpec, language: str, rng: np.random.Generator) -> dict[Kind, str]:
@@ -50,12 +59,6 @@ def prompt_for(spec: ClipSpec, language: str, rng: np.random.Generator) -> str:
             return prompt
 
 
-def decode(networks: Networks, latents: Tensor) -> Tensor:
-    """Latents to what the judge looks at."""
-    with torch.inference_mode():
-        return prepare(networks.autoencoder.decode(latents))
-
-
 def judged(judge: Judge, clips: list[Tensor], specs: list[ClipSpec]) -> dict[str, float]:
     """Accuracy of ``judge`` per kind, and on all kinds at once."""
     seen, truth = torch.cat(clips), torch.tensor([labels(spec) for spec in specs])
@@ -74,9 +77,30 @@ def generated(
     for first in range(0, len(specs), BATCH):
         prompts = [prompt_for(spec, language, rng) for spec in specs[first : first + BATCH]]
         words = torch.tensor([understand(prompt, seed=0).tokens for prompt in prompts])
-        *_, latents = sample_latents(networks, words, seed=seed + first, steps=steps, guidance=guidance)
-        out.append(decode(networks, latents))
+        with torch.inference_mode():
+            latents, plans = sample_clips(networks, words, seed=seed + first, steps=steps, guidance=guidance)
+            out.append(prepare(networks.autoencoder.decode(latents, plans)))
     return out
+
+
+def looks(clips: list[Tensor]) -> npt.NDArray[np.float64]:
+    """What the image encoder sees in the first, middle and last frame of clips as `prepare` gives them, [3 N, 512]."""
+    frames = torch.cat(clips)[:, [0, FRAMES // 2, FRAMES - 1]].flatten(0, 1)
+    large = F.interpolate(frames, (SIZE, SIZE), mode="bilinear").clamp(-1, 1)
+    rgb = ((large + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().numpy()
+    return image_encoder().encode(rgb).image.astype(np.float64)
+
+
+def frechet(a: npt.NDArray[np.float64], b: npt.NDArray[np.float64]) -> float:
+    """Fréchet distance of two sets of vectors [n, D] (Heusel et al., 2017), each taken as normally distributed.
+
+    The trace of the root of the product of covariances is the sum of singular values of the product of the centred
+    sets, which are smaller than the covariances.
+    """
+    centred = [(x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (a, b)]
+    roots = np.linalg.svd(centred[0] @ centred[1].T, compute_uv=False).sum()
+    spread = sum(float(np.square(x).sum()) for x in centred)
+    return float(np.square(a.mean(0) - b.mean(0)).sum() + spread - 2 * roots)
 
 
 def main() -> None:
@@ -94,10 +118,11 @@ def main() -> None:
 
     rendered, coded, squared = [], [], []
     for spec in seen:
-        video = torch.from_numpy(render(spec, frames=25).frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+        clip = render(spec, frames=25)
+        video = _signal(clip.frames)[None]
         rendered.append(prepare(video))
         with torch.inference_mode():
-            back = networks.autoencoder.decode(networks.autoencoder.encode(video))
+            back = networks.autoencoder.decode(networks.autoencoder.encode(video), torch.from_numpy(clip.track)[None])
         squared.append(F.mse_loss(back, video).item())
         coded.append(prepare(back))
     rows = {
@@ -106,11 +131,27 @@ def main() -> None:
     }
     sampling = {"steps": args.steps, "guidance": args.guidance, "seed": args.seed}
     begin = time.perf_counter()
-    rows["generated, seen combinations, English"] = judged(judge, generated(networks, seen, "en", **sampling), seen)
+    made = generated(networks, seen, "en", **sampling)
+    rows["generated, seen combinations, English"] = judged(judge, made, seen)
     seconds = (time.perf_counter() - begin) / len(seen)
     for language, name in (("en", "English"), ("zh", "Chinese")):
         clips = generated(networks, unseen, language, **sampling)
         rows[f"generated, held-out combinations, {name}"] = judged(judge, clips, unseen)
+
+    few = {**sampling, "steps": FEW_STEPS}
+    rows[f"generated, held-out combinations, English, {FEW_STEPS} steps"] = judged(
+        judge, generated(networks, unseen, "en", **few), unseen
+    )
+    others = [random_spec(rng, held_out=False) for _ in range(args.clips)]
+    try:
+        real = looks([prepare(_signal(render(spec, frames=25).frames)[None]) for spec in others])
+        distance, floor = frechet(looks(made), real), frechet(looks(rendered), real)
+        fidelity = (
+            "Fréchet distance of three frames a clip at 64x64, embeddings of the CLIP image encoder, to as many other"
+            f" renders: {distance:.3f}; between renders and other renders: {floor:.3f}."
+        )
+    except WeightsError as error:
+        fidelity = f"No Fréchet distance was measured: {error.cause}"
 
     psnr = float(np.mean([10 * np.log10(4 / e) for e in squared]))
     columns = [*KINDS, "all four"]
@@ -125,6 +166,7 @@ def main() -> None:
         *(f"| {name} | " + " | ".join(f"{row[c]:.2f}" for c in columns) + " |" for name, row in rows.items()),
         "",
         f"Autoencoder on held-in renders: {psnr:.1f} dB (R'G'B', mean over clips of 25 frames at 256x256).",
+        fidelity,
         f"Sampling and decoding in batches of {BATCH}: {seconds:.2f} s a clip, {torch.get_num_threads()} thread(s); "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB.",
         "",

@@ -11,7 +11,7 @@ import argparse
 import json
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from PIL import Image
 
 from generator.backends.bundled import BundledModel
 from generator.dit.networks import load_networks
-from generator.dit.script import read_clip
 from generator.dit.text import understand
+from generator.dit.views import read_clip
 from generator.model import RGB, Inputs
+from generator.pictures import contained
 from generator.request import Condition, GenerationRequest, Shot
 from generator.world.clips import ClipSpec, random_spec, render
 from generator.world.vocabulary import Kind
@@ -33,6 +34,16 @@ ROWS = RESULTS.with_suffix(".json")
 IMAGES = ROOT / "docs" / "images"
 SEEDS = range(8)
 SHOWN = 6
+PROMPTS = (
+    "a red balloon rising over the sea",
+    "a green ball bouncing in the meadow",
+    "a blue fish moving left over the sea",
+    "an orange car moving right in the snow",
+    "a purple rocket rising at night",
+    "a white boat hovering at sunset",
+    "a yellow star falling in the desert",
+    "a pink heart bouncing in the snow",
+)
 READ: tuple[Kind, ...] = ("subject", "colour", "scene")
 
 
@@ -81,8 +92,10 @@ def sheet(name: str, rows: list[RGB]) -> None:
     lines = []
     for frames in rows:
         chosen = frames[np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)]
+        height, width = frames.shape[1:3]
+        small = (round(96 * width / height), 96) if width >= height else (96, round(96 * height / width))
         lines.append(
-            np.concatenate([np.asarray(Image.fromarray(f).resize((96, 96), Image.Resampling.BOX)) for f in chosen], 1)
+            np.concatenate([np.asarray(Image.fromarray(f).resize(small, Image.Resampling.BOX)) for f in chosen], 1)
         )
     IMAGES.mkdir(exist_ok=True)
     image = Image.fromarray(np.concatenate(lines)).quantize(96, dither=Image.Dither.NONE)
@@ -99,25 +112,29 @@ def share(values: list[bool]) -> str:
     return f"{sum(values)} of {len(values)}"
 
 
-def text() -> Iterator[str]:
-    """Four seconds from words, twice what the model was trained on."""
-    prompts = (
-        "a red balloon rising over the sea",
-        "a green ball bouncing in the meadow",
-        "a blue fish moving left over the sea",
-        "an orange car moving right in the snow",
-        "a purple rocket rising at night",
-        "a white boat hovering at sunset",
-        "a yellow star falling in the desert",
-        "a pink heart bouncing in the snow",
-    )
-    rows = [sampled(GenerationRequest(prompt=p, seed=s, seconds=4)) for s, p in zip(SEEDS, prompts, strict=True)]
-    sheet("text", rows)
+def gallery() -> Iterator[str]:
+    """Two seconds from words, the length that the model was trained on."""
+    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, PROMPTS, strict=True)]
+    lines = [np.concatenate([frame[::2, ::2] for frame in frames[::6]], axis=1) for frames in rows]
+    image = Image.fromarray(np.concatenate(lines)).quantize(128, dither=Image.Dither.NONE)
+    image.save(IMAGES / "gallery.png", optimize=True)
+    yield f"| text, 2 s | subject, colour and scene as read back | {read_back(rows, PROMPTS)} |"
+
+
+def read_back(rows: list[RGB], prompts: Sequence[str]) -> str:
+    """How much of what was asked for the judge reads in clips."""
     right = []
     for frames, prompt in zip(rows, prompts, strict=True):
         wanted, found = understand(prompt, seed=0).concepts, seen(frames)
         right += [found[kind] == wanted[kind] for kind in READ]
-    yield f"| text, 4 s | subject, colour and scene as read back | {share(right)} |"
+    return share(right)
+
+
+def text() -> Iterator[str]:
+    """Four seconds from words, twice what the model was trained on."""
+    rows = [sampled(GenerationRequest(prompt=p, seed=s, seconds=4)) for s, p in zip(SEEDS, PROMPTS, strict=True)]
+    sheet("text", rows)
+    yield f"| text, 4 s | subject, colour and scene as read back | {read_back(rows, PROMPTS)} |"
 
 
 def physics() -> Iterator[str]:
@@ -225,6 +242,69 @@ def edit() -> Iterator[str]:
     yield f"| | how far the subject moved, in heights (median, largest) | {spread(moved)} |"
 
 
+def inpaint() -> Iterator[str]:
+    """The lower half of a clip made anew."""
+    rows, edges, asked = [], [], []
+    mask = np.zeros((256, 256), bool)
+    mask[144:] = True
+    for seed in SEEDS:
+        spec, frames = rendered(seed)
+        scene = ("desert", "snow", "sea")[seed % 3]
+        scene = "meadow" if scene == spec.scene else scene
+        request = GenerationRequest(
+            prompt=f"in the {scene}", seed=seed, conditions=(condition("whole", strength=0.0, mask="given"),)
+        )
+        made = sampled(request, Inputs(whole=iter([frames]), mask=mask))
+        joined = np.where(mask[..., None], made, frames)
+        rows += [frames, joined]
+        edges.append(crossing(joined, 144, axis=1))
+        found = seen(joined)
+        asked += [found[kind] == getattr(spec, kind) for kind in ("subject", "colour")]
+    sheet("inpaint", rows)
+    yield "| inpaint, the lower 7/16 | the rest is kept, unchanged | by construction |"
+    yield f"| | difference across the edge of the mask, in units of that across its neighbours | {spread(edges)} |"
+    yield f"| | subject and colour kept | {share(asked)} |"
+
+
+def outpaint() -> Iterator[str]:
+    """A square clip inside a wide picture."""
+    rows, edges, kept = [], [], []
+    mask = np.ones((288, 512), bool)
+    mask[:, 112:400] = False
+    for seed in SEEDS:
+        spec, frames = rendered(seed)
+        inside = np.stack([contained(Image.fromarray(frame), 512, 288) for frame in frames])
+        request = GenerationRequest(
+            prompt="", seed=seed, size=(512, 288), conditions=(condition("whole", strength=0.0, around=True),)
+        )
+        made = sampled(request, Inputs(whole=iter([inside]), mask=mask))
+        rows.append(np.where(mask[..., None], made, inside))
+        edges += [crossing(rows[-1], 112, axis=2), crossing(rows[-1], 400, axis=2)]
+        kept.append(seen(rows[-1])["scene"] == spec.scene)
+    sheet("outpaint", rows)
+    yield "| outpaint, 256x256 to 512x288 | the given video is kept, unchanged | by construction |"
+    yield f"| | difference across its edges, in units of that across their neighbours | {spread(edges)} |"
+    yield f"| | the whole shows the same scene | {share(kept)} |"
+
+
+def sizes() -> Iterator[str]:
+    """Other shapes than the square."""
+    prompts = ("a red balloon rising over the sea", "a blue fish moving left, sunset", "a green car in the desert")
+    for size in ((512, 288), (288, 512)):
+        asked = [prompts[seed % 3] for seed in SEEDS]
+        rows = [sampled(GenerationRequest(prompt=p, seed=s, size=size)) for s, p in zip(SEEDS, asked, strict=True)]
+        name = f"{size[0]}x{size[1]}"
+        sheet(name, rows)
+        yield f"| text, {name} | subject, colour and scene as read back | {read_back(rows, asked)} |"
+
+
+def crossing(frames: RGB, at: int, *, axis: int) -> float:
+    """The difference of the lines on both sides of an edge, in units of the mean difference of lines near it."""
+    lines = np.moveaxis(frames.astype(np.float32), axis, 0)[at - 8 : at + 8]
+    steps = np.abs(np.diff(lines, axis=0)).mean((1, 2, 3))
+    return float(steps[7] / max(float(np.delete(steps, 7).mean()), 0.05))
+
+
 def storyboard() -> Iterator[str]:
     """Three shots with one subject."""
     shots = (
@@ -266,7 +346,7 @@ def spread(values: list[float]) -> str:
     return f"{np.median(values):.2f}, {max(values):.2f}"
 
 
-TASKS = (text, physics, image, extend, blend, loop, edit, storyboard, minute)
+TASKS = (gallery, text, physics, image, extend, blend, loop, edit, inpaint, outpaint, sizes, storyboard, minute)
 
 
 def main() -> None:

@@ -78,9 +78,12 @@ def generate(
     blend: tuple[Path | str, Path | str] | None = None,
     edit: Path | str | None = None,
     strength: float | None = None,
+    mask: Path | str | None = None,
+    outpaint: Path | str | None = None,
     storyboard: Path | str | None = None,
     loop: bool = False,
     seconds: float | None = None,
+    size: str | tuple[int, int] | None = None,
     negative_prompt: str = "",
     consents: Sequence[str] = (),
     seed: int = 0,
@@ -94,7 +97,7 @@ def generate(
 ) -> GeneratedVideo:
     """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
 
-    What is given beside the prompt (``image`` to ``seconds``) makes the task, see `generator.tasks.request_for`; given
+    What is given beside the prompt (``image`` to ``size``) makes the task, see `generator.tasks.request_for`; given
     files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
     `policy.consent` for the persons in them. ``negative_prompt`` to ``guidance`` are those of
     `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
@@ -115,9 +118,12 @@ def generate(
         blend=blend,
         edit=edit,
         strength=strength,
+        mask=mask,
+        outpaint=outpaint,
         storyboard=storyboard,
         loop=loop,
         seconds=seconds,
+        size=size,
         negative_prompt=negative_prompt,
         consents=tuple(consents),
         seed=seed,

@@ -10,9 +10,11 @@ import numpy as np
 
 from countermark.core.errors import MediaError
 from countermark.core.media import Limits
-from generator.model import RGB, Inputs, VideoModel
-from generator.pictures import read_still, read_video
+from generator.model import RGB, Inputs, Mask, VideoModel
+from generator.pictures import outside, read_still, read_video
 from generator.request import Condition, GenerationRequest
+
+_WHITE = 127
 
 
 def assemble(
@@ -24,15 +26,24 @@ def assemble(
     ``sample`` raises.
     """
     given = {condition.at: condition for condition in request.conditions}
+    width, height = model.size_for(request.size)
 
     def frames(condition: Condition) -> Iterator[RGB]:
         if condition.still:
-            yield read_still(condition.path, model.width, model.height, limits)
+            yield read_still(condition.path, width, height, limits)
         else:
-            yield from read_video(condition.path, model.width, model.height, model.fps, limits)
+            yield from read_video(condition.path, width, height, model.fps, limits, inside=condition.around)
 
     if "whole" in given:
-        yield from sample(Inputs(whole=frames(given["whole"])))
+        whole = given["whole"]
+        mask: Mask | None = None
+        if whole.mask is not None:
+            mask = read_still(whole.mask, width, height, limits)[0].mean(2) > _WHITE
+        elif whole.around:
+            mask = outside(whole.path, width, height, limits)
+        made = sample(Inputs(whole=frames(whole), mask=mask))
+        # Read twice rather than held: what is not to change is the given picture itself.
+        yield from made if mask is None else _composed(made, frames(whole), mask)
         return
     before: RGB | None = None
     after: RGB | None = None
@@ -50,6 +61,17 @@ def assemble(
         before = np.stack(list(latest))
     yield from sample(Inputs(before=before, after=after))
     yield from rest
+
+
+def _composed(made: Iterator[RGB], kept: Iterator[RGB], mask: Mask) -> Iterator[RGB]:
+    """``made`` where ``mask`` is true, the same frames of ``kept`` elsewhere."""
+    held: list[RGB] = []
+    for chunk in made:
+        while sum(map(len, held)) < len(chunk):
+            held.append(next(kept))
+        joined = np.concatenate(held)
+        held = [joined[len(chunk) :]]
+        yield np.where(mask[..., None], chunk, joined[: len(chunk)])
 
 
 def _head(chunks: Iterator[RGB], count: int) -> tuple[RGB, Iterator[RGB]]:

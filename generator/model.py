@@ -16,6 +16,7 @@ from generator.request import GenerationRequest
 OnProgress = Callable[[int, int], None]
 Cancelled = Callable[[], bool]
 RGB = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
 
 
 class GenerationCancelledError(GenerationError):
@@ -30,12 +31,13 @@ class Inputs:
 
     ``before`` are the last frames that come right before the generated ones (one frame: a still picture), ``after``
     the first that come right after; at most the model's ``context`` each. ``whole`` is a video that is changed, in
-    chunks.
+    chunks; where there is a ``mask``, bool [height, width], only what is true is wanted.
     """
 
     before: RGB | None = None
     after: RGB | None = None
     whole: Iterator[RGB] | None = None
+    mask: Mask | None = None
 
 
 class VideoModel(Protocol):
@@ -43,10 +45,11 @@ class VideoModel(Protocol):
 
     name: str
     version: str
-    width: int
-    height: int
     fps: Fraction
     context: int
+
+    def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        """Width and height of what is made when ``size`` is asked for; raises `UsageError` for what cannot be made."""
 
     def sample(
         self,

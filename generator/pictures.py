@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from countermark.core.errors import MediaError, MediaLimitError
+from countermark.core.errors import MediaError, MediaLimitError, UsageError
 from countermark.core.media import Limits, VideoReader
-from generator.model import RGB
+from generator.model import RGB, Mask
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
 _MEMORY = 2 * 1024**3
@@ -44,6 +44,41 @@ def fitted(image: Image.Image, width: int, height: int) -> RGB:
     return np.asarray(whole)
 
 
+def placed(size: tuple[int, int], width: int, height: int) -> tuple[int, int, int, int]:
+    """Where a picture of ``size`` stands when all of it is shown inside ``width`` x ``height``: left, top, width and
+    height, in even pixels.
+    """
+    share = min(width / size[0], height / size[1])
+    inner = (min(width, 2 * round(size[0] * share / 2)), min(height, 2 * round(size[1] * share / 2)))
+    return (width - inner[0]) // 4 * 2, (height - inner[1]) // 4 * 2, max(2, inner[0]), max(2, inner[1])
+
+
+def contained(image: Image.Image, width: int, height: int) -> RGB:
+    """All of ``image`` inside ``width`` x ``height``, its border repeated around it: uint8 [height, width, 3]."""
+    left, top, inner_width, inner_height = placed(image.size, width, height)
+    whole = np.asarray(image.convert("RGB").resize((inner_width, inner_height), Image.Resampling.LANCZOS))
+    rest = ((top, height - top - inner_height), (left, width - left - inner_width), (0, 0))
+    return np.pad(whole, rest, mode="edge")
+
+
+def outside(path: Path, width: int, height: int, limits: Limits) -> Mask:
+    """Where `read_video` shows nothing of the video at ``path`` that stands inside: bool [height, width].
+
+    Raises `MediaError` or `MediaLimitError`, and `UsageError` when there is no such place.
+    """
+    with VideoReader(path, limits) as reader:
+        shown = (reader.info.width, reader.info.height)
+        left, top, inner_width, inner_height = placed(
+            shown[::-1] if reader.info.rotation % 180 else shown, width, height
+        )
+    mask = np.ones((height, width), bool)
+    mask[top : top + inner_height, left : left + inner_width] = False
+    if not mask.any():
+        cause = f"{path} has the shape of {width}x{height} already; there is nothing to make around it."
+        raise UsageError(cause, remedy="Give a size of another shape.")
+    return mask
+
+
 def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
     """A picture as one frame, uint8 [1, height, width, 3], upright as its EXIF orientation says.
 
@@ -63,8 +98,12 @@ def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
     return np.frombuffer(done.stdout, np.uint8).reshape(1, height, width, 3)
 
 
-def read_video(path: Path, width: int, height: int, fps: Fraction, limits: Limits) -> Iterator[RGB]:
+def read_video(
+    path: Path, width: int, height: int, fps: Fraction, limits: Limits, *, inside: bool = False
+) -> Iterator[RGB]:
     """A video at another size and rate, in chunks of R'G'B' frames; at each moment the frame that is then shown.
+
+    It covers the picture, or stands ``inside`` it as a whole.
 
     Raises `MediaError` or `MediaLimitError`.
     """
@@ -81,7 +120,8 @@ def read_video(path: Path, width: int, height: int, fps: Fraction, limits: Limit
                     out.append(last)
                     due += 1
                 upright = np.rot90(rgb, reader.info.rotation // 90)
-                last = fitted(Image.fromarray(upright[:, ::-1] if reader.info.mirrored else upright), width, height)
+                image = Image.fromarray(upright[:, ::-1] if reader.info.mirrored else upright)
+                last = (contained if inside else fitted)(image, width, height)
             if out:
                 yield np.stack(out)
         if last is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -11,7 +11,9 @@ MAX_SECONDS = 60.0
 MAX_SHOTS = 16
 MIN_JOINED_SECONDS = 2.0  # room for the joint and for what it joins
 
-Task = Literal["text", "image", "extend", "blend", "edit", "storyboard"]
+Task = Literal["text", "image", "extend", "blend", "edit", "outpaint", "storyboard"]
+Size = tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]]
+"""Width and height in pixels. Each model says which sizes it can make."""
 
 
 class Condition(BaseModel):
@@ -19,6 +21,9 @@ class Condition(BaseModel):
 
     ``at`` is "start" (the result goes on from it), "end" (the result leads to it) or "whole" (the result is a changed
     copy of it). ``strength`` is how much of it is kept: 1 keeps it as it is, which "start" and "end" always do.
+
+    Of a "whole", a ``mask`` names the part that may change: a picture, white where it may. With ``around`` all of it is
+    kept and stands inside a picture of another shape, whose rest is made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +32,13 @@ class Condition(BaseModel):
     at: Literal["start", "end", "whole"] = "start"
     strength: float = Field(default=1.0, ge=0.0, le=1.0)
     still: bool = Field(default=False, description="The file is a still picture.")
+    mask: Path | None = None
+    around: bool = False
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file of it."""
+        return (self.path,) if self.mask is None else (self.path, self.mask)
 
 
 class Shot(BaseModel):
@@ -52,6 +64,7 @@ class GenerationRequest(BaseModel):
     seconds: float | None = Field(
         default=None, ge=0.5, le=MAX_SECONDS, description="Length of what is generated; None is the model's own."
     )
+    size: Size | None = Field(default=None, description="Width and height in pixels; None is the model's own.")
     loop: bool = Field(default=False, description="The end leads back to the beginning.")
     conditions: tuple[Condition, ...] = ()
     consents: tuple[str, ...] = Field(
@@ -70,7 +83,7 @@ class GenerationRequest(BaseModel):
             return "blend"
         (only,) = self.conditions
         if only.at == "whole":
-            return "edit"
+            return "outpaint" if only.around else "edit"
         return "image" if only.still else "extend"
 
     @property
@@ -104,6 +117,12 @@ class GenerationRequest(BaseModel):
             "strength is for a video that is changed; a start or an end is kept as it is": any(
                 c.at != "whole" and c.strength != 1 for c in self.conditions
             ),
+            "only a video that is changed has a mask or something made around it, and not both": any(
+                (c.mask is not None or c.around) and (c.at != "whole" or (c.mask is not None and c.around))
+                for c in self.conditions
+            ),
+            "what is made around a video needs the size of the whole": any(c.around for c in self.conditions)
+            and self.size is None,
         }
         found = [problem for problem, is_so in problems.items() if is_so]
         if found:

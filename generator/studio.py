@@ -82,21 +82,23 @@ class Studio:
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
-        for condition in request.conditions:
-            if not condition.path.is_file():
-                raise UsageError(f"{condition.path} is not a file.", remedy="Give the path of a picture or a video.")
+        given = tuple(dict.fromkeys(path for condition in request.conditions for path in condition.paths))
+        for path in given:
+            if not path.is_file():
+                raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
         request, decision = self._decide(request, on_step)
 
         model = model_named(self._model) if isinstance(self._model, str) else self._model
+        width, height = model.size_for(request.size)
         on_step("sample", f"{model.name} {model.version}, seed {request.seed}, {request.steps} steps")
-        spec = VideoSpec(width=model.width, height=model.height, fps=model.fps, time_base=1 / model.fps)
+        spec = VideoSpec(width=width, height=height, fps=model.fps, time_base=1 / model.fps)
         origin = Origin(
             kind="generated",
             generator=model.name,
             version=model.version,
             prompt_sha256=decision.prompt_sha256,
             policy=decision.model_dump(mode="json"),
-            ingredients=tuple(dict.fromkeys(condition.path for condition in request.conditions)),
+            ingredients=given,
         )
         notices: list[str] = []
         watch = Watch(decision, float(model.fps), self._settings)
@@ -129,6 +131,7 @@ class Studio:
         The recorded decision is the one about all texts. A rewrite is carried out text by text.
         """
         given = {condition.path: condition.still for condition in request.conditions}
+        given |= {condition.mask: True for condition in request.conditions if condition.mask is not None}
         shown = admit_given(given, settings=self._settings, consents=request.consents)
         decisions = {text: admit(text, settings=self._settings, shown=shown) for text in request.texts}
         together = "\n".join(request.texts)

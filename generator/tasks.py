@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -27,23 +28,37 @@ def request_for(
     blend: tuple[Path | str, Path | str] | None = None,
     edit: Path | str | None = None,
     strength: float | None = None,
+    mask: Path | str | None = None,
+    outpaint: Path | str | None = None,
     storyboard: Path | str | None = None,
     loop: bool = False,
     seconds: float | None = None,
+    size: str | tuple[int, int] | None = None,
     **sampling: object,
 ) -> GenerationRequest:
     """The request that these options mean; ``sampling`` are further fields of `GenerationRequest`.
 
-    ``strength`` is how much an edit may change, from 0 (nothing) to 1 (everything but place and movement). Raises
+    ``strength`` is how much an edit may change, from 0 (nothing) to 1 (everything but place and movement); with a
+    ``mask`` it is 1 by default. ``size`` is width and height, also as text: "512x288". Raises
     `UsageError` for options that contradict each other, values out of range, and inputs that are missing or of the
     wrong kind.
     """
-    tasks = {"image": image, "extend": extend, "blend": blend, "edit": edit, "storyboard": storyboard}
+    tasks = {
+        "image": image,
+        "extend": extend,
+        "blend": blend,
+        "edit": edit,
+        "outpaint": outpaint,
+        "storyboard": storyboard,
+    }
     chosen = [name for name, value in tasks.items() if value is not None]
     problems = {
         f"{' and '.join(chosen)} are different tasks": len(chosen) > 1,
         "direction belongs to extend": direction is not None and extend is None,
         "strength belongs to edit": strength is not None and edit is None,
+        "a mask belongs to edit": mask is not None and edit is None,
+        "outpaint needs the size of the larger picture": outpaint is not None and size is None,
+        "what is outpainted keeps its length; seconds cannot be given": outpaint is not None and seconds is not None,
         "a loop goes on from text or from a video extended forward": loop
         and (chosen not in ([], ["extend"]) or direction == "backward"),
         "an edit keeps the length of its video; seconds cannot be given": edit is not None and seconds is not None,
@@ -63,8 +78,12 @@ def request_for(
         first, second = (_existing(path) for path in blend)
         conditions = [Condition(path=first, at="start"), Condition(path=second, at="end")]
     elif edit is not None:
-        kept = 1 - (DEFAULT_STRENGTH if strength is None else strength)
-        conditions = [Condition(path=_existing(edit), at="whole", strength=kept)]
+        usual = DEFAULT_STRENGTH if mask is None else 1.0
+        part = None if mask is None else _existing(mask, still=True)
+        kept = 1 - (usual if strength is None else strength)
+        conditions = [Condition(path=_existing(edit), at="whole", strength=kept, mask=part)]
+    elif outpaint is not None:
+        conditions = [Condition(path=_existing(outpaint), at="whole", strength=0, around=True)]
     try:
         return GenerationRequest.model_validate(
             {
@@ -73,11 +92,20 @@ def request_for(
                 "shots": () if storyboard is None else read_storyboard(Path(storyboard)),
                 "loop": loop,
                 "seconds": seconds,
+                "size": parsed_size(size) if isinstance(size, str) else size,
                 **sampling,
             }
         )
     except ValidationError as error:
         raise UsageError(_first(error), remedy="Correct that value.") from error
+
+
+def parsed_size(text: str) -> tuple[int, int]:
+    """Width and height from text like "512x288". Raises `UsageError`."""
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text.strip().lower())
+    if not found:
+        raise UsageError(f"{text!r} is not a size.", remedy="Give width and height in pixels, such as 512x288.")
+    return int(found[1]), int(found[2])
 
 
 def read_storyboard(path: Path) -> tuple[Shot, ...]:

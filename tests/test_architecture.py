@@ -122,13 +122,15 @@ class DrawnModel:
 
     name = "drawn"
     version = "1"
-    width = height = 256
     fps = Fraction(12)
     context = 12
 
     def __init__(self, *, failing: bool = False) -> None:
         self.asked = 0
         self.failing = failing
+
+    def size_for(self, size) -> tuple[int, int]:
+        return size or (256, 256)
 
     def sample(self, request, inputs, *, on_progress, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.asked += 1

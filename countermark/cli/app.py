@@ -80,10 +80,19 @@ def generate(
     strength: Annotated[
         float | None, typer.Option(min=0, max=1, help="With --edit: how much may change.", show_default="0.85")
     ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --edit: a picture, white where the video may change.")
+    ] = None,
+    outpaint: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A video to make a larger --size around.")
+    ] = None,
     storyboard: Annotated[Path | None, typer.Option(metavar="FILE.yaml", help="Several shots.")] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Let the end lead back to the beginning.")] = False,
     seconds: Annotated[
         float | None, typer.Option(min=0.5, max=60, help="Length of what is generated.", show_default="2")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="WxH", help="Width and height in pixels.", show_default="256x256")
     ] = None,
     consent: Annotated[
         list[str] | None, typer.Option(metavar="TOKEN", help="For the persons in a given file; may be repeated.")
@@ -114,9 +123,12 @@ def generate(
             blend=blend,
             edit=edit,
             strength=strength,
+            mask=mask,
+            outpaint=outpaint,
             storyboard=storyboard,
             loop=loop,
             seconds=seconds,
+            size=size,
             negative_prompt=negative,
             consents=consent or (),
             seed=seed,

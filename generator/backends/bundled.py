@@ -8,24 +8,36 @@ from fractions import Fraction
 
 import torch
 
-from generator.dit.autoencoder import GROUP
+from countermark.core.errors import UsageError
+from generator.dit.autoencoder import STRIDE
 from generator.dit.networks import SIDE, load_networks
+from generator.dit.places import GROUP
 from generator.dit.script import Script
 from generator.dit.transformer import VideoTransformer
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
 
+SMALLEST, LARGEST = 128, 512  # pixels a side; it was trained on 256x256, 512x320 and 320x512
+
 
 class BundledModel:
-    """256x256 clips of our small world, on whatever device torch offers; about a second of CPU per second of video."""
+    """Clips of our small world, on whatever device torch offers; about a second of CPU per second of 256x256 video."""
 
     name = "countermark-dit"
-    version = "1"
-    width = SIDE
-    height = SIDE
+    version = "2"
     fps = Fraction(FPS)
     context = 3 * GROUP
+
+    def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        """See `generator.model.VideoModel.size_for`."""
+        width, height = size or (SIDE, SIDE)
+        if width % STRIDE or height % STRIDE or min(width, height) < SMALLEST or max(width, height) > LARGEST:
+            raise UsageError(
+                f"The bundled model makes no {width}x{height}.",
+                remedy=f"Both sides must be multiples of {STRIDE} from {SMALLEST} to {LARGEST}, such as 512x288.",
+            )
+        return width, height
 
     def sample(
         self,
@@ -39,7 +51,9 @@ class BundledModel:
         """See `generator.model.VideoModel.sample`."""
         networks = load_networks()
         with _cancellable(networks.transformer, cancelled), torch.inference_mode():
-            yield from Script(networks, request, on_progress=on_progress, on_notice=on_notice).frames(inputs)
+            size = self.size_for(request.size)
+            script = Script(networks, request, size=size, on_progress=on_progress, on_notice=on_notice)
+            yield from script.frames(inputs)
 
 
 @contextmanager

@@ -66,14 +66,12 @@ class OpenWeightsModel:
     ``source`` is a folder or a name on the hub. ``offload`` keeps weights in main memory until they are needed: whole
     networks ("model") or layer by layer ("sequential", slowest and smallest).
 
-    Raises `WeightsError` when there are no weights, and `UsageError` for an unknown family or an unfit size.
+    Raises `WeightsError` when there are no weights, and `UsageError` for an unknown family.
     """
 
     context = 1
 
-    def __init__(
-        self, source: str, *, width: int | None = None, height: int | None = None, offload: Offload = "none"
-    ) -> None:
+    def __init__(self, source: str, *, offload: Offload = "none") -> None:
         self._source = source
         self._offload = offload
         try:
@@ -90,11 +88,15 @@ class OpenWeightsModel:
         self._family = FAMILIES[kind]
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
-        self.width, self.height = width or self._family.width, height or self._family.height
-        if self.width % self._family.side or self.height % self._family.side:
-            cause = f"{self.width}x{self.height} does not fit {kind}."
-            raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
         self.fps = Fraction(self._family.fps)
+
+    def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        """See `generator.model.VideoModel.size_for`."""
+        width, height = size or (self._family.width, self._family.height)
+        if width % self._family.side or height % self._family.side:
+            cause = f"{width}x{height} does not fit {self.name}."
+            raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
+        return width, height
 
     def sample(
         self,
@@ -137,14 +139,15 @@ class OpenWeightsModel:
             if cancelled():
                 raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
+        width, height = self.size_for(request.size)
         hooks = [module.register_forward_pre_hook(ask) for module in self._pipe.transformer.children()]
         try:
             with torch.inference_mode():
                 video = self._pipe(
                     prompt=prompt,
                     negative_prompt=request.negative_prompt or None,
-                    width=self.width,
-                    height=self.height,
+                    width=width,
+                    height=height,
                     num_frames=1 + self._family.group * -(-(frames - 1) // self._family.group),
                     num_inference_steps=request.steps,
                     guidance_scale=self._guidance(request),

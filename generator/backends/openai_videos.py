@@ -47,7 +47,11 @@ class OpenAIVideosModel:
         self._model = model
         self.name = f"openai/{model}"
         self.version = self._client.base_url.host
-        self.width, self.height = width, height
+        self._size = (width, height)
+
+    def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        """See `generator.model.VideoModel.size_for`. Which sizes there are, the server says when it is asked."""
+        return size or self._size
 
     def sample(
         self,
@@ -71,7 +75,7 @@ class OpenAIVideosModel:
                 raise GenerationError(
                     f"{self.name} failed: {error}.", remedy="Check the server, and try again."
                 ) from error
-            yield from read_video(path, self.width, self.height, self.fps, Limits.from_settings(get_settings()))
+            yield from read_video(path, *self.size_for(request.size), self.fps, Limits.from_settings(get_settings()))
 
     def _fetch(self, request: GenerationRequest, path: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
         videos = self._client.videos
@@ -80,7 +84,7 @@ class OpenAIVideosModel:
             prompt=request.prompt,
             model=self._model,
             seconds=f"{round(request.seconds or DEFAULT_SECONDS)}",  # type: ignore[arg-type]
-            size=f"{self.width}x{self.height}",  # type: ignore[arg-type]
+            size="{}x{}".format(*self.size_for(request.size)),  # type: ignore[arg-type]
         )
         while video.status in ("queued", "in_progress"):
             if cancelled():

@@ -2,7 +2,9 @@
 
 The encoder is closed-form: a principal component projection of blocks of 4 frames x 16 x 16 pixels, fitted in seconds.
 The decoder starts from the transposed projection and adds a convolutional network trained to see across block borders
-and to ignore noise on the latents, so that small errors of the diffusion model do not show.
+and to ignore noise on the latents, so that small errors of the diffusion model do not show. Where it is told where the
+subject is in each frame, a painter looks at the smeared subject and draws it sharp, as a layer of its own on top: four
+frames in one code are too few numbers for a fast subject, but it is the same subject in all of them.
 
 A group is coded without its neighbours, so any length, cut, loop or stream is exact in latent space, and the code is
 causal: the first frame of a clip is a group of its own (the frame repeated), so a still image is a video of one
@@ -11,6 +13,7 @@ latent frame. A clip of 1 + 4n frames has 1 + n latent frames.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,9 +21,14 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-GROUP = 4
+from generator.dit.places import GROUP, group_plan, place_maps
+
 STRIDE = 16
+CELL = 4  # pixels a side that the painter draws at once
 _PIXELS = GROUP * 3
+_WAVES = tuple(math.pi * 2**i for i in range(6))
+_EYE = 24  # pixels a side at which the painter looks at the subject
+_REACH = 1.15  # half sizes from the centre of the subject to where it surely ends
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,79 @@ class ResidualBlock(nn.Module):
         scale = torch.rsqrt(x.float().square().mean(1, keepdim=True) + 1e-6).to(x.dtype)
         y: Tensor = self.second(F.silu(self.first(x * scale)))
         return x + y
+
+
+class Painter(nn.Module):
+    """The subject as a layer. What the convolutions made of it is looked at in all four frames, each moved so that the
+    subject is in the middle: one vector says what it looks like. A perceptron turns that and the place of a cell on the
+    subject into the cell's pixels and how much they cover.
+
+    Detail of a place needs sines of many wavelengths (Tancik et al., "Fourier Features Let Networks Learn High
+    Frequency Functions", 2020); the vector scales and shifts every layer (FiLM: Perez et al., 2018).
+    """
+
+    def __init__(self, look: int = 256, width: int = 128, depth: int = 3) -> None:
+        super().__init__()
+        self.most: int | None = None  # cells drawn at once; training needs not all, and is faster with one shape
+        self.see = nn.Sequential(
+            nn.Conv2d(_PIXELS, 48, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(48, 96, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Flatten(),
+            nn.Linear(96 * (_EYE // 4) ** 2, look),
+            nn.SiLU(),
+            nn.Linear(look, look),
+        )
+        self.enter = nn.Linear(2 + 4 * len(_WAVES), width)
+        self.modulation = nn.ModuleList(nn.Linear(look, 4 * width) for _ in range(depth))
+        self.up = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
+        self.down = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(depth))
+        self.leave = nn.Linear(width, 4 * CELL**2)
+        nn.init.zeros_(self.leave.weight)
+        with torch.no_grad():
+            self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, -3.0]).repeat_interleave(CELL**2))  # covers little
+
+    def look(self, picture: Tensor, plan: Tensor) -> Tensor:
+        """What the subject looks like, [B, look]; see `forward`."""
+        height, width = picture.shape[3:]
+        x, y, size = plan.flatten(0, 1)[..., None, None].unbind(1)
+        axis = torch.linspace(-_REACH, _REACH, _EYE, device=plan.device) / 2 * size  # heights from the centre
+        across, down = 2 * (x + axis * height / width) - 1, 2 * (y + axis.transpose(1, 2)) - 1
+        grid = torch.stack(torch.broadcast_tensors(across, down), dim=-1)
+        moved = F.grid_sample(picture.flatten(0, 1).float(), grid, padding_mode="border", align_corners=False)
+        seen: Tensor = self.see(moved.unflatten(0, (-1, GROUP)).flatten(1, 2))
+        return seen
+
+    def forward(self, picture: Tensor, look: Tensor, plan: Tensor) -> Tensor:
+        """``picture`` [B, 4, 3, H, W] with the subject on top: ``look`` [B, L] as `look` reads it from what was drawn
+        without the painter, ``plan`` [B, 4, 3] as `generator.dit.places.place_maps` takes it.
+        """
+        batch, _, _, height, width = picture.shape
+        look = F.silu(look)
+        rows, columns = height // CELL, width // CELL
+        place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * 4 * r * c]
+        on = ((place[:, 2] > 0) & (place[:, :2].abs().amax(1) < _REACH)).nonzero()[:, 0]
+        if self.most is not None:
+            on = on[torch.randperm(len(on), device=on.device)[: self.most]]
+        item = on // (GROUP * rows * columns)
+        place = place[on, :2]
+        h = self.enter(torch.cat((place, *(f(place * wave) for wave in _WAVES for f in (torch.sin, torch.cos))), dim=1))
+        for modulation, up, down in zip(self.modulation, self.up, self.down, strict=True):
+            scale, shift = modulation(look).index_select(0, item).chunk(2, dim=1)
+            h = h + down(F.silu(up(F.rms_norm(h, h.shape[-1:])) * (1 + scale) + shift))
+        colour, cover = self.leave(h).float().split((3 * CELL**2, CELL**2), dim=1)
+        cover = cover.sigmoid()
+
+        def spread(cells: Tensor) -> Tensor:
+            """[K, c * CELL * CELL] of the cells that are drawn to pictures [B, 4, c, H, W], 0 elsewhere."""
+            whole = cells.new_zeros(batch * GROUP * rows * columns, cells.shape[1]).index_add(0, on, cells)
+            return rearrange(
+                whole, "(b t h w) (c p q) -> b t c (h p) (w q)", b=batch, t=GROUP, h=rows, w=columns, p=CELL, q=CELL
+            )
+
+        out: Tensor = picture * (1 - spread(cover)) + spread(colour * cover.repeat(1, 3))
+        return out
 
 
 class Autoencoder(nn.Module):
@@ -79,6 +160,7 @@ class Autoencoder(nn.Module):
         )
         nn.init.zeros_(self.refine[-2].weight)  # type: ignore[arg-type]  # indexing a Sequential loses the type
         nn.init.zeros_(self.refine[-2].bias)  # type: ignore[arg-type]
+        self.painter = Painter()
 
     @torch.no_grad()
     def fit(self, groups: Tensor) -> None:
@@ -104,8 +186,16 @@ class Autoencoder(nn.Module):
         centred = rearrange(groups, "b t c h w -> b (t c) h w") - self.mean[:, None, None]
         return F.conv2d(centred, self.basis, stride=STRIDE) / self.scale[:, None, None]
 
-    def decode_groups(self, latents: Tensor) -> Tensor:
-        """Latents [B, C, h, w] to frames [B, 4, 3, 16h, 16w], about [-1, 1]."""
+    def decode_groups(self, latents: Tensor, plan: Tensor) -> Tensor:
+        """Latents [B, C, h, w] to frames [B, 4, 3, 16h, 16w], about [-1, 1]. ``plan`` [B, 4, 3] says where the subject
+        is in each frame; size 0 where that is not known.
+        """
+        drawn = self.drawn(latents)
+        painted: Tensor = self.painter(drawn, self.painter.look(drawn, plan), plan)
+        return painted
+
+    def drawn(self, latents: Tensor) -> Tensor:
+        """What is drawn by convolutions alone, [B, 4, 3, 16h, 16w]."""
         linear = F.conv_transpose2d(latents * self.scale[:, None, None], self.basis, stride=STRIDE)
         out = linear + self.mean[:, None, None] + self.refine(latents)
         groups: Tensor = rearrange(out, "b (t c) h w -> b t c h w", t=GROUP)
@@ -120,9 +210,11 @@ class Autoencoder(nn.Module):
         groups = rearrange(padded, "b (n t) c h w -> (b n) t c h w", t=GROUP)
         return rearrange(self.encode_groups(groups), "(b n) c h w -> b n c h w", b=batch)
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Latents [B, 1 + n, C, h, w] to video [B, 1 + 4n, 3, 16h, 16w], clamped to [-1, 1]."""
+    def decode(self, latents: Tensor, plan: Tensor) -> Tensor:
+        """Latents [B, 1 + n, C, h, w] to video [B, 1 + 4n, 3, 16h, 16w], clamped to [-1, 1]; ``plan`` [B, 1 + 4n, 3]
+        says where the subject is in each frame.
+        """
         batch = latents.shape[0]
-        groups = self.decode_groups(rearrange(latents, "b n c h w -> (b n) c h w"))
+        groups = self.decode_groups(rearrange(latents, "b n c h w -> (b n) c h w"), group_plan(plan).flatten(0, 1))
         video = rearrange(groups, "(b n) t c h w -> b (n t) c h w", b=batch)
         return video[:, GROUP - 1 :].clamp(-1, 1)

@@ -70,11 +70,13 @@ class Given:
     """What is known of a sample beforehand: ``clean`` [B, N, ...] and how free each frame of it is, ``level`` [B, N].
 
     A frame at level 0 is kept as it is, one at level 1 is made from noise alone, and one between keeps what noise of
-    that level would leave of it (SDEdit: Meng et al., 2021).
+    that level would leave of it (SDEdit: Meng et al., 2021). Where ``keep`` is true (bool, broadcast to a frame), it is
+    kept at any level, as noisy as the rest during sampling (RePaint: Lugmayr et al., 2022, without its repetitions).
     """
 
     clean: Tensor
     level: Tensor
+    keep: Tensor | None = None
 
 
 @torch.inference_mode()
@@ -112,4 +114,7 @@ def sample(
             clean = untold + guidance * (told - untold)
         # At level 0 a frame is clean already, and there is nothing to divide by.
         x = x + like(torch.where(level > 0, 1 - following / level.clamp(min=1e-6), 0.0)) * (clean - x)
+        if given is not None and given.keep is not None:
+            x = torch.where(given.keep, (1 - like(following)) * given.clean + like(following) * noise, x)
+            clean = torch.where(given.keep, given.clean, clean)
         yield torch.where(like(free) > 0, clean, x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import as_file, files
@@ -17,9 +16,10 @@ from generator.dit.autoencoder import STRIDE, Autoencoder
 from generator.dit.flow import sample
 from generator.dit.judge import Judge
 from generator.dit.locator import Locator
+from generator.dit.places import group_plan
 from generator.dit.planner import Planner, make_plan
 from generator.dit.text import WORDS
-from generator.dit.transformer import TransformerConfig, VideoTransformer, group_plan
+from generator.dit.transformer import TransformerConfig, VideoTransformer
 
 SIDE = 256
 LATENT_FRAMES = 7  # 25 frames, 2.08 s: the length the model was trained on
@@ -66,16 +66,19 @@ def load_networks() -> Networks:
     return networks
 
 
-def sample_latents(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> Iterator[Tensor]:
-    """Plan and sample a batch of clips for ``words`` int64 [B, L]; yields the clean latents [B, 7, C, 16, 16] of every
-    step. Noise is drawn on the CPU, so that a seed means the same on every device.
+def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
+    """Plan and sample a batch of clips for ``words`` int64 [B, L]: latents [B, 7, C, 16, 16] and plans [B, 25, 3].
+
+    Noise is drawn on the CPU, so that a seed means the same on every device.
     """
-    plan = group_plan(make_plan(networks.planner, words, seed=seed))
+    plan = make_plan(networks.planner, words, seed=seed)
     shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(words.device)
+    places = group_plan(plan)
 
     def network(noisy: Tensor, level: Tensor, told: Tensor) -> Tensor:
-        clean: Tensor = networks.transformer(noisy, level, told, plan.repeat(len(noisy) // len(plan), 1, 1, 1))
+        clean: Tensor = networks.transformer(noisy, level, told, places.repeat(len(noisy) // len(places), 1, 1, 1))
         return clean
 
-    return sample(network, noise, words, steps=steps, guidance=guidance)
+    *_, latents = sample(network, noise, words, steps=steps, guidance=guidance)
+    return latents, plan

@@ -8,79 +8,54 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from generator.dit.autoencoder import GROUP, STRIDE
-from generator.dit.judge import FRAMES as FRAMES_SEEN
-from generator.dit.judge import SIDE as SIDE_SEEN
-from generator.dit.locator import steady
+from generator.dit.autoencoder import STRIDE
+from generator.dit.canvas import Canvas
 from generator.dit.networks import SIDE, Networks
+from generator.dit.places import GROUP, group_plan, off_subject
 from generator.dit.plans import long_plan
 from generator.dit.text import Understanding, named, negative_tokens, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
-from generator.dit.transformer import group_plan
-from generator.model import RGB, Inputs, OnProgress
+from generator.dit.views import View, lost, read_clip, view_of
+from generator.model import RGB, Inputs, Mask, OnProgress
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
-from generator.world.vocabulary import BY_KIND, Kind
+from generator.world.vocabulary import Kind
 
 EDIT_SHIFT = 12.0
 OWN_FRAMES = 25
 ADDED_FRAMES = 24
 BRIDGE_FRAMES = 16
-STRETCHED = ("rise", "fall", "left", "right")  # movements with an end, slower in a longer clip
+STRETCHED = ("rise", "fall", "left", "right", "throw", "zigzag")  # movements with an end, slower in a longer clip
+FADED = 48  # frames after which nothing is left of what was carried over from given frames
 NEIGHBOURS = 2  # latent frames of each side that a bridge sees
 
 
 @dataclass(frozen=True)
 class Piece:
     """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
-    is a single frame.
+    is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
+    weight in every frame, [frames].
     """
 
     latents: Tensor
     plan: Tensor
     frames: int
     starts: bool
+    carried: tuple[tuple[Tensor, Tensor], ...] = ()
 
-
-@dataclass(frozen=True)
-class View:
-    """Given ``frames`` as latents [n, C, h, w], the last group filled up with the last frame, and what is read
-    from them: the subject's ``plan`` [4n, 3] and the ``concepts`` that are seen.
-    """
-
-    latents: Tensor
-    plan: Tensor
-    concepts: dict[Kind, str]
-    frames: int
+    @property
+    def places(self) -> Tensor:
+        """The plan of every latent frame, [G, 4, 3]."""
+        plan = torch.cat((self.plan[:1].expand(GROUP - 1, -1), self.plan)) if self.starts else self.plan
+        missing = GROUP * len(self.latents) - len(plan)
+        places: Tensor = torch.cat((plan, plan[-1:].expand(missing, -1))).unflatten(0, (-1, GROUP))
+        return places
 
 
 def _groups(frames: int) -> int:
     return math.ceil(frames / GROUP)
-
-
-@torch.inference_mode()
-def read_clip(networks: Networks, rgb: RGB) -> View:
-    """What given frames show, uint8 [T, H, W, 3], any number; the last group is filled up with the last frame."""
-    frames = torch.from_numpy(rgb).to(networks.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    small = F.interpolate(frames, (SIDE_SEEN, SIDE_SEEN), mode="area")
-    spread = torch.linspace(0, len(frames) - 1, FRAMES_SEEN).round().long()
-    logits = networks.judge(small[spread][None])
-    # How it moves is not read: a still says nothing of it, and a clip goes on as it did.
-    concepts: dict[Kind, str] = {
-        kind: BY_KIND[kind][int(row.argmax())].name for kind, row in logits.items() if kind != "motion"
-    }
-    plan = steady(networks.locator(networks.judge.look(small)))
-    filled = -len(frames) % GROUP
-    latents = _encoded(networks, torch.cat((frames, frames[-1:].expand(filled, -1, -1, -1))))
-    return View(latents, torch.cat((plan, plan[-1:].expand(filled, -1))), concepts, len(frames))
-
-
-def _encoded(networks: Networks, frames: Tensor) -> Tensor:
-    """Frames [4n, 3, H, W] in [-1, 1] as latents [n, C, h, w]."""
-    return networks.autoencoder.encode_groups(frames.unflatten(0, (-1, GROUP)))
 
 
 class Script:
@@ -91,11 +66,13 @@ class Script:
         networks: Networks,
         request: GenerationRequest,
         *,
+        size: tuple[int, int] = (SIDE, SIDE),
         on_progress: OnProgress,
         on_notice: Callable[[str], None],
     ) -> None:
         self._networks = networks
         self._request = request
+        self._canvas = Canvas(*size)
         self._on_progress = on_progress
         self._on_notice = on_notice
         self._done = 0
@@ -110,13 +87,16 @@ class Script:
         if request.shots:
             pieces = self._storyboard()
         elif inputs.whole is not None:
-            pieces = [self._changed(inputs.whole)]
+            pieces = [self._changed(inputs.whole, inputs.mask)]
         else:
-            before = None if inputs.before is None else read_clip(self._networks, _last_groups(inputs.before))
-            after = None if inputs.after is None else read_clip(self._networks, _first_groups(inputs.after))
+            before = None if inputs.before is None else self._read(_last_groups(inputs.before))
+            after = None if inputs.after is None else self._read(_first_groups(inputs.after))
             pieces = self._written(before, after)
         for piece in pieces:
             yield from self._decoded(piece)
+
+    def _read(self, rgb: RGB) -> View:
+        return read_clip(self._networks, self._canvas.around(rgb))
 
     def _written(self, before: View | None, after: View | None) -> list[Piece]:
         """What a prompt asks for, beside what is given."""
@@ -148,6 +128,7 @@ class Script:
             seed=self._request.seed + seed,
             stretched=understanding.concepts["motion"] in STRETCHED,
         )
+        plan = plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])  # as large in pixels at any size
         unknown = self._unknown(groups)
         latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))
         return Piece(latents, plan[:frames], frames, starts=True)
@@ -173,14 +154,16 @@ class Script:
         whole = torch.cat(places).unflatten(0, (-1, GROUP))
         latents = self._sample(torch.cat(parts), torch.cat(free), whole, [tokens], torch.ones(groups + known, 1))
         made = latents[:groups] if backward else latents[known:]
-        return Piece(made, plan, GROUP * groups if backward else frames, starts=False)
+        fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
+        carried = (lost(self._networks, given, at_end=not backward), fade.flip(0) if backward else fade)
+        return Piece(made, plan, GROUP * groups if backward else frames, starts=False, carried=(carried,))
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
-        shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
         count = NEIGHBOURS * GROUP
-        before = View(_encoded(self._networks, shown[0][-count:]), first.plan[-count:], {}, count)
-        after = View(_encoded(self._networks, shown[1][:count]), second.plan[:count], {}, count)
+        shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
+        before = view_of(self._networks, shown[0][-count:], first.plan[-count:], {})
+        after = view_of(self._networks, shown[1][:count], second.plan[:count], {})
         return self._bridge(before, after, ends, frames)
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
@@ -200,12 +183,17 @@ class Script:
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
         known = torch.cat((left, self._unknown(groups), right))
         latents = self._sample(known, free, whole, prompts, shares)
-        return Piece(latents[len(left) : len(left) + groups], plan, GROUP * groups, starts=False)
+        towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
+        carried = (
+            (lost(self._networks, before, at_end=True), 1 - towards),
+            (lost(self._networks, after, at_end=False), towards),
+        )
+        return Piece(latents[len(left) : len(left) + groups], plan, GROUP * groups, starts=False, carried=carried)
 
-    def _changed(self, chunks: Iterator[RGB]) -> Piece:
+    def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
         (condition,) = self._request.conditions
-        views = [read_clip(self._networks, chunk) for chunk in _regrouped(chunks, GROUP * 6)]
+        views = [self._read(chunk) for chunk in _regrouped(chunks, GROUP * 6)]
         frames = sum(view.frames for view in views)
         latents = torch.cat([view.latents for view in views])
         plan = torch.cat([view.plan for view in views])
@@ -213,7 +201,9 @@ class Script:
         # Backgrounds show through much noise, so strengths are spread over high levels, as sampling steps are.
         change = 1 - condition.strength
         free = torch.full((len(latents),), EDIT_SHIFT * change / (1 + (EDIT_SHIFT - 1) * change))
-        out = self._sample(latents, free, plan.unflatten(0, (-1, GROUP)), [tokens], torch.ones(len(latents), 1))
+        keep = None if mask is None else self._canvas.kept(mask).to(latents.device)
+        places, shares = plan.unflatten(0, (-1, GROUP)), torch.ones(len(latents), 1)
+        out = self._sample(latents, free, places, [tokens], shares, keep=keep)
         return Piece(out, plan[:frames], frames, starts=False)
 
     def _storyboard(self) -> list[Piece]:
@@ -256,8 +246,8 @@ class Script:
         return otherwise if seconds is None else round(seconds * FPS)
 
     def _unknown(self, groups: int) -> Tensor:
-        side = SIDE // STRIDE
-        return torch.zeros(groups, self._networks.autoencoder.config.latent, side, side, device=self._networks.device)
+        channels = self._networks.autoencoder.config.latent
+        return torch.zeros(groups, channels, self._canvas.rows, self._canvas.columns, device=self._networks.device)
 
     def _expect(self, *lengths: int) -> None:
         """Announce timelines, so that progress counts towards all of them."""
@@ -270,6 +260,8 @@ class Script:
         plan: Tensor,
         prompts: list[Tensor],
         shares: Tensor,
+        *,
+        keep: Tensor | None = None,
     ) -> Tensor:
         if not self._steps:
             self._expect(len(free))
@@ -281,7 +273,7 @@ class Script:
 
         return sample_timeline(
             self._networks.transformer,
-            Timeline(known, free.to(device), plan, torch.stack(prompts), shares.to(device)),
+            Timeline(known, free.to(device), plan, torch.stack(prompts), shares.to(device), keep),
             seed=self._request.seed,
             steps=self._request.steps,
             guidance=self._request.guidance,
@@ -290,18 +282,28 @@ class Script:
         )
 
     def _tensors(self, piece: Piece) -> Iterator[Tensor]:
-        """Decoded chunks [T, 3, H, W] in [-1, 1]."""
+        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1]."""
         left = piece.frames
-        for i, latent in enumerate(piece.latents):
-            group = self._networks.autoencoder.decode_groups(latent[None])[0].clamp(-1, 1)
+        for i, (latent, places) in enumerate(zip(piece.latents, piece.places, strict=True)):
+            group = self._networks.autoencoder.decode_groups(latent[None], places[None])[0].clamp(-1, 1)
             chunk = (group[GROUP - 1 :] if piece.starts and i == 0 else group)[:left]
+            first = piece.frames - left
             left -= len(chunk)
             if len(chunk):
-                yield chunk
+                yield self._with_carried(chunk, piece, first)
+
+    def _with_carried(self, chunk: Tensor, piece: Piece, first: int) -> Tensor:
+        """``chunk``, the frames of ``piece`` from ``first``, with what is carried over from given frames."""
+        rows, columns = chunk.shape[2:]
+        span = slice(first, first + len(chunk))
+        for picture, weight in piece.carried:
+            share = weight[span, None, None, None].to(chunk.device) * off_subject(piece.plan[span], rows, columns)
+            chunk = chunk + share * picture
+        return chunk.clamp(-1, 1)
 
     def _decoded(self, piece: Piece) -> Iterator[RGB]:
         for chunk in self._tensors(piece):
-            yield ((chunk + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            yield ((self._canvas.picture(chunk) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _last_groups(rgb: RGB) -> RGB:

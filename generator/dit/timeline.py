@@ -27,6 +27,7 @@ OnStep = Callable[[], None]
 class Timeline:
     """``clean`` [G, C, h, w] what is known, anything elsewhere; ``free`` [G] from 0 (kept) to 1 (made from noise);
     ``plan`` [G, 4, 3] as the transformer takes it; ``prompts`` int64 [P, L] and the share of each, ``shares`` [G, P].
+    ``keep`` bool [h, w] marks the part of every frame that is known and kept.
     """
 
     clean: Tensor
@@ -34,6 +35,7 @@ class Timeline:
     plan: Tensor
     prompts: Tensor
     shares: Tensor
+    keep: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.free)
@@ -75,7 +77,7 @@ def sample_timeline(
         told = timeline.prompts[used][None]
         away = None if negative is None else negative.expand_as(told)
         network = _network(transformer, timeline.plan[window], timeline.shares[window][:, used])
-        given = Given(latents[None, window].clone(), free[None, window])
+        given = Given(latents[None, window].clone(), free[None, window], timeline.keep)
         for clean in sample(
             network, noise[None, window], told, steps=steps, guidance=guidance, negative=away, given=given
         ):

@@ -19,7 +19,8 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from generator.dit.autoencoder import GROUP, ResidualBlock
+from generator.dit.autoencoder import ResidualBlock
+from generator.dit.places import GROUP, place_maps
 
 PLACE_CHANNELS = 3 * GROUP
 
@@ -47,28 +48,6 @@ def timestep_embedding(level: Tensor, width: int) -> Tensor:
     frequencies = torch.exp(-torch.arange(half, device=level.device) * (9.21 / half))  # 1 down to 1/10000
     angles = level[..., None].float() * 1000 * frequencies
     return torch.cat((angles.cos(), angles.sin()), dim=-1)
-
-
-def group_plan(plan: Tensor) -> Tensor:
-    """A plan per frame [B, 1 + 4n, 3] as one per latent frame [B, 1 + n, 4, 3]: the first frame fills its group."""
-    padded = torch.cat((plan[:, :1].expand(-1, GROUP - 1, -1), plan), dim=1)
-    grouped: Tensor = padded.unflatten(1, (-1, GROUP))
-    return grouped
-
-
-def place_maps(plan: Tensor, rows: int, columns: int) -> Tensor:
-    """Where every latent pixel is, seen from the subject: [B, N, 4, 3] to [B, N, 4, 3, rows, columns].
-
-    ``plan`` holds the subject's centre (shares of width and height), size (in heights) for each frame
-    of each group; size 0 leaves the place to the model. The maps are the two coordinates relative to the subject, in
-    half sizes, and whether the pixel is near the subject; all 0 away from it.
-    """
-    x, y, size = plan[..., None, None].unbind(3)
-    half = (size / 2).clamp(min=1e-3)
-    across = ((torch.arange(columns, device=plan.device) + 0.5) / columns - x) * columns / rows / half
-    down = (((torch.arange(rows, device=plan.device) + 0.5) / rows)[:, None] - y) / half
-    near = ((across.abs() < 1.5) & (down.abs() < 1.5)).to(plan.dtype)
-    return torch.stack((across * near, down * near, near), dim=3)
 
 
 def rotary_angles(frames: int, rows: int, columns: int, head_width: int, device: torch.device) -> Tensor:
@@ -183,7 +162,7 @@ class VideoTransformer(nn.Module):
         """Clean latents [B, N, C, h, w] from noisy ones of the same shape.
 
         ``level`` [B, N] is the noise level of each latent frame, 0 (clean) to 1 (pure noise); ``words`` int64 [B, L];
-        ``plan`` [B, N, 4, 3] as `place_maps` describes.
+        ``plan`` [B, N, 4, 3] as `generator.dit.places.place_maps` describes.
         """
         batch, frames, _, h, w = noisy.shape
         p = self.config.patch

@@ -49,9 +49,13 @@ def random_spec(rng: np.random.Generator, *, held_out: bool | None = None) -> Cl
 
 @dataclass(frozen=True)
 class Clip:
-    """A rendered clip: ``frames`` uint8 [T, H, W, 3]; ``track`` as `track` returns it."""
+    """The clip that ``spec`` means: ``frames`` uint8 [T, H, W, 3], ``background`` [H, W, 3] behind the subject;
+    ``track`` as `track` returns it.
+    """
 
+    spec: ClipSpec
     frames: npt.NDArray[np.uint8]
+    background: npt.NDArray[np.uint8]
     track: npt.NDArray[np.float32]
 
 
@@ -62,38 +66,55 @@ def _path(motion: str, frames: int, size: float, rng: np.random.Generator) -> np
     x = np.full(frames, rng.uniform(0.3, 0.7))
     y = np.full(frames, rng.uniform(0.35, 0.6))
     speed = rng.uniform(0.2, 0.28)  # heights per second
+    phase = rng.uniform(0, 2 * math.pi)
     if motion == "rise":
         y = rng.uniform(0.72, 0.8) - speed * t
     elif motion == "fall":
         # Free fall from rest, with a gravity chosen for a toy world: y = y0 + g t^2 / 2.
-        y = rng.uniform(0.22, 0.3) + 0.5 * (0.55 * speed) * t**2
+        y = rng.uniform(0.2, 0.28) + 0.5 * speed * t**2
     elif motion == "left":
         x = rng.uniform(0.7, 0.8) - speed * t
     elif motion == "right":
         x = rng.uniform(0.2, 0.3) + speed * t
     elif motion == "bounce":
-        period = rng.uniform(0.75, 0.95)
-        s = (t / period) % 1.0
-        y = 0.82 - half - 0.42 * 4 * s * (1 - s)  # a parabola per hop: constant gravity, elastic floor
+        s = (t / rng.uniform(0.95, 1.1)) % 1.0
+        y = 0.82 - half - 0.34 * 4 * s * (1 - s)  # a parabola per hop: constant gravity, elastic floor
     elif motion == "hover":
-        y = y + 0.012 * np.sin(2 * math.pi * t / 1.6 + rng.uniform(0, 6.28))
+        y = y + 0.012 * np.sin(2 * math.pi * t / 1.6 + phase)
+    elif motion == "throw":
+        s = t / rng.uniform(2.0, 2.2)
+        x, y = rng.uniform(0.14, 0.2) + 0.62 * s, rng.uniform(0.68, 0.74) - 0.44 * 4 * s * (1 - s)
+    elif motion == "swing":
+        # A pendulum at small angles, hung from above the picture.
+        angle = 0.46 * np.cos(2 * math.pi * t / rng.uniform(1.9, 2.3) + phase)
+        x, y = rng.uniform(0.46, 0.54) + 0.62 * np.sin(angle), -0.1 + 0.62 * np.cos(angle)
+    elif motion == "circle":
+        turn = 2 * math.pi * t / rng.uniform(2.1, 2.5) * rng.choice((-1, 1)) + phase
+        x, y = rng.uniform(0.44, 0.56) + 0.2 * np.cos(turn), rng.uniform(0.42, 0.52) + 0.2 * np.sin(turn)
+    elif motion == "zigzag":
+        s = (t / 1.05 + phase) % 1.0
+        x = rng.uniform(0.2, 0.3) + speed * t
+        y = rng.uniform(0.42, 0.54) + 0.26 * (np.abs(2 * s - 1) - 0.5)
     return np.stack((x, y), axis=-1).astype(np.float32)
 
 
-def track(spec: ClipSpec, frames: int) -> npt.NDArray[np.float32]:
-    """Where the subject is: float32 [frames, 3], centre x and y as shares of width and height, size in heights."""
+def track(spec: ClipSpec, frames: int, *, scale: float = 1.0) -> npt.NDArray[np.float32]:
+    """Where the subject is: float32 [frames, 3], centre x and y as shares of width and height, size in heights,
+    ``scale`` times as large as in the square pictures the world is made for.
+    """
     rng = np.random.default_rng((spec.seed, 1))
     size = rng.uniform(0.32, 0.38)
     path = _path(spec.motion, frames, size, rng)
-    return np.concatenate((path, np.full((frames, 1), size, np.float32)), axis=1)
+    return np.concatenate((path, np.full((frames, 1), size * scale, np.float32)), axis=1)
 
 
-def render(spec: ClipSpec, *, frames: int, height: int = 256, width: int = 256) -> Clip:
+def render(spec: ClipSpec, *, frames: int, height: int = 256, width: int = 256, scale: float = 1.0) -> Clip:
     """Render ``spec``. Everything is a pure function of the arguments."""
-    background = draw_scene(spec.scene, height, width, np.random.default_rng((spec.seed, 0)))
-    places = track(spec, frames)
+    scene = draw_scene(spec.scene, height, width, np.random.default_rng((spec.seed, 0)))
+    background = np.rint(scene * 255).astype(np.uint8)
+    places = track(spec, frames, scale=scale)
     sprite = Sprite(spec.subject, spec.colour, round(float(places[0, 2]) * height), faces_left=spec.motion == "left")
-    out = np.broadcast_to(np.rint(background * 255).astype(np.uint8), (frames, height, width, 3)).copy()
+    out = np.broadcast_to(background, (frames, height, width, 3)).copy()
     for frame, (x, y, _) in zip(out, places, strict=True):
         sprite.composite(frame, float(x) * width, float(y) * height)
-    return Clip(out, places)
+    return Clip(spec, out, background, places)

@@ -144,6 +144,54 @@ def _sunset(h: int, w: int, rng: np.random.Generator) -> Image:
     return image
 
 
+def _city(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (150, 190, 222)), (0.75, (244, 232, 214))])
+    x = _columns(w, h)
+    fixed = np.random.default_rng(11)  # one street of houses, seen from another place each time
+    for lowest, spread, width, colour in ((0.42, 0.2, 0.11, (164, 178, 200)), (0.56, 0.16, 0.14, (104, 120, 152))):
+        tops = lowest + spread * fixed.random(64)
+        house = np.floor((x + rng.uniform(0, 2)) / width).astype(int)
+        _below(image, tops[house].astype(np.float32), colour, colour)
+    _below(image, np.full(w, 0.82, np.float32), (124, 126, 134), (84, 86, 96))
+    return image
+
+
+def _forest(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (178, 220, 226)), (0.6, (226, 240, 224))])
+    x = _columns(w, h)
+    for top, height, width, colour in ((0.4, 0.2, 0.15, (122, 170, 140)), (0.5, 0.24, 0.2, (64, 122, 88))):
+        share = (x + rng.uniform(0, 1)) / width % 1
+        _below(image, (top + height * np.abs(2 * share - 1)).astype(np.float32), colour, colour)
+    ground = 0.76 + 0.02 * np.sin(x * 5 + rng.uniform(0, 6.28))
+    _below(image, ground.astype(np.float32), (96, 146, 74), (58, 100, 52))
+    return image
+
+
+def _beach(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (84, 188, 236)), (0.5, (214, 242, 250))])
+    _disc(image, rng.uniform(0.14, 0.3) * w / h, rng.uniform(0.12, 0.18), 0.075, (255, 248, 200), 0.02)
+    _below(image, np.full(w, rng.uniform(0.5, 0.54), np.float32), (36, 168, 196), (96, 214, 214))
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    line = 0.7 + 0.02 * np.sin(x * 5 + phase)
+    _below(image, line.astype(np.float32), (250, 252, 252), (250, 252, 252))
+    _below(image, (line + 0.025).astype(np.float32), (246, 222, 170), (228, 192, 130))
+    return image
+
+
+def _underwater(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (110, 216, 226)), (0.45, (30, 128, 176)), (0.9, (12, 54, 110))])
+    fixed = np.random.default_rng(5)  # one pattern of bubbles
+    for _ in range(14):
+        x, y, radius = fixed.uniform(0.02, 0.98) * w / h, fixed.uniform(0.1, 0.75), fixed.uniform(0.006, 0.012)
+        _disc(image, x, y, radius, (190, 236, 244), 0.008)
+    across, phase = _columns(w, h), rng.uniform(0, 6.28)
+    weed = 0.8 + 0.1 * np.abs(np.sin(across * 9 + phase))
+    _below(image, weed.astype(np.float32), (20, 94, 96), (20, 94, 96))
+    sand = 0.87 + 0.03 * np.sin(across * 4 + phase)
+    _below(image, sand.astype(np.float32), (178, 168, 132), (132, 124, 104))
+    return image
+
+
 _DRAW: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "sea": _sea,
     "meadow": _meadow,
@@ -151,6 +199,10 @@ _DRAW: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "snow": _snow,
     "night": _night,
     "sunset": _sunset,
+    "city": _city,
+    "forest": _forest,
+    "beach": _beach,
+    "underwater": _underwater,
 }
 
 

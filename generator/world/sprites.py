@@ -27,6 +27,10 @@ PALETTE: dict[str, RGB] = {
     "purple": (132, 66, 190),
     "pink": (244, 120, 178),
     "white": (246, 246, 248),
+    "brown": (136, 84, 48),
+    "turquoise": (40, 196, 198),
+    "grey": (144, 148, 156),
+    "black": (40, 40, 48),
 }
 
 
@@ -46,7 +50,8 @@ class _Canvas:
         self._draw = ImageDraw.Draw(self.image)
         self._size = size
         self.colour = colour
-        self.dark = _mix(colour, (20, 20, 40), 0.38)
+        # The outline; a light one around black, which would be lost at night.
+        self.dark = _mix(colour, (20, 20, 40), 0.38) if max(colour) > 64 else _mix(colour, (220, 220, 235), 0.5)
         self.light = _mix(colour, (255, 255, 255), 0.55)
 
     def _at(self, points: Sequence[Point]) -> list[Point]:
@@ -116,13 +121,14 @@ def _heart(c: _Canvas) -> None:
 
 
 def _fish(c: _Canvas) -> None:
-    c.polygon([(-0.42, 0), (-0.95, -0.45), (-0.82, 0), (-0.95, 0.45)], c.dark)
-    c.polygon([(-0.1, -0.35), (0.25, -0.72), (0.35, -0.3)], c.dark)
-    c.ellipse(0.15, 0, 0.75, 0.48, c.dark)
-    c.ellipse(0.15, 0, 0.69, 0.42, c.colour)
-    c.polygon([(0.05, 0.05), (-0.28, 0.26), (-0.22, -0.08)], c.light)
-    c.ellipse(0.55, -0.1, 0.13, 0.13, (255, 255, 255))
-    c.ellipse(0.58, -0.1, 0.07, 0.07, (25, 25, 35))
+    c.polygon([(-0.3, 0), (-0.96, -0.58), (-0.8, 0), (-0.96, 0.58)], c.dark)
+    c.polygon([(-0.38, 0), (-0.86, -0.42), (-0.72, 0), (-0.86, 0.42)], c.light)
+    c.polygon([(-0.2, -0.4), (0.1, -0.86), (0.45, -0.4)], c.dark)
+    c.ellipse(0.18, 0, 0.76, 0.56, c.dark)
+    c.ellipse(0.18, 0, 0.69, 0.49, c.colour)
+    c.polygon([(0.1, 0.02), (-0.3, 0.3), (-0.26, -0.2)], c.light)
+    c.ellipse(0.56, -0.12, 0.17, 0.17, (255, 255, 255))
+    c.ellipse(0.6, -0.12, 0.09, 0.09, (25, 25, 35))
 
 
 def _boat(c: _Canvas) -> None:
@@ -158,6 +164,28 @@ def _rocket(c: _Canvas) -> None:
     c.ellipse(0, -0.2, 0.12, 0.12, (206, 234, 250))
 
 
+def _dome(x: float, y: float, rx: float, ry: float) -> list[Point]:
+    """The upper half of an ellipse."""
+    return [(x + rx * math.cos(a), y - ry * math.sin(a)) for a in np.linspace(0, math.pi, 40)]
+
+
+def _umbrella(c: _Canvas) -> None:
+    hook = [(0.2 + 0.17 * math.cos(a), 0.74 + 0.17 * math.sin(a)) for a in np.linspace(math.pi, 0, 12)]
+    c.line([(0.03, -0.9), (0.03, 0.74), *hook], 0.09, (104, 84, 70))
+    c.polygon(_dome(0, 0.1, 0.96, 0.88), c.dark)
+    c.polygon(_dome(0, 0.04, 0.89, 0.76), c.colour)
+    c.polygon(_dome(0, 0.04, 0.32, 0.76), c.light)
+
+
+def _mushroom(c: _Canvas) -> None:
+    c.box(-0.32, 0.0, 0.32, 0.92, 0.2, (178, 158, 132))
+    c.box(-0.25, 0.0, 0.25, 0.85, 0.16, (246, 234, 212))
+    c.polygon(_dome(0, 0.18, 0.96, 1.08), c.dark)
+    c.polygon(_dome(0, 0.12, 0.88, 0.94), c.colour)
+    for x, y, r in ((-0.46, -0.2, 0.17), (0.08, -0.48, 0.2), (0.5, -0.12, 0.15)):
+        c.ellipse(x, y, r, r, c.light)
+
+
 _DRAW: dict[str, Callable[[_Canvas], None]] = {
     "balloon": _balloon,
     "ball": _ball,
@@ -167,6 +195,8 @@ _DRAW: dict[str, Callable[[_Canvas], None]] = {
     "boat": _boat,
     "car": _car,
     "rocket": _rocket,
+    "umbrella": _umbrella,
+    "mushroom": _mushroom,
 }
 
 

@@ -1,7 +1,8 @@
 """The small world: what can be drawn, and the English and Chinese words that name it.
 
 A concept has one canonical name and any number of surface words per language. The captions of the training clips, the
-prompt tokenizer and the notices about words that were not understood all read this one table.
+prompt tokenizer and the notices about words that were not understood all read this one table. A token is a position in
+it, so what is new is added at its end, and trained weights can be widened to know it.
 """
 
 from __future__ import annotations
@@ -180,7 +181,7 @@ CONCEPTS: tuple[Concept, ...] = (
         "scene",
         "night",
         ("night", "night sky", "starry sky", "starry night", "moonlight", "moon", "midnight", "space"),
-        ("夜空", "夜晚", "星空", "月光", "夜里", "深夜", "太空", "夜"),
+        ("夜空", "夜晚", "黑夜", "星空", "月光", "夜里", "深夜", "太空", "夜"),
     ),
     Concept(
         "scene",
@@ -188,9 +189,67 @@ CONCEPTS: tuple[Concept, ...] = (
         ("sunset", "dusk", "evening", "sundown", "sunrise", "dawn", "twilight"),
         ("日落", "夕阳", "黄昏", "傍晚", "晚霞", "日出", "黎明"),
     ),
+    Concept("subject", "umbrella", ("umbrella", "umbrellas", "parasol"), ("雨伞", "伞", "阳伞")),
+    Concept("subject", "mushroom", ("mushroom", "mushrooms", "toadstool"), ("蘑菇", "小蘑菇")),
+    Concept("colour", "brown", ("brown", "chocolate", "chestnut"), ("棕色", "褐色", "棕", "咖啡色")),
+    Concept("colour", "turquoise", ("turquoise", "cyan", "teal", "aqua"), ("青色", "青绿色", "青绿", "蓝绿色")),
+    Concept("colour", "grey", ("grey", "gray", "silver"), ("灰色", "银色", "灰", "银灰")),
+    Concept("colour", "black", ("black", "jet black", "ebony"), ("黑色", "黑", "漆黑")),
+    Concept(
+        "motion",
+        "throw",
+        ("thrown", "is thrown", "tossed", "flying in an arc", "flies in an arc", "in an arc", "leaping", "leaps"),
+        ("抛出", "被抛", "扔出", "抛物线", "跃过", "飞跃"),
+    ),
+    Concept(
+        "motion",
+        "swing",
+        ("swinging", "swings", "swing", "swaying", "sways", "back and forth", "side to side", "like a pendulum"),
+        ("摇摆", "摆动", "摇晃", "左右摇摆", "来回摆动", "荡来荡去"),
+    ),
+    Concept(
+        "motion",
+        "circle",
+        ("circling", "circles", "orbiting", "orbits", "in a circle", "in circles", "round and round"),
+        ("盘旋", "绕圈", "转圈", "环绕", "兜圈", "绕着圈"),
+    ),
+    Concept(
+        "motion",
+        "zigzag",
+        ("zigzagging", "zigzags", "zigzag", "zig zag", "weaving", "weaves"),
+        ("之字形", "曲折前进", "蛇行", "锯齿形", "曲折"),
+    ),
+    Concept(
+        "scene",
+        "city",
+        ("city", "town", "street", "skyline", "downtown", "buildings", "skyscrapers"),
+        ("城市", "街道", "都市", "大街", "高楼", "市区"),
+    ),
+    Concept(
+        "scene",
+        "forest",
+        ("forest", "woods", "woodland", "jungle", "trees", "pine forest"),
+        ("森林", "树林", "丛林", "林间", "松林"),
+    ),
+    Concept(
+        "scene",
+        "beach",
+        ("beach", "sandy beach", "shore", "coast", "island"),
+        ("海滩", "沙滩", "海岸", "海岛"),
+    ),
+    Concept(
+        "scene",
+        "underwater",
+        ("underwater", "under water", "under the sea", "deep sea", "seabed", "reef", "aquarium"),
+        ("水下", "海底", "深海", "水底", "水中"),
+    ),
 )
 
-BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in CONCEPTS if c.kind == kind) for kind in KINDS}
+TAUGHT = CONCEPTS[:28]
+"""What every network of the bundled model knows, and so what prompts may name. Planner, transformer and painter know
+the concepts after these as well, but the judge that reads them from given pictures and measures them does not yet."""
+
+BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in TAUGHT if c.kind == kind) for kind in KINDS}
 SUBJECTS: tuple[str, ...] = tuple(c.name for c in BY_KIND["subject"])
 COLOURS: tuple[str, ...] = tuple(c.name for c in BY_KIND["colour"])
 MOTIONS: tuple[str, ...] = tuple(c.name for c in BY_KIND["motion"])

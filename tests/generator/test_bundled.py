@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from countermark.core.errors import WeightsError
+from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
 from generator.dit.networks import load_networks
 from generator.dit.planner import make_plan
-from generator.dit.script import read_clip
 from generator.dit.text import understand
+from generator.dit.views import read_clip
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
 from generator.world.clips import ClipSpec, render
@@ -144,6 +144,36 @@ def test_a_background_is_changed_by_words():
     assert made.shape == frames.shape
     assert made[:, :40].mean() < 90 < frames[:, :40].mean()
     assert is_red_at(made[5], *track[5, :2])
+
+
+@pytest.mark.parametrize("size", [(512, 288), (288, 512), (192, 128)])
+def test_any_size_shows_the_subject_where_the_plan_says(size):
+    width, height = size
+    request = GenerationRequest(prompt="a red ball hovering, snow", seed=3, steps=6, seconds=0.5, size=size)
+    frames, _ = sampled(request)
+    assert frames.shape == (6, height, width, 3)
+    red, green, blue = frames[3].astype(int).transpose(2, 0, 1)
+    ball = (red > green + 60) & (red > blue + 60)
+    rows, columns = ball.any(1).sum(), ball.any(0).sum()
+    assert 40 < rows < 120
+    assert 40 < columns < 120
+
+
+@pytest.mark.parametrize("size", [(100, 256), (1024, 256), (256, 64)])
+def test_a_size_that_cannot_be_made_is_refused(size):
+    with pytest.raises(UsageError, match="multiples of 16"):
+        BundledModel().size_for(size)
+
+
+def test_only_the_mask_is_made_anew():
+    frames, _ = given_clip(8, scene="snow")
+    mask = np.zeros((256, 256), bool)
+    mask[:96] = True
+    request = GenerationRequest(prompt="at night", steps=8, conditions=at("whole", strength=0.0))
+    made, _ = sampled(request, Inputs(whole=iter([frames]), mask=mask))
+    assert made.shape == frames.shape
+    assert made[:, :48].mean() < frames[:, :48].mean() - 50
+    assert np.abs(made[:, 160:].astype(int) - frames[:, 160:]).mean() < 12
 
 
 def test_a_loop_ends_where_it_begins():

@@ -1,25 +1,29 @@
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from generator.dit import plans
-from generator.dit.autoencoder import GROUP, Autoencoder, AutoencoderConfig
+from generator.dit.autoencoder import Autoencoder, AutoencoderConfig, Painter
+from generator.dit.canvas import Canvas
 from generator.dit.flow import Given, flow_loss, sample, schedule, training_levels
 from generator.dit.locator import GRID, Locator, linear, steady
+from generator.dit.places import GROUP, group_plan, off_subject, place_maps
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
 from generator.dit.plans import long_plan
 from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
 from generator.dit.training.locator import fit, ridge
+from generator.dit.training.start import start_from
 from generator.dit.transformer import (
     TransformerConfig,
     VideoTransformer,
     attention,
-    group_plan,
-    place_maps,
 )
 
 TINY = TransformerConfig(words=9, latent=4, patch=2, local=8, head=8, width=48, depth=2, heads=2)
@@ -48,7 +52,8 @@ def autoencoder() -> Autoencoder:
 
 def test_the_linear_code_returns_what_it_was_fitted_on(autoencoder):
     video = torch.linspace(-0.4, 0.4, 64).expand(1, 9, 3, 64, 64)
-    assert (autoencoder.decode(autoencoder.encode(video)) - video).abs().mean() < 0.05
+    unknown = torch.zeros(1, 9, 3)
+    assert (autoencoder.decode(autoencoder.encode(video), unknown) - video).abs().mean() < 0.05
 
 
 def test_latents_are_causal_and_groups_independent(autoencoder):
@@ -57,7 +62,33 @@ def test_latents_are_causal_and_groups_independent(autoencoder):
     latents = autoencoder.encode(video)
     assert latents.shape == (1, 3, 8, 2, 2)
     assert torch.allclose(autoencoder.encode(video[:, : 1 + GROUP]), latents[:, :2], atol=1e-5)
-    assert torch.allclose(autoencoder.decode(latents)[:, : 1 + GROUP], autoencoder.decode(latents[:, :2]), atol=1e-5)
+    plan = torch.tensor([0.4, 0.6, 0.5]).expand(1, 1 + 2 * GROUP, 3)
+    whole, part = autoencoder.decode(latents, plan), autoencoder.decode(latents[:, :2], plan[:, : 1 + GROUP])
+    assert torch.allclose(whole[:, : 1 + GROUP], part, atol=1e-5)
+
+
+def test_the_painter_draws_where_the_subject_is_and_nowhere_else():
+    torch.manual_seed(0)
+    painter = Painter()
+    torch.nn.init.normal_(painter.leave.weight)
+    picture = torch.rand(2, GROUP, 3, 64, 96)
+    plan = torch.tensor([[0.25, 0.5, 0.5], [0.5, 0.5, 0.0]])[:, None].expand(2, GROUP, 3)
+    change = (painter(picture, painter.look(picture, plan), plan) - picture).abs().amax((1, 2))
+    assert (change[0, 16:48, 8:40] > 0).all()  # half of 64 pixels around column 24
+    assert change[0, :, 48:].max() == 0
+    assert change[1].max() == 0  # size 0: nobody knows where
+
+
+def test_the_painter_sees_the_same_wherever_the_subject_is():
+    picture = torch.zeros(1, GROUP, 3, 64, 96)
+    plan = torch.tensor([[[0.25 + 0.1 * t, 0.5, 0.25] for t in range(GROUP)]])
+    for t, x in enumerate((plan[0, :, 0] * 96).tolist()):
+        picture[0, t, :, 26:38, round(x) - 6 : round(x) + 6] = 1
+    moved = torch.roll(picture, (8, 16), (3, 4))
+    painter = Painter().eval()
+    look = painter.look(picture, plan)
+    assert torch.allclose(look, painter.look(moved, plan + torch.tensor([16 / 96, 8 / 64, 0])), atol=1e-5)
+    assert not torch.allclose(look, painter.look(moved, plan), atol=1e-3)
 
 
 def test_a_clip_of_the_wrong_length_is_refused(autoencoder):
@@ -100,6 +131,54 @@ def test_place_maps_tell_where_the_subject_is():
     assert not near[7, 20]
     assert maps[0, 0, 0, 0, 8, 9] == pytest.approx(1.5 / 2)  # 1.5 pixels right of the centre, in half sizes
     assert (place_maps(plan * torch.tensor([1, 1, 0.0]), 16, 32) == 0).all()  # size 0 leaves the place to the model
+
+
+def test_off_the_subject_is_where_it_is_not():
+    away = off_subject(torch.tensor([0.5, 0.5, 0.25]), 64, 128)[0]
+    assert away[32, 64] == 0
+    assert away[32, 64 + 7] == 0  # within half of 16 pixels
+    assert away[32, 64 + 14] == 1
+    assert away[2, 2] == 1
+    assert (off_subject(torch.tensor([0.5, 0.5, 0.0]), 64, 64) > 0.9).float().mean() > 0.99  # nobody knows where
+
+
+@given(width=st.integers(8, 32), height=st.integers(8, 32))
+@settings(max_examples=20, deadline=None)
+def test_a_canvas_holds_a_picture_in_its_middle(width, height):
+    canvas = Canvas(16 * width, 16 * height)
+    rgb = np.random.default_rng(0).integers(0, 255, (1, 16 * height, 16 * width, 3)).astype(np.uint8)
+    whole = canvas.around(rgb)
+    assert whole.shape == (1, 16 * canvas.rows, 16 * canvas.columns, 3)
+    assert canvas.rows % 4 == canvas.columns % 4 == 0
+    back = canvas.picture(torch.from_numpy(whole).permute(0, 3, 1, 2))
+    assert np.array_equal(back.permute(0, 2, 3, 1).numpy(), rgb)
+
+
+def test_only_what_the_mask_leaves_whole_is_kept():
+    canvas = Canvas(64, 48)  # on a canvas of 64 x 64
+    mask = np.zeros((48, 64), bool)
+    mask[20, 40] = True
+    kept = canvas.kept(mask)
+    assert kept.shape == (4, 4)
+    assert (~kept).nonzero().tolist() == [[1, 2]]  # 8 rows are above the picture
+
+
+def test_what_is_kept_is_there_at_the_end_and_as_noisy_as_the_rest_before():
+    seen = []
+
+    def network(noisy, level, words):
+        seen.append((noisy[0, 0, 0].std().item(), level.mean().item()))
+        return torch.zeros_like(noisy)
+
+    keep = torch.zeros(8, 8, dtype=torch.bool)
+    keep[:, :4] = True
+    given = Given(torch.full((1, 2, 3, 8, 8), 5.0), torch.ones(1, 2), keep)
+    words = torch.zeros(1, 4, dtype=torch.int64)
+    *_, last = sample(network, torch.randn(1, 2, 3, 8, 8), words, steps=5, guidance=1.0, given=given)
+    assert torch.allclose(last[..., :4], torch.tensor(5.0))
+    assert last[..., 4:].abs().max() < 1e-5
+    assert seen[0][0] == pytest.approx(1, abs=0.4)
+    assert seen[-1][0] > 1.5  # half of it is nearly 5, half nearly 0
 
 
 def test_the_first_frame_of_a_plan_fills_its_group():
@@ -178,7 +257,7 @@ def test_a_movement_that_goes_on_stays_in_the_picture(monkeypatch):
     assert (made[:, 1].diff() <= 1e-6).all()
 
 
-class Painter(torch.nn.Module):
+class Filler(torch.nn.Module):
     """Predicts frames filled with their prompt's first word."""
 
     def forward(self, noisy: torch.Tensor, level: torch.Tensor, words: torch.Tensor, plan: torch.Tensor):
@@ -198,7 +277,7 @@ def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backwa
     free = free.flip(0) if backward else free
     heard = []
     out = sample_timeline(
-        Painter(),
+        Filler(),
         timeline(free, torch.ones(len(free), 1), torch.tensor([[5, 0, 0, 0]])),
         seed=0,
         steps=steps,
@@ -227,7 +306,7 @@ def test_windows_cover_a_timeline_and_each_sees_its_neighbour(length, backward):
 def test_two_prompts_share_latent_frames():
     shares = torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
     prompts = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]])
-    out = sample_timeline(Painter(), timeline(torch.ones(3), shares, prompts), seed=0, steps=2, guidance=1.0)
+    out = sample_timeline(Filler(), timeline(torch.ones(3), shares, prompts), seed=0, steps=2, guidance=1.0)
     assert out.mean((1, 2, 3)).tolist() == pytest.approx([2, 3, 4])
 
 
@@ -317,6 +396,16 @@ def test_training_reduces_the_loss():
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+def test_training_goes_on_from_a_smaller_network(tmp_path):
+    small, large = tiny_transformer(), VideoTransformer(replace(TINY, words=12))
+    save_file(small.state_dict(), tmp_path / "small.safetensors")
+    start_from(large, tmp_path / "small.safetensors")
+    args = torch.randn(1, 1, 4, 4, 4), torch.ones(1, 1), torch.tensor([[1, 2, 8, 0]]), a_plan(1, 1)
+    assert torch.equal(small(*args), large(*args))
+    with pytest.raises(RuntimeError, match="has not"):
+        start_from(tiny_planner(), tmp_path / "small.safetensors")
 
 
 def test_a_ridge_fit_finds_a_linear_rule():

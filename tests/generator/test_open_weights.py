@@ -124,6 +124,9 @@ def folder(request, tmp_path_factory) -> Path:
     return path
 
 
+SIZE = (64, 64)
+
+
 def frames_of(model: OpenWeightsModel, request: GenerationRequest, heard: list | None = None) -> np.ndarray:
     chunks = model.sample(
         request,
@@ -136,9 +139,9 @@ def frames_of(model: OpenWeightsModel, request: GenerationRequest, heard: list |
 
 
 def test_a_model_of_every_family_is_sampled_as_its_seed_says(folder):
-    model = OpenWeightsModel(str(folder), width=64, height=64)
+    model = OpenWeightsModel(str(folder))
     heard: list[tuple[int, int]] = []
-    request = GenerationRequest(prompt="a red ball", negative_prompt="sea", seconds=0.6, steps=2, seed=3)
+    request = GenerationRequest(prompt="a red ball", negative_prompt="sea", seconds=0.6, steps=2, seed=3, size=SIZE)
     frames = frames_of(model, request, heard)
     assert frames.shape == (round(0.6 * model.fps), 64, 64, 3)
     assert frames.dtype == np.uint8
@@ -148,16 +151,16 @@ def test_a_model_of_every_family_is_sampled_as_its_seed_says(folder):
 
 
 def test_shots_follow_each_other(folder):
-    model = OpenWeightsModel(str(folder), width=64, height=64)
+    model = OpenWeightsModel(str(folder))
     shots = (Shot(prompt="a red ball", seconds=0.5), Shot(prompt="sea", seconds=0.5))
-    frames = frames_of(model, GenerationRequest(prompt="", shots=shots, steps=1))
+    frames = frames_of(model, GenerationRequest(prompt="", shots=shots, steps=1, size=SIZE))
     assert len(frames) == 2 * round(0.5 * model.fps)
 
 
 def test_a_cancelled_step_is_not_finished(folder):
     heard: list[tuple[int, int]] = []
-    chunks = OpenWeightsModel(str(folder), width=64, height=64).sample(
-        GenerationRequest(prompt="a red ball", seconds=0.5, steps=2),
+    chunks = OpenWeightsModel(str(folder)).sample(
+        GenerationRequest(prompt="a red ball", seconds=0.5, steps=2, size=SIZE),
         Inputs(),
         on_progress=lambda *step: heard.append(step),
         on_notice=lambda _: None,
@@ -186,7 +189,7 @@ def test_what_a_model_cannot_do_is_refused_before_any_weights_are_read(folder, r
 
 def test_sizes_that_do_not_fit_are_refused(folder):
     with pytest.raises(UsageError, match="multiples of"):
-        OpenWeightsModel(str(folder), width=65)
+        OpenWeightsModel(str(folder)).size_for((65, 64))
 
 
 def test_missing_weights_are_an_error_with_a_remedy(tmp_path):
@@ -199,7 +202,7 @@ def test_missing_weights_are_an_error_with_a_remedy(tmp_path):
 def test_incomplete_weights_are_an_error_with_a_remedy(folder, tmp_path):
     (tmp_path / "model_index.json").write_bytes((folder / "model_index.json").read_bytes())
     with pytest.raises(WeightsError, match="incomplete"):
-        frames_of(OpenWeightsModel(str(tmp_path), width=64, height=64), GenerationRequest(prompt="a", seconds=0.5))
+        frames_of(OpenWeightsModel(str(tmp_path)), GenerationRequest(prompt="a", seconds=0.5, size=SIZE))
 
 
 def test_an_unknown_family_is_refused(tmp_path):

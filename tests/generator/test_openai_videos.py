@@ -81,8 +81,8 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
 
 def sampled(request: GenerationRequest, *, cancel: bool = False) -> tuple[np.ndarray, list[tuple[int, int]]]:
     heard: list[tuple[int, int]] = []
-    chunks = OpenAIVideosModel("m", width=64, height=64).sample(
-        request,
+    chunks = OpenAIVideosModel("m").sample(
+        request.model_copy(update={"size": (64, 64)}),
         Inputs(),
         on_progress=lambda *step: heard.append(step),
         on_notice=lambda _: None,
@@ -127,7 +127,7 @@ def test_other_tasks_are_refused(server):
 def test_models_have_names(server, monkeypatch):
     assert model_named("openai:m").name == "openai/m"
     sized = model_named("openai:org/m@832x480")
-    assert (sized.name, sized.width, sized.height) == ("openai/org/m", 832, 480)
+    assert (sized.name, sized.size_for(None)) == ("openai/org/m", (832, 480))
     assert model_named("bundled").name == "countermark-dit"
     for name in ("", "openai:", "something:else"):
         with pytest.raises(UsageError, match="no model"):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from countermark.core.errors import MediaError, MediaLimitError
+from countermark.core.errors import MediaError, MediaLimitError, UsageError
 from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
-from generator.pictures import is_still, read_still, read_video
+from generator.pictures import is_still, outside, read_still, read_video
 
 LIMITS = Limits(max_pixels=512 * 512)
 
@@ -73,6 +73,24 @@ def test_a_video_is_read_at_the_models_rate(tmp_path, fps):
     levels = frames[:, 20, 16, 0].astype(int)
     assert (np.diff(levels) >= 0).all()
     assert np.allclose(levels, np.linspace(levels[0], levels[-1], len(levels)), atol=160 / fps)
+
+
+@pytest.mark.parametrize("size", [(96, 48), (48, 96), (33, 70), (64, 48)])
+def test_a_video_stands_whole_inside_a_picture_of_another_shape(tmp_path, size):
+    width, height = size
+    path = clip(tmp_path / "c.mp4", 12, 12)
+    frame = next(iter(read_video(path, width, height, Fraction(12), LIMITS, inside=True)))[0]
+    assert frame.shape == (height, width, 3)
+    if size == (64, 48):
+        with pytest.raises(UsageError, match="nothing to make around"):
+            outside(path, width, height, LIMITS)
+        return
+    mask = outside(path, width, height, LIMITS)
+    rows, columns = (~mask).any(1).nonzero()[0], (~mask).any(0).nonzero()[0]
+    assert len(columns) / len(rows) == pytest.approx(64 / 48, abs=0.1)
+    assert not mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].any()
+    assert frame[rows[0] + 1, width // 2, 0] < 20  # the bar along the top of the given video
+    assert frame[rows[-1] - 1, width // 2, 0] > 30
 
 
 def test_a_turned_video_is_read_upright(tmp_path):

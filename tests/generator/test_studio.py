@@ -40,7 +40,6 @@ class Recorder:
     """A video model that draws grey 128 and writes down what it is given."""
 
     name, version = "recorder", "1"
-    width = height = SIDE
     fps = Fraction(12)
     context = 12
 
@@ -48,10 +47,14 @@ class Recorder:
         self.requests: list[GenerationRequest] = []
         self.before: np.ndarray | None = None
         self.after: np.ndarray | None = None
+        self.mask: np.ndarray | None = None
+
+    def size_for(self, size):
+        return size or (SIDE, SIDE)
 
     def sample(self, request, inputs, *, on_progress, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.requests.append(request)
-        self.before, self.after = inputs.before, inputs.after
+        self.before, self.after, self.mask = inputs.before, inputs.after, inputs.mask
         on_notice("drawn, not sampled")
         if inputs.whole is not None:
             for chunk in inputs.whole:
@@ -118,6 +121,37 @@ def test_given_videos_are_kept_where_they_belong(tmp_path, out, settings, option
     if options.get("loop"):
         assert model.after is not None
         assert len(model.before) == len(model.after) == 12
+
+
+def test_what_a_mask_leaves_out_is_kept(tmp_path, out, settings):
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    mask[:, SIDE // 2 :] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    model = Recorder()
+    request = request_for(PROMPT, edit=video(tmp_path / "given.mp4", 60), mask=tmp_path / "mask.png")
+    made = Studio(model, settings=settings).generate(request, out)
+    assert model.mask.sum() == SIDE * SIDE // 2
+    with VideoReader(made.path) as reader:
+        frames = np.concatenate([f.to_rgb() for f in reader])
+    assert len(frames) == 24
+    assert np.allclose(frames[:, :, : SIDE // 2 - 4].mean((1, 2, 3)), 60, atol=10)
+    assert np.allclose(frames[:, :, SIDE // 2 + 4 :].mean((1, 2, 3)), 195, atol=10)
+    report = verify(made.path, settings=settings).manifest
+    assert report is not None
+    assert report.ingredients == ("given.mp4", "mask.png")
+
+
+def test_a_video_stands_inside_a_larger_picture(tmp_path, out, settings):
+    model = Recorder()
+    request = request_for(PROMPT, outpaint=video(tmp_path / "given.mp4", 60), size="512x288")
+    made = Studio(model, settings=settings).generate(request, out)
+    assert (made.width, made.height) == (512, 288)
+    assert model.mask[:, 112:400].sum() == 0
+    assert model.mask[:, :112].all()
+    assert model.mask[:, 400:].all()
+    same = request_for(PROMPT, outpaint=tmp_path / "given.mp4", size=(SIDE, SIDE))
+    with pytest.raises(UsageError, match="nothing to make around"):
+        Studio(model, settings=settings).generate(same, tmp_path / "same.mp4")
 
 
 def test_inputs_become_ingredients_and_a_sealed_input_keeps_its_history(tmp_path, out, settings):

@@ -37,6 +37,8 @@ def test_every_task_is_a_list_of_conditions(files):
     assert conditions(blend=(a, b)) == (Condition(path=a, at="start"), Condition(path=b, at="end"))
     (edited,) = conditions(edit=a)
     assert (edited.at, edited.strength) == ("whole", pytest.approx(1 - DEFAULT_STRENGTH))
+    assert conditions(edit=a, mask=image) == (Condition(path=a, at="whole", strength=0, mask=image),)
+    assert conditions(outpaint=a, size="512x288") == (Condition(path=a, at="whole", strength=0, around=True),)
 
 
 def test_tasks_have_names(files):
@@ -47,6 +49,7 @@ def test_tasks_have_names(files):
         "extend": {"extend": a},
         "blend": {"blend": (a, b)},
         "edit": {"edit": a, "strength": 0.5},
+        "outpaint": {"outpaint": a, "size": (512, 288)},
         "storyboard": {"storyboard": board},
     }
     assert {name: request_for(PROMPT, **given).task for name, given in options.items()} == {n: n for n in options}
@@ -64,6 +67,13 @@ def test_tasks_have_names(files):
         ({"storyboard": "board", "seconds": 3}, "seconds of every shot"),
         ({"image": "image", "loop": True}, "loop"),
         ({"extend": "a", "direction": "backward", "loop": True}, "loop"),
+        ({"mask": "image"}, "mask belongs to edit"),
+        ({"edit": "a", "mask": "b"}, "not a picture"),
+        ({"outpaint": "a"}, "needs the size"),
+        ({"outpaint": "a", "size": (512, 288), "seconds": 3}, "keeps its length"),
+        ({"outpaint": "a", "edit": "b", "size": (512, 288)}, "edit and outpaint are different tasks"),
+        ({"size": "wide"}, "'wide' is not a size"),
+        ({"size": "0x64"}, "size"),
         ({"image": "a"}, "not a picture"),
         ({"extend": "image"}, "not a video"),
         ({"extend": Path("missing.mp4")}, "missing.mp4 is not a file"),
@@ -86,6 +96,9 @@ def test_options_that_make_no_sense_are_the_callers_error(files, options, messag
         {"conditions": [Condition(path="a", at="start"), Condition(path="b", at="start")]},
         {"conditions": [Condition(path="a", at="end", still=True)]},
         {"conditions": [Condition(path="a", strength=0.5)]},
+        {"conditions": [Condition(path="a", mask="b")]},
+        {"conditions": [Condition(path="a", at="whole", mask="b", around=True)], "size": (64, 64)},
+        {"conditions": [Condition(path="a", at="whole", around=True)]},
         {"shots": [Shot(prompt="a ball")], "loop": True},
         {"shots": [Shot(prompt="a ball", seconds=40), Shot(prompt="a ball", seconds=40)]},
     ],

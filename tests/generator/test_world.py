@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.world.clips import FPS, ClipSpec, random_spec, render
-from generator.world.vocabulary import COLOURS, MOTIONS, SCENES, SUBJECTS
+from generator.world.clips import FPS, ClipSpec, random_spec, render, track
+from generator.world.vocabulary import COLOURS, CONCEPTS, MOTIONS, SCENES, SUBJECTS
 
 specs = st.builds(
     ClipSpec,
@@ -26,16 +26,72 @@ def test_rendering_is_a_pure_function(spec):
 
 @pytest.mark.parametrize("motion,axis,sign", [("rise", 1, -1), ("fall", 1, 1), ("left", 0, -1), ("right", 0, 1)])
 def test_motion_goes_where_its_name_says(motion, axis, sign):
-    track = render(ClipSpec("ball", "red", motion, "sea", 3), frames=2 * FPS, height=64, width=64).track
-    steps = np.diff(track[:, axis])
+    places = render(ClipSpec("ball", "red", motion, "sea", 3), frames=2 * FPS, height=64, width=64).track
+    steps = np.diff(places[:, axis])
     assert (sign * steps > 0).all()
-    assert np.allclose(np.diff(track[:, 1 - axis]), 0)
+    assert np.allclose(np.diff(places[:, 1 - axis]), 0)
 
 
 def test_a_falling_subject_accelerates():
     y = render(ClipSpec("star", "blue", "fall", "sea", 5), frames=24, height=64, width=64).track[:, 1]
     assert np.allclose(np.diff(y, 2), np.diff(y, 2)[0], atol=1e-5)
     assert np.diff(y, 2)[0] > 0
+
+
+def path(motion: str, seed: int = 5, frames: int = 25) -> np.ndarray:
+    return track(ClipSpec("star", "blue", motion, "sea", seed), frames)[:, :2]
+
+
+def test_what_is_thrown_flies_a_parabola():
+    x, y = path("throw").T
+    assert np.allclose(np.diff(x, 2), 0, atol=1e-5)
+    assert np.allclose(np.diff(y, 2), np.diff(y, 2)[0], atol=1e-5)
+    assert 5 < y.argmin() < 20
+    assert np.diff(y, 2)[0] > 0
+
+
+def test_what_circles_keeps_its_distance_and_goes_round():
+    points = path("circle", frames=40)
+    centre = (points.max(0) + points.min(0)) / 2
+    assert np.allclose(np.hypot(*(points - centre).T), 0.2, atol=0.01)
+
+
+def test_a_pendulum_is_slow_at_its_ends_and_lowest_in_the_middle():
+    x, y = path("swing", frames=40).T
+    lowest = y.argmax()
+    assert abs(x[lowest] - (x.max() + x.min()) / 2) < 0.05
+    speed = np.hypot(np.diff(x), np.diff(y))
+    assert speed[min(lowest, 38)] > 2 * min(speed[max(x.argmax() - 1, 0)], speed[max(x.argmin() - 1, 0)])
+
+
+def test_a_zigzag_turns_and_goes_on():
+    x, y = path("zigzag").T
+    assert (np.diff(x) > 0).all()
+    assert (np.diff(np.sign(np.diff(y))) != 0).sum() >= 3
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_subjects_stay_in_the_picture(motion):
+    for seed in range(20):
+        points = path(motion, seed)
+        assert points.min() > 0.08
+        assert points.max() < 0.92
+
+
+def test_a_subject_is_as_large_in_pixels_at_any_size():
+    spec = ClipSpec("ball", "red", "hover", "sea", 3)
+    clip = render(spec, frames=1, height=320, width=512, scale=256 / 320)
+    assert clip.track[0, 2] * 320 == pytest.approx(track(spec, 1)[0, 2] * 256)
+    assert clip.background.shape == (320, 512, 3)
+
+
+def test_tokens_are_never_moved():
+    """Trained weights know concepts by their place in the table: what is new comes at the end."""
+    first = [c.name for c in CONCEPTS[:28]]
+    assert first[:8] == ["balloon", "ball", "star", "heart", "fish", "boat", "car", "rocket"]
+    assert first[8:16] == ["red", "orange", "yellow", "green", "blue", "purple", "pink", "white"]
+    assert first[16:22] == ["rise", "fall", "left", "right", "bounce", "hover"]
+    assert first[22:] == ["sea", "meadow", "desert", "snow", "night", "sunset"]
 
 
 def test_the_track_is_where_the_subject_is_drawn():

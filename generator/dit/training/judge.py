@@ -17,17 +17,22 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from generator.dit.judge import FRAMES, SIDE, STEP, Judge, labels
+from generator.dit.training.start import start_from
 from generator.world.clips import random_spec, render
 from generator.world.vocabulary import KINDS
 
+SMALLEST = 0.75  # of the usual size: the subject in a square cut from a larger picture
+
 
 def _rendered(seed: int) -> tuple[npt.NDArray[np.uint8], list[int]]:
-    spec = random_spec(np.random.default_rng(seed))
-    frames = render(spec, frames=1 + STEP * (FRAMES - 1), height=128, width=128).frames[::STEP]
+    rng = np.random.default_rng(seed)
+    spec = random_spec(rng)
+    clip = render(spec, frames=1 + STEP * (FRAMES - 1), height=128, width=128, scale=rng.uniform(SMALLEST, 1))
+    frames = clip.frames[::STEP]
     half = frames.reshape(FRAMES, SIDE, 2, SIDE, 2, 3).mean(axis=(2, 4))
     return half.astype(np.uint8), labels(spec)
 
@@ -72,7 +77,7 @@ def main() -> None:
     test_clips, test_truth = dataset(600, seed=10**9)
     judge = Judge()
     if args.start:
-        judge.load_state_dict(load_file(args.start))
+        start_from(judge, args.start)
     optimizer = torch.optim.AdamW(judge.parameters(), lr=1e-3, weight_decay=0.02)
     begin, budget, step = time.process_time(), args.minutes * 60, 0
     while (spent := time.process_time() - begin) < budget:

@@ -14,7 +14,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from generator.dit.autoencoder import GROUP, Autoencoder
+from generator.dit.autoencoder import Autoencoder
+from generator.dit.networks import SIDE
+from generator.dit.places import GROUP
 from generator.dit.text import TOKEN
 from generator.world.clips import random_spec, render
 from generator.world.vocabulary import KINDS
@@ -22,13 +24,14 @@ from generator.world.vocabulary import KINDS
 LATENT_FRAMES = 7
 
 
-def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int) -> dict[str, torch.Tensor]:
-    """Latents of ``clips`` random clips with seen combinations only."""
+def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int, width: int, height: int) -> dict[str, torch.Tensor]:
+    """Latents of ``clips`` random clips with seen combinations only; subjects are as large in pixels at any size."""
     rng = np.random.default_rng(seed)
     latents, words, plans = [], [], []
     for _ in range(clips):
         spec = random_spec(rng, held_out=False)
-        clip = render(spec, frames=1 + GROUP * (LATENT_FRAMES - 1))
+        frames = 1 + GROUP * (LATENT_FRAMES - 1)
+        clip = render(spec, frames=frames, height=height, width=width, scale=SIDE / height)
         video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             latents.append(autoencoder.encode(video)[0].bfloat16())
@@ -48,6 +51,8 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=20)
     parser.add_argument("--clips", type=int, default=500, help="clips in a shard")
     parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--width", type=int, default=SIDE)
+    parser.add_argument("--height", type=int, default=SIDE)
     parser.add_argument("--autoencoder", type=Path, required=True)
     args = parser.parse_args()
     autoencoder = Autoencoder().eval()
@@ -58,7 +63,8 @@ def main() -> None:
         if path.exists():
             continue
         part = path.with_suffix(".part")
-        save_file(make_shard(autoencoder, clips=args.clips, seed=args.seed + i), part)
+        shard = make_shard(autoencoder, clips=args.clips, seed=args.seed + i, width=args.width, height=args.height)
+        save_file(shard, part)
         part.rename(path)
         print(path, flush=True)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from generator.dit.judge import SIDE, load_judge
 from generator.dit.locator import GRID, Locator
+from generator.dit.training.judge import SMALLEST
 from generator.world.clips import random_spec, render
 
 WIDTH = 0.09  # of the bump around the centre that the first reading is fitted to, in heights
@@ -22,7 +23,7 @@ def examples(clips: int, *, seed: int) -> tuple[Tensor, Tensor]:
     rng, judge = np.random.default_rng(seed), load_judge()
     features, truth = [], []
     for _ in range(clips):
-        clip = render(random_spec(rng), frames=25, height=2 * SIDE, width=2 * SIDE)
+        clip = render(random_spec(rng), frames=25, height=2 * SIDE, width=2 * SIDE, scale=rng.uniform(SMALLEST, 1))
         chosen = rng.choice(25, 3, replace=False)
         small = clip.frames[chosen].reshape(3, SIDE, 2, SIDE, 2, 3).mean(axis=(2, 4))
         with torch.inference_mode():

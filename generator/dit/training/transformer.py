@@ -17,9 +17,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from generator.dit.flow import flow_loss, training_levels
+from generator.dit.places import group_plan, place_maps
 from generator.dit.text import NOTHING, WORDS
 from generator.dit.training.averaging import moving_average
-from generator.dit.transformer import TransformerConfig, VideoTransformer, group_plan, place_maps
+from generator.dit.training.start import start_from
+from generator.dit.transformer import TransformerConfig, VideoTransformer
+from generator.world.vocabulary import CONCEPTS
 
 
 class Pool:
@@ -47,7 +50,7 @@ class Pool:
             self._seen.update(new)
 
     def batch(self, size: int, *, stills: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [size, N, C, h, w] (the first frame of a clip, or all), words and plans, with some left out.
+        """Latents [size, N, C, h, w] (one latent frame of a clip, or all), words and plans, with some left out.
 
         One caption in ten is empty, which trains the unconditional branch; else each word is missing one time in ten,
         and so is the plan.
@@ -55,9 +58,20 @@ class Pool:
         index = torch.randint(len(self.latents), (size,))
         words = self.words[index]
         missing = (torch.rand(words.shape) < 0.1) | (torch.rand(size, 1) < 0.1)
-        plans = self.plans[index] * (torch.rand(size, 1, 1) > 0.1)
-        length = 1 if stills else None
-        return self.latents[index, :length].float(), words.masked_fill(missing, NOTHING), group_plan(plans)[:, :length]
+        words = words.masked_fill(missing, NOTHING)
+        plans = group_plan(self.plans[index] * (torch.rand(size, 1, 1) > 0.1))
+        if not stills:
+            return self.latents[index].float(), words, plans
+        chosen = torch.randint(self.latents.shape[1], (size,))
+        return self.latents[index, chosen, None].float(), words, plans[torch.arange(size), chosen, None]
+
+
+@torch.no_grad()
+def introduce(words: nn.Embedding, known: int) -> None:
+    """Let the words after the first ``known`` begin as what those of their kind have in common."""
+    for i, concept in enumerate(CONCEPTS[known - 1 :], start=known):
+        alike = [j for j, c in enumerate(CONCEPTS[: known - 1], start=1) if c.kind == concept.kind]
+        words.weight[i] = words.weight[alike].mean(0) + 0.1 * torch.randn(words.embedding_dim)
 
 
 def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim.Optimizer]:
@@ -74,10 +88,10 @@ def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim
 
 
 def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, plans: Tensor, level: Tensor) -> Tensor:
-    """The flow loss with three times the weight near the subject, which fills a tenth of the picture."""
+    """The flow loss with five times the weight near the subject, which fills a tenth of the picture."""
     near = place_maps(plans, *latents.shape[-2:])[:, :, :, 2].amax(2, keepdim=True)
     with torch.autocast("cpu", torch.bfloat16):
-        return flow_loss(partial(model, plan=plans), latents, words, level, emphasis=1 + 2 * near)
+        return flow_loss(partial(model, plan=plans), latents, words, level, emphasis=1 + 4 * near)
 
 
 @torch.no_grad()
@@ -94,6 +108,8 @@ def main() -> None:
     """Train for a number of minutes of CPU time, writing the averaged weights as it goes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="latent shards")
+    parser.add_argument("--other", type=Path, nargs="*", default=[], help="folders of shards of other picture sizes")
+    parser.add_argument("--other-share", type=float, default=0.2, help="share of the steps spent on them")
     parser.add_argument("--validation", type=Path, required=True, help="a folder of shards kept out of training")
     parser.add_argument("--minutes", type=float, default=120, help="CPU time to spend")
     parser.add_argument("--batch", type=int, default=32, help="clips in a batch")
@@ -110,10 +126,12 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    pool, validation = Pool(args.folder), Pool(args.validation)
+    square, validation = Pool(args.folder), Pool(args.validation)
+    others = [Pool(folder) for folder in args.other]
     model = VideoTransformer(TransformerConfig(words=WORDS))
     if args.start:
-        model.load_state_dict(load_file(args.start))
+        start_from(model, args.start)
+        introduce(model.words, len(load_file(args.start)["words.weight"]))
     average = moving_average(model, args.average)
     averaged = cast("VideoTransformer", average.module)
     both = optimizers(model, rate=args.rate, muon=args.muon)
@@ -127,7 +145,10 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = args.rate * min(1.0, (step + 1) / 200) * decay
         still = torch.rand(()) < args.stills
-        latents, words, plans = pool.batch(args.batch * (4 if still else 1), stills=bool(still))
+        pool, size = square, args.batch * (4 if still else 1)
+        if others and torch.rand(()) < args.other_share:
+            pool, size = others[int(torch.randint(len(others), ()))], size // 2
+        latents, words, plans = pool.batch(size, stills=bool(still))
         level = training_levels(len(latents), latents.shape[1], mean=args.level_mean, clean_share=args.clean_share)
         loss = loss_of(model, latents, words, plans, level)
         model.zero_grad()
@@ -141,11 +162,12 @@ def main() -> None:
             reported = spent
             loss_now = validation_loss(averaged, validation)
             print(
-                f"{spent:6.0f} cpu-s  step {step}  seen {seen}  pool {len(pool.latents)}  val {loss_now:.4f}",
+                f"{spent:6.0f} cpu-s  step {step}  seen {seen}  pool {len(square.latents)}  val {loss_now:.4f}",
                 flush=True,
             )
             save_file(averaged.state_dict(), args.output)
-            pool.refresh()
+            for pool in (square, *others):
+                pool.refresh()
     save_file(averaged.state_dict(), args.output)
 
 
