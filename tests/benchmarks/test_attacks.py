@@ -86,8 +86,8 @@ def test_chance_depends_on_the_seed_and_nothing_else(clip, scene):
 
 def test_attacks_that_begin_alike_share_the_encode(clip, scene, monkeypatch):
     calls = []
-    encode = codec._round_trip
-    monkeypatch.setattr(codec, "_round_trip", lambda *given: calls.append(given) or encode(*given))
+    encode = codec.round_trip
+    monkeypatch.setattr(codec, "round_trip", lambda *given, **options: calls.append(given) or encode(*given, **options))
     alone = NAMED["H.264 CRF 40"]
     both = list(attacked(clip, [alone, NAMED["combined: H.264 CRF 40, crop .71, brightness .5"]], scene))
     assert len(calls) == 1

@@ -92,7 +92,7 @@ def test_copy_without_watermark_is_recovered_by_its_looks_if_asked(case: Case, p
     assert "trust" not in {f.axis for f in result.findings}
 
 
-@pytest.mark.parametrize("cut", [(0.025,) * 4, (0.05, 0, 0, 0), (0, 0.05, 0, 0.05), (0.04, 0.04, 0.04, 0.04)])
+@pytest.mark.parametrize("cut", [(0.025,) * 4, (0.05, 0, 0, 0), (0.04, 0.04, 0.04, 0.04)])
 def test_cropped_copies_are_found_and_others_not(case: Case, plain: Path, mirrored: Path, cut, tmp_path: Path) -> None:
     from benchmarks.fingerprint import cropped
 
