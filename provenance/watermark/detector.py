@@ -25,6 +25,7 @@ from provenance.watermark.sync import locate, refine
 
 ALGORITHM_ID = "org.countermark.video.2"
 _RECALL_CHUNK = 8192
+_ALIKE = 0.995  # cosine from which two sums need not be searched both
 _OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in lively scenes at harsh rates
 _DISAGREEMENT = 1.5  # z-score of the synchronisation up to which a mirror image is not worth decoding
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
@@ -61,8 +62,11 @@ class Evidence:
         return Evidence(self.detail + other.detail, self.opening + other.opening, brightest, frames)
 
     @property
-    def planes(self) -> tuple[Plane, Plane]:
-        """Where a mark may be found."""
+    def planes(self) -> tuple[Plane, ...]:
+        """Where a mark may be found: the opening too, unless it says the same as the whole."""
+        lengths = float(np.linalg.norm(self.detail)) * float(np.linalg.norm(self.opening))
+        if float(np.vdot(self.detail, self.opening)) >= _ALIKE * lengths:
+            return (self.detail,)
         return self.detail, self.opening
 
 
