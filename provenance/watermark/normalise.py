@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from scipy.fft import dct, dctn, idctn
 
 from provenance.watermark.arrays import Array, Place, namespace, place_of, put
@@ -40,13 +41,13 @@ def texture(plane: Array) -> Array:
 
 def _high_passed(plane: Array) -> Array:
     """The detail of a grid plane: float32 [320, 320]."""
-    return inverse(forward(plane) * _filters(_MASK_WIDTH, place_of(plane))[0])
+    return inverse(forward(plane) * _high_pass(place_of(plane)))
 
 
 def _activity(detail: Array, width: float) -> Array:
     """Mean absolute ``detail`` in a Gaussian window of standard deviation ``width`` grid points: float32 [320, 320]."""
     xp = namespace(detail)
-    return xp.clip(inverse(forward(xp.abs(detail)) * _filters(width, place_of(detail))[1]), min=0)
+    return xp.clip(inverse(forward(xp.abs(detail)) * _window(width, place_of(detail))), min=0)
 
 
 def frame_mean(group: Array) -> Array:
@@ -79,10 +80,18 @@ def _dct(place: Place) -> Array:
 
 
 @cache
-def _filters(width: float, place: Place) -> tuple[Array, Array]:
-    """Transfer functions on the DCT grid: the Gaussian high-pass, and a Gaussian window of ``width`` grid points."""
+def _high_pass(place: Place) -> Array:
+    """Transfer function of the Gaussian high-pass on the DCT grid [320, 320]."""
+    return put((1 - np.exp(-_square_cycles() / (2 * _HIGH_PASS**2))).astype(np.float32), place)
+
+
+@cache
+def _window(width: float, place: Place) -> Array:
+    """Transfer function [320, 320] of a Gaussian window of standard deviation ``width`` grid points."""
+    return put(np.exp(-2 * (np.pi * width / GRID) ** 2 * _square_cycles()).astype(np.float32), place)
+
+
+def _square_cycles() -> npt.NDArray[np.float64]:
+    """Squared frequency of each DCT coefficient, in cycles per frame [320, 320]."""
     cycles = np.arange(GRID) / 2
-    square = cycles[:, None] ** 2 + cycles[None, :] ** 2
-    high_pass = 1 - np.exp(-square / (2 * _HIGH_PASS**2))
-    window = np.exp(-2 * (np.pi * width / GRID) ** 2 * square)
-    return put(high_pass.astype(np.float32), place), put(window.astype(np.float32), place)
+    return cycles[:, None] ** 2 + cycles[None, :] ** 2
