@@ -40,13 +40,29 @@ class Inputs:
     mask: Mask | None = None
 
 
+@dataclass(frozen=True)
+class Sampling:
+    """How many steps a model takes, and its classifier-free guidance scale (1 is none)."""
+
+    steps: int
+    guidance: float
+
+    def asked(self, request: GenerationRequest) -> Sampling:
+        """This, but for what ``request`` says."""
+        return Sampling(request.steps or self.steps, request.guidance or self.guidance)
+
+
 class VideoModel(Protocol):
-    """A model that turns a request into frames. Only `generator.studio.Studio` calls ``sample``."""
+    """A model that turns a request into frames. Only `generator.studio.Studio` calls ``sample``.
+
+    ``sampling`` is what it does unless a request says otherwise, None where that is a server's affair.
+    """
 
     name: str
     version: str
     fps: Fraction
     context: int
+    sampling: Sampling | None
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """Width and height of what is made when ``size`` is asked for; raises `UsageError` for what cannot be made."""

@@ -59,8 +59,10 @@ class GenerationRequest(BaseModel):
     prompt: str
     negative_prompt: str = Field(default="", description="What the video should not show.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise and what the prompt leaves open.")
-    steps: int = Field(default=20, ge=1, le=200, description="Sampling steps.")
-    guidance: float = Field(default=2.0, ge=1.0, le=20.0, description="Classifier-free guidance scale; 1 is none.")
+    steps: int | None = Field(default=None, ge=1, le=200, description="Sampling steps; None is the model's own number.")
+    guidance: float | None = Field(
+        default=None, ge=1.0, le=20.0, description="Classifier-free guidance scale; 1 is none, None the model's own."
+    )
     seconds: float | None = Field(
         default=None, ge=0.5, le=MAX_SECONDS, description="Length of what is generated; None is the model's own."
     )
@@ -71,6 +73,11 @@ class GenerationRequest(BaseModel):
         default=(), max_length=16, exclude=True, repr=False, description="Tokens for the persons in what is given."
     )
     shots: tuple[Shot, ...] = Field(default=(), max_length=MAX_SHOTS)
+
+    @property
+    def sampling(self) -> str:
+        """How it is sampled, for people."""
+        return f"seed {self.seed}" + (f", {self.steps} steps" if self.steps else "")
 
     @property
     def task(self) -> Task:

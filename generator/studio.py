@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +91,9 @@ class Studio:
 
         model = model_named(self._model) if isinstance(self._model, str) else self._model
         width, height = model.size_for(request.size)
-        on_step("sample", f"{model.name} {model.version}, seed {request.seed}, {request.steps} steps")
+        if model.sampling is not None:
+            request = request.model_copy(update=asdict(model.sampling.asked(request)))
+        on_step("sample", f"{model.name} {model.version}, {request.sampling}")
         spec = VideoSpec(width=width, height=height, fps=model.fps, time_base=1 / model.fps)
         origin = Origin(
             kind="generated",

@@ -124,6 +124,7 @@ class DrawnModel:
     version = "1"
     fps = Fraction(12)
     context = 12
+    sampling = None
 
     def __init__(self, *, failing: bool = False) -> None:
         self.asked = 0

@@ -99,10 +99,15 @@ def generate(
     ] = None,
     negative: Annotated[str, typer.Option(help="What the video should not show.", show_default=False)] = "",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="The same seed gives the same video.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, max=200, help="Sampling steps.")] = 20,
-    guidance: Annotated[float, typer.Option(min=1, max=20, help="How strictly to follow the prompt.")] = 2.0,
+    steps: Annotated[
+        int | None, typer.Option(min=1, max=200, help="Sampling steps.", show_default="the model's own")
+    ] = None,
+    guidance: Annotated[
+        float | None,
+        typer.Option(min=1, max=20, help="How strictly to follow the prompt.", show_default="the model's own"),
+    ] = None,
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="bundled, open-weights:NAME, openai:NAME@WxH.")
+        str, typer.Option(metavar="NAME", help="bundled, bundled:fast, open-weights:NAME, openai:NAME@WxH.")
     ] = "bundled",
     overwrite: Overwrite = False,
     as_json: AsJson = False,

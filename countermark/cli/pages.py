@@ -91,7 +91,7 @@ def generated_page(video: GeneratedVideo) -> Page:
     page = sealed_page(video)
     request, decision = video.request, video.decision
     rows = [
-        Row("model", f"{video.model} {video.model_version}, seed {request.seed}, {request.steps} steps"),
+        Row("model", f"{video.model} {video.model_version}, {request.sampling}"),
         Row("policy", f"{decision.action}, version {decision.policy_version}"),
     ]
     if decision.action == "rewrite":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,30 +21,45 @@ from generator.tasks import DEFAULT_STRENGTH
 
 @dataclass(frozen=True)
 class Offer:
-    """A model and what it makes: ``size`` as width x height in pixels, ``seconds`` where no length is asked for.
+    """A model and what it makes: ``sizes`` as width x height in pixels, the first where none is asked for, ``seconds``
+    where no length is.
 
-    ``backend`` is its name for `generator.backends.model_named`; all but the bundled model take a prompt only.
+    ``backend`` is its name for `generator.backends.model_named`; all but ours take a prompt only.
     """
 
     id: str
-    size: str
+    sizes: tuple[str, ...]
     seconds: str
     backend: str
     created: int = 1764028800
 
+    def size_for(self, asked: str | None) -> str:
+        """The size that is made when ``asked`` is asked for: the one that is nearest in shape."""
+        if asked is None or asked in self.sizes:
+            return asked or self.sizes[0]
+        return min(self.sizes, key=lambda size: abs(math.log(_aspect(size) / _aspect(asked))))
 
-BUNDLED = Offer("countermark-dit", "256x256", "2", "bundled")
+
+def _aspect(size: str) -> float:
+    width, height = size.split("x")
+    return int(width) / int(height)
+
+
+_SIZES = ("256x256", "512x288", "288x512")
+BUNDLED = Offer("countermark-dit", _SIZES, "2", "bundled")
+FAST = Offer("countermark-dit-fast", _SIZES, "2", "bundled:fast")
+OURS = (BUNDLED, FAST)
 _ALIASES = ("sora-2", "sora-2-pro")
 """Names under which clients of the service that closed go on asking."""
 _ENGINE = re.compile(r"openai:.+@(\d{2,4}x\d{2,4})")
 
 
 class Catalogue:
-    """What is offered: the bundled model, and others that the operator names."""
+    """What is offered: the bundled models, and others that the operator names."""
 
     def __init__(self, others: Mapping[str, str]) -> None:
         """``others`` are backends by name. Raises `ConfigurationError` for one that is none."""
-        self.offers = {BUNDLED.id: BUNDLED}
+        self.offers = {offer.id: offer for offer in OURS}
         for name, backend in others.items():
             found = _ENGINE.fullmatch(backend)
             if found is None:
@@ -51,14 +67,13 @@ class Catalogue:
                     f"The model {name!r} cannot be {backend!r}.",
                     remedy='Set COUNTERMARK_SERVICE_MODELS to JSON such as {"wan": "openai:NAME@832x480"}.',
                 )
-            self.offers[name] = Offer(name, found[1], "4", backend)
+            self.offers[name] = Offer(name, (found[1],), "4", backend)
 
     def find(self, name: str) -> Offer | None:
         """The offer of this name or alias."""
         return self.offers.get(name) or (BUNDLED if name in _ALIASES else None)
 
 
-_DEFAULTS = GenerationRequest.model_fields
 _VIDEO = "video_0123456789abcdef0123456789abcdef"
 PATH = Path("given")
 """Stands for a given file where only the form of a request is looked at."""
@@ -113,9 +128,9 @@ class Asked(BaseModel):
     model: str = Field(default=BUNDLED.id, description="See `/v1/models`; OpenAI's names of models are aliases.")
     negative_prompt: str = Field(default="", description="What the video should not show.")
     seed: int = Field(default=0, ge=0, lt=2**31, description="The same seed gives the same video.")
-    steps: int = Field(default=_DEFAULTS["steps"].default, ge=1, le=200, description="Sampling steps.")
-    guidance: float = Field(
-        default=_DEFAULTS["guidance"].default, ge=1, le=20, description="How strictly to follow the prompt."
+    steps: int | None = Field(default=None, ge=1, le=200, description="Sampling steps; by default the model's own.")
+    guidance: float | None = Field(
+        default=None, ge=1, le=20, description="How strictly to follow the prompt; by default the model's own."
     )
     priority: int = Field(default=100, ge=1, le=1000, description="Of your own waiting videos, the lowest is first.")
     consents: list[str] = Field(
@@ -129,8 +144,8 @@ class CreateVideo(Asked):
     seconds: _Seconds | None = Field(default=None, description="Length of what is generated, at most 60.")
     size: str | None = Field(
         default=None,
-        pattern=r"^[0-9]{2,5}x[0-9]{2,5}$",
-        description="The nearest offered is made.",
+        pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$",
+        description="What is offered in the nearest shape is made.",
         examples=["256x256"],
     )
     input_reference: InputReference | None = Field(
@@ -178,12 +193,16 @@ class RemixVideo(BaseModel):
 
 
 class Given(TypedDict):
-    """A picture or video that a job works on: its upload, or a completed ``video`` by id. See `Condition`."""
+    """A picture or video that a job works on: its upload, or a completed ``video`` by id, with its ``size``.
+
+    The rest is that of `Condition`.
+    """
 
     video: NotRequired[str]
     still: NotRequired[bool]
     at: NotRequired[Literal["start", "end", "whole"]]
     strength: NotRequired[float]
+    size: NotRequired[str]
 
 
 def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any]:
@@ -195,13 +214,14 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
     offer = catalogue.find(asked.model)
     if offer is None:
         raise ApiError(404, "model_not_found", f"The model '{asked.model[:100]}' does not exist.", param="model")
-    if offer is not BUNDLED and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
+    if offer not in OURS and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
         raise ApiError(400, "unsupported_parameter", f"{offer.id} takes a prompt only.", param="model")
     notices = []
     size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
+    made_size = offer.size_for(size or next((each["size"] for each in given if "size" in each), None))
     length = None if seconds is None else min(max(float(seconds), 1.0), MAX_SECONDS)
-    if size not in (None, offer.size):
-        notices.append(f"{offer.id} makes {offer.size} videos; {size} was asked for.")
+    if size not in (None, made_size):
+        notices.append(f"{offer.id} makes {' or '.join(offer.sizes)} videos; {size} was asked for.")
     if length is not None and length != float(seconds or 0):
         notices.append(f"{offer.id} makes 1 to {MAX_SECONDS:g} s at once; {seconds} s was asked for.")
     shots = getattr(asked, "shots", [])
@@ -209,7 +229,7 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
     plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots"}) | {
         "model": offer.id,
         "backend": offer.backend,
-        "size": offer.size,
+        "size": made_size,
         "length": length,
         "seconds": made if length is None else f"{length:g}",
         "notices": notices,
@@ -227,4 +247,7 @@ def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> Genera
         Condition(path=path_of(each), **{name: value for name, value in each.items() if name in Condition.model_fields})
         for each in plan.get("given", [])
     ]
-    return GenerationRequest.model_validate({**fields, "seconds": plan.get("length"), "conditions": given})
+    size = tuple(map(int, plan["size"].split("x"))) if "size" in plan else None
+    return GenerationRequest.model_validate(
+        {**fields, "seconds": plan.get("length"), "size": size, "conditions": given}
+    )

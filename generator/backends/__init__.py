@@ -8,19 +8,22 @@ from countermark.core.errors import UsageError
 from generator.model import VideoModel
 
 BUNDLED = "bundled"
+FAST = "bundled:fast"
 
 
 def model_named(name: str) -> VideoModel:
-    """The model that ``name`` means: "bundled", "open-weights:FOLDER_OR_NAME", "openai:MODEL" or "openai:MODEL@WxH".
+    """The model that ``name`` means.
+
+    "bundled", "bundled:fast", "open-weights:FOLDER_OR_NAME", "openai:MODEL" or "openai:MODEL@WxH".
 
     Raises `UsageError` for another name, `ConfigurationError` when an extra is not installed, and what the model's
     class raises. Each is imported only when it is wanted: a refused prompt need not wait for torch.
     """
     kind, _, rest = name.partition(":")
-    if name == BUNDLED:
+    if name in (BUNDLED, FAST):
         from generator.backends.bundled import BundledModel
 
-        return BundledModel()
+        return BundledModel(fast=name == FAST)
     if kind == "open-weights" and rest:
         from generator.backends.open_weights import OpenWeightsModel
 
@@ -33,5 +36,6 @@ def model_named(name: str) -> VideoModel:
             return OpenAIVideosModel(rest)
         return OpenAIVideosModel(sized[1], width=int(sized[2]), height=int(sized[3]))
     raise UsageError(
-        f"There is no model {name!r}.", remedy="Use bundled, open-weights:FOLDER_OR_NAME or openai:MODEL@WIDTHxHEIGHT."
+        f"There is no model {name!r}.",
+        remedy="Use bundled, bundled:fast, open-weights:FOLDER_OR_NAME or openai:MODEL@WIDTHxHEIGHT.",
     )

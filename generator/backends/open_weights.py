@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.request import GenerationRequest
 
 try:
@@ -32,6 +32,7 @@ except ImportError as error:
 Offload = Literal["none", "model", "sequential"]
 
 CHUNK = 16
+STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ class OpenWeightsModel:
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
         self.fps = Fraction(self._family.fps)
+        self._own = Sampling(STEPS, self._family.guidance)
+        self.sampling: Sampling | None = self._own
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`."""
@@ -112,7 +115,7 @@ class OpenWeightsModel:
         shots = shots or [(request.prompt, request.seconds)]
         counts = [self._frames(seconds) for _, seconds in shots]
         _check(request)
-        total = request.steps * len(shots)
+        total = self._own.asked(request).steps * len(shots)
         done = 0
 
         def after_step(_pipe: object, _step: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -140,6 +143,7 @@ class OpenWeightsModel:
                 raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
         width, height = self.size_for(request.size)
+        sampling = self._own.asked(request)
         hooks = [module.register_forward_pre_hook(ask) for module in self._pipe.transformer.children()]
         try:
             with torch.inference_mode():
@@ -149,8 +153,8 @@ class OpenWeightsModel:
                     width=width,
                     height=height,
                     num_frames=1 + self._family.group * -(-(frames - 1) // self._family.group),
-                    num_inference_steps=request.steps,
-                    guidance_scale=self._guidance(request),
+                    num_inference_steps=sampling.steps,
+                    guidance_scale=sampling.guidance,
                     generator=torch.Generator("cpu").manual_seed(request.seed),
                     callback_on_step_end=after_step,
                     output_type="np",
@@ -167,10 +171,6 @@ class OpenWeightsModel:
             raise GenerationError(f"{self.name} produced invalid numbers.", remedy="Check the weights.")
         rgb: RGB = (video[:frames].clip(0, 1) * 255).round().astype(np.uint8)
         return rgb
-
-    def _guidance(self, request: GenerationRequest) -> float:
-        """What was asked for, or the family's own: the request's default is the bundled model's."""
-        return request.guidance if "guidance" in request.model_fields_set else self._family.guidance
 
     def _frames(self, seconds: float | None) -> int:
         if seconds is None:

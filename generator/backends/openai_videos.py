@@ -15,7 +15,7 @@ from pathlib import Path
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import get_settings
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.pictures import read_video
 from generator.request import GenerationRequest
 
@@ -35,6 +35,7 @@ class OpenAIVideosModel:
     """One model of a server. Raises `ConfigurationError` when the client has no key."""
 
     context = 1
+    sampling: Sampling | None = None
     fps = Fraction(24)  # what the server returns is brought to this rate
 
     def __init__(

@@ -13,6 +13,9 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+SHIFT = 3.0
+"""How far the levels of the sampler are moved towards high noise, where the picture is decided."""
+
 Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 # Errors at levels below this are weighted as at this level: the decoder is trained to ignore noise of that size.
@@ -20,13 +23,19 @@ LOWEST_WEIGHTED_LEVEL = 0.25
 
 
 def training_levels(batch: int, frames: int, *, mean: float, clean_share: float) -> Tensor:
-    """Noise levels [batch, frames]: logit-normal per clip, with some frames given.
-
-    ``clean_share`` of the clips keep frames at one end, at both ends or anywhere, clean or nearly so, which is all
-    that image-to-video, extension in either direction, interpolation and long clips need (one noise level per frame:
-    Chen et al., "Diffusion Forcing", 2024).
-    """
+    """Noise levels [batch, frames]: logit-normal per clip, with some frames given (`freedom`)."""
     level = torch.sigmoid(torch.randn(batch, 1) + mean).repeat(1, frames)
+    return torch.minimum(level, freedom(batch, frames, clean_share=clean_share))
+
+
+def freedom(batch: int, frames: int, *, clean_share: float) -> Tensor:
+    """How free each frame of a batch is in training, [batch, frames]: 1, or 0 or nearly so where it is given.
+
+    ``clean_share`` of the clips keep frames at one end, at both ends or anywhere, which is all that image-to-video,
+    extension in either direction, interpolation and long clips need (one noise level per frame: Chen et al.,
+    "Diffusion Forcing", 2024).
+    """
+    free = torch.ones(batch, frames)
     if frames > 1:
         for i in (torch.rand(batch) < clean_share).nonzero()[:, 0].tolist():
             first, last = torch.randint(1, frames, (2,)).tolist()
@@ -39,8 +48,34 @@ def training_levels(batch: int, frames: int, *, mean: float, clean_share: float)
             )[int(torch.multinomial(torch.tensor([0.5, 0.15, 0.2, 0.15]), 1))]
             if not given.all():
                 nearly = 0.3 * torch.rand(()) if torch.rand(()) < 0.25 else torch.zeros(())
-                level[i] = torch.where(given, torch.minimum(nearly, level[i]), level[i])
-    return level
+                free[i] = torch.where(given, nearly, free[i])
+    return free
+
+
+def at_level(clean: Tensor, noise: Tensor, level: Tensor) -> Tensor:
+    """Samples [B, N, ...] at their noise levels [B, N]."""
+    s = like(level, clean)
+    return (1 - s) * clean + s * noise
+
+
+def like(level: Tensor, sample: Tensor) -> Tensor:
+    """``level`` [B, N] with the further dimensions of ``sample`` [B, N, ...], all 1."""
+    return level.reshape(*level.shape, *(1,) * (sample.ndim - 2))
+
+
+def euler_share(level: Tensor, following: Tensor) -> Tensor:
+    """How far a step from one noise level to the next goes towards the clean prediction: 0 where there is no noise."""
+    # At level 0 a frame is clean already, and there is nothing to divide by.
+    return torch.where(level > 0, 1 - following / level.clamp(min=1e-6), 0.0)
+
+
+def guided(network: Network, x: Tensor, level: Tensor, words: Tensor, away: Tensor, guidance: float) -> Tensor:
+    """The clean prediction with classifier-free guidance (Ho and Salimans, 2022), both halves in one batch."""
+    if guidance == 1:
+        return network(x, level, words).float()
+    both = network(torch.cat((x, x)), torch.cat((level, level)), torch.cat((words, away)))
+    told, untold = both.float().chunk(2)
+    return untold + guidance * (told - untold)
 
 
 def flow_loss(
@@ -51,8 +86,7 @@ def flow_loss(
     ``clean`` [B, N, ...]; ``words`` [B, L]; ``level`` [B, N]; ``emphasis`` weighs places and broadcasts to ``clean``
     (it may depend on what the network is told, never on what it must guess, or it would bias the guess).
     """
-    s = level.reshape(*level.shape, *(1,) * (clean.ndim - 2))
-    noisy = (1 - s) * clean + s * torch.randn_like(clean)
+    noisy = at_level(clean, torch.randn_like(clean), level)
     error = (network(noisy, level, words).float() - clean).square()
     if emphasis is not None:
         error = error * emphasis
@@ -87,34 +121,25 @@ def sample(
     *,
     steps: int = 20,
     guidance: float = 2.0,
-    shift: float = 3.0,
+    shift: float = SHIFT,
     negative: Tensor | None = None,
     given: Given | None = None,
 ) -> Iterator[Tensor]:
     """Euler steps from ``noise`` [B, N, ...] to clean samples; yields the clean prediction after every step.
 
-    The last tensor yielded is the sample. ``words`` [B, L] steer it with classifier-free guidance (Ho and Salimans,
-    2022) away from ``negative`` [B, L], by default nothing said: ``guidance`` 1 is none. Frames that are ``given``
-    join when the noise has fallen to their level. A caller that stops iterating has cancelled the sampling.
+    The last tensor yielded is the sample. ``words`` [B, L] steer it, and guidance away from ``negative`` [B, L], by
+    default nothing said: ``guidance`` 1 is none. Frames that are ``given`` join when the noise has fallen to their
+    level. A caller that stops iterating has cancelled the sampling.
     """
     free = torch.ones(noise.shape[:2], device=noise.device) if given is None else given.level
     away = torch.zeros_like(words) if negative is None else negative
 
-    def like(level: Tensor) -> Tensor:
-        return level.reshape(*level.shape, *(1,) * (noise.ndim - 2))
-
-    x = noise if given is None else (1 - like(free)) * given.clean + like(free) * noise
+    x = noise if given is None else at_level(given.clean, noise, free)
     for now, then in pairwise(schedule(steps, shift=shift)):
         level, following = free.clamp(max=now), free.clamp(max=then)
-        if guidance == 1:
-            clean = network(x, level, words).float()
-        else:
-            both = network(torch.cat((x, x)), torch.cat((level, level)), torch.cat((words, away)))
-            told, untold = both.float().chunk(2)
-            clean = untold + guidance * (told - untold)
-        # At level 0 a frame is clean already, and there is nothing to divide by.
-        x = x + like(torch.where(level > 0, 1 - following / level.clamp(min=1e-6), 0.0)) * (clean - x)
+        clean = guided(network, x, level, words, away, guidance)
+        x = x + like(euler_share(level, following), x) * (clean - x)
         if given is not None and given.keep is not None:
-            x = torch.where(given.keep, (1 - like(following)) * given.clean + like(following) * noise, x)
+            x = torch.where(given.keep, at_level(given.clean, noise, following), x)
             clean = torch.where(given.keep, given.clean, clean)
-        yield torch.where(like(free) > 0, clean, x)
+        yield torch.where(like(free, x) > 0, clean, x)

@@ -22,6 +22,9 @@ from generator.dit.text import WORDS
 from generator.dit.transformer import TransformerConfig, VideoTransformer
 
 SIDE = 256
+FAST_STEPS = 4
+"""In how many steps the fast transformer was taught to arrive."""
+
 LATENT_FRAMES = 7  # 25 frames, 2.08 s: the length the model was trained on
 
 
@@ -53,15 +56,18 @@ class Networks:
 
 
 @cache
-def load_networks() -> Networks:
-    """The networks with the weights inside the package. Raises `WeightsError`."""
+def load_networks(*, fast: bool = False) -> Networks:
+    """The networks with the weights inside the package, ``fast``: with the transformer of few steps.
+
+    Raises `WeightsError`.
+    """
     device = "cuda" if torch.cuda.is_available() else "cpu"
     networks = Networks(
         Planner(WORDS), VideoTransformer(TransformerConfig(words=WORDS)), Autoencoder(), Judge(), Locator()
     )
     for field in fields(networks):
         network = getattr(networks, field.name)
-        _load(field.name, network)
+        _load("transformer_fast" if fast and field.name == "transformer" else field.name, network)
         network.eval().to(device)
     return networks
 

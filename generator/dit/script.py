@@ -18,7 +18,7 @@ from generator.dit.plans import long_plan
 from generator.dit.text import Understanding, named, negative_tokens, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
-from generator.model import RGB, Inputs, Mask, OnProgress
+from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
@@ -65,6 +65,7 @@ class Script:
         self,
         networks: Networks,
         request: GenerationRequest,
+        sampling: Sampling,
         *,
         size: tuple[int, int] = (SIDE, SIDE),
         on_progress: OnProgress,
@@ -72,6 +73,7 @@ class Script:
     ) -> None:
         self._networks = networks
         self._request = request
+        self._sampling = sampling
         self._canvas = Canvas(*size)
         self._on_progress = on_progress
         self._on_notice = on_notice
@@ -251,7 +253,7 @@ class Script:
 
     def _expect(self, *lengths: int) -> None:
         """Announce timelines, so that progress counts towards all of them."""
-        self._steps = sum(len(windows(torch.ones(length))) for length in lengths) * self._request.steps
+        self._steps = sum(len(windows(torch.ones(length))) for length in lengths) * self._sampling.steps
 
     def _sample(
         self,
@@ -275,8 +277,8 @@ class Script:
             self._networks.transformer,
             Timeline(known, free.to(device), plan, torch.stack(prompts), shares.to(device), keep),
             seed=self._request.seed,
-            steps=self._request.steps,
-            guidance=self._request.guidance,
+            steps=self._sampling.steps,
+            guidance=self._sampling.guidance,
             negative=self._negative,
             on_step=on_step,
         )

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, TAUGHT, Concept, Kind
+from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, Concept, Kind
 
 NOTHING = 0
 WORDS = len(CONCEPTS) + 1
@@ -59,8 +59,8 @@ class Understanding:
 @cache
 def _pattern() -> re.Pattern[str]:
     """Every surface word of both languages, the longest first; English words end at word boundaries."""
-    words = [(w, rf"\b{re.escape(w)}\b") for c in TAUGHT for w in c.en] + [
-        (w, re.escape(w)) for c in TAUGHT for w in c.zh
+    words = [(w, rf"\b{re.escape(w)}\b") for c in CONCEPTS for w in c.en] + [
+        (w, re.escape(w)) for c in CONCEPTS for w in c.zh
     ]
     return re.compile("|".join(pattern for _, pattern in sorted(words, key=lambda p: -len(p[0]))))
 
@@ -68,7 +68,7 @@ def _pattern() -> re.Pattern[str]:
 @cache
 def _meaning() -> dict[str, tuple[Concept, ...]]:
     table: dict[str, tuple[Concept, ...]] = {}
-    for concept in TAUGHT:
+    for concept in CONCEPTS:
         for word in (*concept.en, *concept.zh):
             table[word] = (*table.get(word, ()), concept)
     return table

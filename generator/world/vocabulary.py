@@ -245,11 +245,7 @@ CONCEPTS: tuple[Concept, ...] = (
     ),
 )
 
-TAUGHT = CONCEPTS[:28]
-"""What every network of the bundled model knows, and so what prompts may name. Planner, transformer and painter know
-the concepts after these as well, but the judge that reads them from given pictures and measures them does not yet."""
-
-BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in TAUGHT if c.kind == kind) for kind in KINDS}
+BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in CONCEPTS if c.kind == kind) for kind in KINDS}
 SUBJECTS: tuple[str, ...] = tuple(c.name for c in BY_KIND["subject"])
 COLOURS: tuple[str, ...] = tuple(c.name for c in BY_KIND["colour"])
 MOTIONS: tuple[str, ...] = tuple(c.name for c in BY_KIND["motion"])

@@ -16,11 +16,17 @@ from generator.request import Condition, GenerationRequest, Shot
 from generator.world.clips import ClipSpec, render
 
 
-def sampled(request: GenerationRequest, inputs: Inputs | None = None) -> tuple[np.ndarray, list[str]]:
+def sampled(
+    request: GenerationRequest,
+    inputs: Inputs | None = None,
+    *,
+    model: BundledModel | None = None,
+    heard: list[tuple[int, int]] | None = None,
+) -> tuple[np.ndarray, list[str]]:
     """All generated frames, and what was said about them; progress has to count to its end."""
-    heard: list[tuple[int, int]] = []
+    heard = [] if heard is None else heard
     notices: list[str] = []
-    chunks = BundledModel().sample(
+    chunks = (model or BundledModel()).sample(
         request,
         inputs or Inputs(),
         on_progress=lambda *step: heard.append(step),
@@ -220,3 +226,17 @@ def test_damaged_weights_are_an_error_with_a_remedy(monkeypatch):
         with pytest.raises(WeightsError, match="Install countermark again"):
             load_networks()
     load_networks.cache_clear()
+
+
+def test_the_fast_model_takes_four_steps():
+    request = GenerationRequest(prompt="a red ball hovering over the snow", seed=3)
+    heard: list[tuple[int, int]] = []
+    frames, _ = sampled(request, model=BundledModel(fast=True), heard=heard)
+    assert frames.shape == (25, 256, 256, 3)
+    assert heard[-1] == (4, 4)
+
+
+@pytest.mark.parametrize("asked", [{"guidance": 2.0}, {"negative_prompt": "snow"}])
+def test_the_fast_model_refuses_what_it_was_not_taught(asked):
+    with pytest.raises(UsageError, match="guidance built in"):
+        sampled(GenerationRequest(prompt="a red ball", **asked), model=BundledModel(fast=True))

@@ -12,12 +12,14 @@ from safetensors.torch import save_file
 from generator.dit import plans
 from generator.dit.autoencoder import Autoencoder, AutoencoderConfig, Painter
 from generator.dit.canvas import Canvas
-from generator.dit.flow import Given, flow_loss, sample, schedule, training_levels
+from generator.dit.flow import SHIFT, Given, at_level, flow_loss, sample, schedule, training_levels
 from generator.dit.locator import GRID, Locator, linear, steady
+from generator.dit.networks import FAST_STEPS
 from generator.dit.places import GROUP, group_plan, off_subject, place_maps
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
 from generator.dit.plans import long_plan
 from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
+from generator.dit.training.distillation import SUBSTEPS, distillation_loss, target_of
 from generator.dit.training.locator import fit, ridge
 from generator.dit.training.start import start_from
 from generator.dit.transformer import (
@@ -396,6 +398,41 @@ def test_training_reduces_the_loss():
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-10:]) < 0.5 * sum(losses[:10])
+
+
+@given(
+    free=st.lists(st.sampled_from([0.0, 0.2, 0.6, 1.0]), min_size=2, max_size=4),
+    first=st.integers(0, FAST_STEPS - 1),
+)
+def test_the_pupil_is_told_where_its_teacher_arrives(free, first):
+    def oracle(noisy, level, words):
+        return torch.cat((clean, clean))[: len(noisy)]
+
+    clean, noise = torch.randn(1, len(free), 2, 4, 4), torch.randn(1, len(free), 2, 4, 4)
+    freedom = torch.tensor([free])
+    levels = schedule(FAST_STEPS * SUBSTEPS, shift=SHIFT)[first * SUBSTEPS : (first + 1) * SUBSTEPS + 1]
+    x = at_level(clean, noise, freedom.clamp(max=levels[0]))
+    target = target_of(oracle, x, freedom, torch.ones(1, 4, dtype=torch.int64), levels)
+    moved = freedom[0] > levels[-1]
+    assert torch.allclose(target[:, moved], clean[:, moved], atol=1e-4)
+    assert torch.equal(target[:, ~moved], x[:, ~moved])
+
+
+def test_distillation_reduces_the_loss():
+    torch.manual_seed(0)
+    teacher, pupil = VideoTransformer(TINY), VideoTransformer(TINY)
+    with torch.no_grad():
+        for parameter in teacher.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    optimizer = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
+    clean, words, losses = torch.randn(4, 2, 4, 4, 4), torch.tensor([[1, 2, 3, 4]]).repeat(4, 1), []
+    for _ in range(120):
+        loss = distillation_loss(pupil, teacher, clean, words, a_plan(4, 2), clean_share=0.2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert sum(losses[-20:]) < 0.7 * sum(losses[:20])
 
 
 def test_training_goes_on_from_a_smaller_network(tmp_path):

@@ -42,6 +42,7 @@ class Recorder:
     name, version = "recorder", "1"
     fps = Fraction(12)
     context = 12
+    sampling = None
 
     def __init__(self) -> None:
         self.requests: list[GenerationRequest] = []

@@ -85,11 +85,11 @@ async def create(request: Request, response: Response, principal: Generator, ser
         if body.incoming is not None:
             return [{"at": "start", "still": is_still(service.files.only_upload(body.incoming))}], None
         if blend:
-            first, second = (service.completed(principal, name, param="blend").id for name in blend)
-            return [{"at": "start", "video": first}, {"at": "end", "video": second}], None
+            first, second = (_given(service.completed(principal, name, param="blend")) for name in blend)
+            return [first | {"at": "start"}, second | {"at": "end"}], None
         if reference is not None and reference.id is not None:
-            video = service.completed(principal, reference.id, param="input_reference").id
-            return [{"at": "start", "video": video}], None
+            video = service.completed(principal, reference.id, param="input_reference")
+            return [_given(video) | {"at": "start"}], None
         return [], None
 
     return await _made(CreateVideo, "input_reference", given, request, response, principal, service)
@@ -271,7 +271,12 @@ def _source(
         message = "Send a video as 'video', or name a completed one as 'video[id]'."
         raise ApiError(400, "missing_required_parameter", message, param="video")
     job = service.completed(principal, video.id, param="video")
-    return {"video": job.id}, job.id if job.kind == "video" else None
+    return _given(job), job.id if job.kind == "video" else None
+
+
+def _given(job: Job) -> Given:
+    """A completed video to work on. What is made of it has its size unless another is asked for."""
+    return {"video": job.id, "size": job.request["size"]} if job.kind == "video" else {"video": job.id}
 
 
 def _submit(

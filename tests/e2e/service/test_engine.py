@@ -16,7 +16,7 @@ def test_what_an_engine_makes_is_sealed_by_the_service_in_front_of_it(server, tm
     }
     with serving(tmp_path / "front", **variables) as front:
         models = [model["id"] for model in front.call("GET", "/v1/models").json["data"]]
-        assert models == ["countermark-dit", "engine"]
+        assert models == ["countermark-dit", "countermark-dit-fast", "engine"]
         looped = front.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "engine", "loop": True})
         assert (looped.status, looped.json["error"]["param"]) == (400, "model")
         made = front.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "engine", "seconds": "2"}).json

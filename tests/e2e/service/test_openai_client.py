@@ -39,7 +39,7 @@ def test_a_video_is_created_polled_and_downloaded(client, server, tmp_path):
 
 def test_what_old_clients_ask_for_is_answered_with_what_is_made(client):
     video = client.videos.create(prompt=PROMPT, model="sora-2", seconds="8", size="1280x720", extra_body={"steps": 1})
-    assert (video.model, video.size, video.seconds) == ("countermark-dit", "256x256", "8")
+    assert (video.model, video.size, video.seconds) == ("countermark-dit", "512x288", "8")
     assert len(video.notices) == 1
     assert client.videos.delete(video.id).deleted
 
@@ -214,7 +214,7 @@ def test_a_video_that_is_not_ready_cannot_be_downloaded(client):
 
 
 def test_models_are_listed(client):
-    assert [model.id for model in client.models.list()] == ["countermark-dit"]
+    assert [model.id for model in client.models.list()] == ["countermark-dit", "countermark-dit-fast"]
     assert client.models.retrieve("sora-2").id == "countermark-dit"
 
 
