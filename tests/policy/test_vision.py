@@ -13,7 +13,7 @@ from countermark.core.errors import MediaError, MediaLimitError, UsageError, Wei
 from countermark.core.settings import Settings
 from policy import check, load_policy, vision
 from policy.consent import issue_consent, read_consent
-from policy.faces import find_faces
+from policy.faces import _suppress, find_faces
 from policy.nudity import nudity_scores
 from policy.records import open_records
 from policy.still import read_still
@@ -38,6 +38,19 @@ def test_plain_pictures_show_nothing(home: Settings) -> None:
     assert scores.shape == (3,)
     assert (scores < load_policy().rules.file.vision.nudity.strict).all()
     assert all(len(find_faces(picture, home)) == 0 for picture in pictures)
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.7])
+def test_overlapping_boxes_are_suppressed_as_torchvision_does(overlap: float) -> None:
+    torch, ops = pytest.importorskip("torch"), pytest.importorskip("torchvision.ops")
+    rng = np.random.default_rng(3)
+    corner = rng.uniform(0, 60, (400, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 40, (400, 2)), rng.uniform(size=(400, 1))], axis=1)
+    boxes = boxes.astype(np.float32)
+    kept = ops.nms(torch.from_numpy(boxes[:, :4].copy()), torch.from_numpy(boxes[:, 4].copy()), overlap)
+    assert 20 < len(kept) < 400
+    assert np.array_equal(_suppress(boxes, overlap), boxes[kept.numpy()])
+    assert _suppress(boxes[:0], overlap).shape == (0, 5)
 
 
 def test_a_wrong_model_file_is_an_error(home: Settings) -> None:
