@@ -14,7 +14,7 @@ import argparse
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 from benchmarks.clips import files_of, read
@@ -124,11 +124,13 @@ def main() -> None:
             detectors.append(SpreadSpectrumDetector((), (clip.height, clip.width)))
             detectors[-1].update(clip)
         share = len(block) / (total - count.pieces)  # of what is left to do
-        for search, left in ((False, options.detections - count.plain), (True, options.searches - count.searched)):
-            for _ in range(-(-max(round(left * share), 0) // len(block))):
-                key = WatermarkKey.new()  # dealing its frequencies takes a quarter of the time
-                for detector in detectors:
-                    count.add(detector.with_keys((key,)).result(search=search, register=register), search=search)
+        for _ in range(round((options.detections - count.plain) * share / len(block))):
+            key = WatermarkKey.new()  # dealing its frequencies takes a quarter of the time
+            for detector in detectors:
+                count.add(detector.with_keys((key,)).result(search=False, register=register), search=False)
+        for detector in islice(cycle(detectors), round((options.searches - count.searched) * share)):
+            reading = detector.with_keys((WatermarkKey.new(),)).result(search=True, register=register)
+            count.add(reading, search=True)
         count.pieces += len(block)
         RESULTS.write_text(count.page())
         print(f"{count.pieces} of {total}: {count}", flush=True)

@@ -97,6 +97,8 @@ def generate(
 ) -> GeneratedVideo:
     """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
 
+    Where ``output`` is a .png, .jpg or .jpeg file, one picture is made; a prompt is then all that it is made from.
+
     What is given beside the prompt (``image`` to ``size``) makes the task, see `generator.tasks.request_for`; given
     files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
     `policy.consent` for the persons in them. ``negative_prompt`` to ``guidance`` are those of
@@ -107,6 +109,7 @@ def generate(
     make no sense together, values out of range or an unfit ``output``, `MediaError` for unreadable inputs,
     `GenerationError`, and what sealing raises. Then there is no file.
     """
+    from countermark.core.media import names_still
     from generator import Studio
     from generator.tasks import request_for
 
@@ -129,6 +132,7 @@ def generate(
         seed=seed,
         steps=steps,
         guidance=guidance,
+        still=names_still(Path(output)),
     )
     return Studio(model, settings=settings).generate(
         request,
@@ -180,7 +184,7 @@ def verify(
     timeline: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
-    """Say where a video comes from: credentials, watermark and registry, each as a finding of its own.
+    """Say where a video or picture comes from: credentials, watermark and registry, each as a finding of its own.
 
     ``manifest`` is the ``.c2pa`` file of a video that does not carry its manifest (default: ``NAME.c2pa`` beside it).
     ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
@@ -189,7 +193,7 @@ def verify(
     ``timeline`` looks at every frame and says which stretches carry which watermark.
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
-    file cannot be read as video.
+    file cannot be read as video or picture.
     """
     from provenance.verify import verify
 

@@ -69,6 +69,9 @@ class Clip:
         self.quick = quick
         self.limits = Limits.from_settings(settings)
         self.info: MediaInfo = probe(path, limits=self.limits)
+        if self.info.still:  # nothing was measured on pictures
+            cause = f"{path.name} is a picture; screening examines videos."
+            raise MediaError(cause, remedy="Verify it instead: credentials, watermark and registry serve pictures too.")
 
     @cached_property
     def verification(self) -> Verification:

@@ -48,7 +48,7 @@ class Fusion(BaseModel):
     part: ErrorRates
     """Where a stretch of a clip, on its own, is called generated."""
     rejected: dict[str, str] = Field(default_factory=dict)
-    """Heads that were no better than chance on what they had not seen, and what they reached. They are not used."""
+    """Heads that did not improve the answer on what they had not seen, and what they reached. They are not used."""
     detail: tuple[float, ...]
     trust: tuple[float, ...]
 

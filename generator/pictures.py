@@ -19,6 +19,7 @@ from PIL import Image, ImageOps
 
 from countermark.core.errors import MediaError, MediaLimitError, UsageError
 from countermark.core.media import Limits, VideoReader
+from countermark.core.media.opening import still_format
 from generator.model import RGB, Mask
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
@@ -28,12 +29,7 @@ _SECONDS = 30
 
 def is_still(path: Path) -> bool:
     """Whether the file begins like a PNG, JPEG or WebP picture."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(12)
-    except OSError:
-        return False
-    return head[:4] == b"\x89PNG" or head[:3] == b"\xff\xd8\xff" or (head[:4] == b"RIFF" and head[8:] == b"WEBP")
+    return still_format(path) is not None
 
 
 def fitted(image: Image.Image, width: int, height: int) -> RGB:

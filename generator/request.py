@@ -11,7 +11,7 @@ MAX_SECONDS = 60.0
 MAX_SHOTS = 16
 MIN_JOINED_SECONDS = 2.0  # room for the joint and for what it joins
 
-Task = Literal["text", "image", "extend", "blend", "edit", "outpaint", "storyboard"]
+Task = Literal["text", "image", "extend", "blend", "edit", "outpaint", "storyboard", "still"]
 Size = tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]]
 """Width and height in pixels. Each model says which sizes it can make."""
 
@@ -67,6 +67,7 @@ class GenerationRequest(BaseModel):
         default=None, ge=0.5, le=MAX_SECONDS, description="Length of what is generated; None is the model's own."
     )
     size: Size | None = Field(default=None, description="Width and height in pixels; None is the model's own.")
+    still: bool = Field(default=False, description="One picture in place of a video.")
     loop: bool = Field(default=False, description="The end leads back to the beginning.")
     conditions: tuple[Condition, ...] = ()
     consents: tuple[str, ...] = Field(
@@ -85,7 +86,7 @@ class GenerationRequest(BaseModel):
         if self.shots:
             return "storyboard"
         if not self.conditions:
-            return "text"
+            return "still" if self.still else "text"
         if len(self.conditions) == 2:
             return "blend"
         (only,) = self.conditions
@@ -103,6 +104,8 @@ class GenerationRequest(BaseModel):
         places = [c.at for c in self.conditions]
         total = sum(shot.seconds for shot in self.shots)
         problems = {
+            "one picture is made from a prompt alone: no picture, video, storyboard, loop or seconds": self.still
+            and bool(places or self.shots or self.loop or self.seconds is not None),
             "a storyboard has its own prompts and takes no picture, video, loop or seconds": bool(self.shots)
             and bool(self.conditions or self.loop or self.seconds is not None),
             f"the shots last {total:g} seconds together, over the limit of {MAX_SECONDS:g}": total > MAX_SECONDS,

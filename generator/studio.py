@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from countermark.core.errors import PolicyRefusedError, UsageError
-from countermark.core.media import Frames, Limits, VideoSpec
+from countermark.core.media import Frames, Limits, VideoSpec, names_still
 from countermark.core.settings import Settings, get_settings
 from generator.assembly import assemble
 from generator.backends import BUNDLED, model_named
@@ -83,6 +83,7 @@ class Studio:
         """
         started = time.monotonic()
         check_destination(output, overwrite=overwrite)  # before minutes of work, not after
+        _check_kind(request, output)
         given = tuple(dict.fromkeys(path for condition in request.conditions for path in condition.paths))
         for path in given:
             if not path.is_file():
@@ -162,6 +163,13 @@ class Studio:
             "shots": shots,
         }
         return request.model_copy(update=changes), whole
+
+
+def _check_kind(request: GenerationRequest, output: Path) -> None:
+    if names_still(output) and not request.still:
+        raise UsageError(f"{output} is a picture, but a video was asked for.", remedy="Write it to an .mp4 file.")
+    if request.still and not names_still(output):
+        raise UsageError(f"{output} is a video, but a picture was asked for.", remedy="Write it to .png or .jpg.")
 
 
 def _stamped(chunks: Iterator[RGB]) -> Iterator[Frames]:

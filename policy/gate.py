@@ -18,7 +18,7 @@ from policy.decision import Decision, check
 from policy.findings import certain
 from policy.guard import guard_from_settings
 from policy.records import Records, open_records
-from policy.vision import UploadRefusedError, check_upload
+from policy.vision import UploadRefusedError, check_upload, shown_together
 
 _EXPIRE_EVERY = 256  # log entries between two looks for expired ones
 
@@ -53,7 +53,7 @@ def admit_given(
     Raises `UploadRefusedError` when one is refused, `RecordsError` when that cannot be recorded, and as
     `policy.vision.check_upload`.
     """
-    together: dict[str, float] = {}
+    uploads = []
     for path, still in paths.items():
         upload = check_upload(path, settings=settings, consent=consent_among(consents, path), still=still)
         content = upload.model_dump(mode="json", include={"category", "sha256", "frames", "examined", "shown"})
@@ -61,9 +61,8 @@ def admit_given(
             records.log("upload", "allow" if upload.allowed else "block", content, user=user)
         if not upload.allowed:
             raise UploadRefusedError(path, upload)
-        for category, odds in upload.shown.items():
-            together[category] = max(together.get(category, 0.0), odds)
-    return together
+        uploads.append(upload)
+    return shown_together(uploads)
 
 
 def appeal(prompt: str, decision: Decision, *, settings: Settings, user: str = "") -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,20 +17,28 @@ UInt8 = npt.NDArray[np.uint8]
 _KINDS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF": "WEBP"}
 _MOST_BYTES = 64 << 20
 _SIDE = 1024  # of what is examined; larger pictures are scaled down in the child
-_SECONDS = 20
-# Prints the size and then the pixels. Only the named decoder is tried; memory and CPU time are limited by the kernel.
+_SECONDS = 15  # of processor time for the picture
+_PATIENCE = 600  # seconds by the clock, which on a busy machine say nothing about the picture
+# Prints the size and then the pixels. Only the named decoder is tried; memory and processor time are limited by the
+# kernel, the latter from here on: how long an interpreter takes to start is not the picture's fault.
 _CHILD = """
-import resource, sys
-for kind, limit in ((resource.RLIMIT_AS, 2 << 30), (resource.RLIMIT_CPU, 15), (resource.RLIMIT_FSIZE, 0)):
-    resource.setrlimit(kind, (limit, limit))
-from PIL import Image
-Image.MAX_IMAGE_PIXELS = int(sys.argv[2])
-with Image.open(sys.stdin.buffer, formats=[sys.argv[1]]) as image:
-    if image.width * image.height > int(sys.argv[2]):
-        sys.exit(3)
-    image.draft("RGB", (int(sys.argv[3]),) * 2)
-    picture = image.convert("RGB")
-picture.thumbnail((int(sys.argv[3]),) * 2)
+import math, resource, sys
+from PIL import Image, ImageOps
+kind, most, side, seconds = sys.argv[1], *map(int, sys.argv[2:])
+seconds += math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))  # SIGXCPU first: SIGKILL then is somebody else's
+resource.setrlimit(resource.RLIMIT_AS, (2 << 30,) * 2)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+Image.MAX_IMAGE_PIXELS = most
+try:
+    with Image.open(sys.stdin.buffer, formats=[kind]) as image:
+        if image.width * image.height > most:
+            sys.exit(3)
+        image.draft("RGB", (side, side))
+        picture = ImageOps.exif_transpose(image).convert("RGB")
+    picture.thumbnail((side, side))
+except (Image.DecompressionBombError, MemoryError):
+    sys.exit(3)
 sys.stdout.buffer.write(f"{picture.width} {picture.height}\\n".encode() + picture.tobytes())
 """
 
@@ -46,9 +55,10 @@ def is_still(path: Path) -> bool:
 
 
 def read_still(path: Path, settings: Settings) -> UInt8:
-    """The (first) picture of a file as R'G'B' uint8 [H, W, 3], at most 1024 pixels a side.
+    """The (first) picture of a file, upright as its EXIF says, as R'G'B' uint8 [H, W, 3], at most 1024 pixels a side.
 
-    Raises `MediaError` when it cannot be read and `MediaLimitError` when it is larger than the settings allow.
+    Raises `MediaError` when it cannot be read, and `MediaLimitError` when it is larger than the settings allow or costs
+    too much to decode.
     """
     remedy = "Give a complete PNG, JPEG, GIF or WebP picture."
     try:
@@ -58,13 +68,24 @@ def read_still(path: Path, settings: Settings) -> UInt8:
     kind = next((name for mark, name in _KINDS.items() if data.startswith(mark)), None)
     if kind is None:
         raise MediaError(f"{path} is not a picture that is accepted, or is over {_MOST_BYTES >> 20} MB.", remedy=remedy)
-    command = [sys.executable, "-I", "-c", _CHILD, kind, str(settings.max_pixels), str(_SIDE)]
+    limits = (str(limit) for limit in (settings.max_pixels, _SIDE, _SECONDS))
     try:
-        done = subprocess.run(command, input=data, capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", _CHILD, kind, *limits],
+            input=data,
+            capture_output=True,
+            timeout=_PATIENCE,
+            check=False,
+        )
     except subprocess.TimeoutExpired as error:
-        raise MediaLimitError(f"{path} took too long to read.", remedy="Give a simpler picture.") from error
-    if done.returncode == 3 or b"DecompressionBomb" in done.stderr:
-        raise MediaLimitError(f"{path} has more than {settings.max_pixels} pixels.", remedy="Give a smaller picture.")
+        cause = f"Reading {path} was given up after {_PATIENCE} s."
+        raise MediaError(cause, remedy="The machine is too busy; try again later.") from error
+    if done.returncode == -signal.SIGXCPU:
+        cause = f"Reading {path} took more than {_SECONDS} s of processor time."
+        raise MediaLimitError(cause, remedy="Give a simpler picture.")
+    if done.returncode == 3:
+        cause = f"{path} has more than {settings.max_pixels} pixels or needs too much memory."
+        raise MediaLimitError(cause, remedy="Give a smaller picture.")
     size, _, pixels = done.stdout.partition(b"\n")
     if done.returncode != 0 or not size:
         raise MediaError(f"{path} cannot be read as {kind}.", remedy=remedy)

@@ -154,6 +154,15 @@ def check_upload(
     )
 
 
+def shown_together(uploads: Iterable[UploadDecision]) -> dict[str, float]:
+    """What uploads add to the prompt beside them, in log-odds: for each category what the plainest of them adds."""
+    together: dict[str, float] = {}
+    for upload in uploads:
+        for category, odds in upload.shown.items():
+            together[category] = max(together.get(category, 0.0), odds)
+    return together
+
+
 @dataclass
 class Watch:
     """Examines frames on their way out, a few per second, and lets nothing past that it withholds.

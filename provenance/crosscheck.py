@@ -19,7 +19,15 @@ from provenance.judgement import Finding, Judgement, Outcome, axis_of
 from provenance.reader import ManifestReport
 from provenance.trust import Anchors, Kind
 
-_TYPES = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime", ".avi": "video/x-msvideo"}
+_TYPES = {
+    ".mp4": "video/mp4",
+    ".m4v": "video/mp4",
+    ".mov": "video/quicktime",
+    ".avi": "video/x-msvideo",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+}
 
 
 def second_opinion(path: Path, report: ManifestReport, judgement: Judgement, anchors: Anchors) -> Finding:

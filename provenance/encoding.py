@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from countermark.core.errors import MediaError
-from countermark.core.media import Frames, VideoSpec, VideoWriter
+from countermark.core.media import Frames, StillWriter, VideoSpec, VideoWriter, names_still
 from provenance.fingerprint import Sampler
 from provenance.watermark import Embedder
 
@@ -49,7 +49,7 @@ class Marked:
 
     @property
     def duration(self) -> float:
-        """Seconds, the last frame counted with its nominal length."""
+        """Seconds of video, the last frame counted with its nominal length."""
         return float((self.last_pts - (self.first_pts or 0)) * self.spec.time_base + 1 / self.spec.fps)
 
     @property
@@ -69,9 +69,13 @@ def encode_marked(
     audio_from: Path | None,
     tags: dict[str, str],
 ) -> Marked:
-    """Encode the frames with their watermark to ``path``; raises `MediaError`, and whatever ``frames`` raises."""
+    """Encode the frames with their watermark to ``path``; raises `MediaError`, and whatever ``frames`` raises.
+
+    A picture (.png, .jpg) takes one frame and no ``tags``: its labels have their own place (`labels.append_xmp`).
+    """
     marked = Marked(spec)
-    with VideoWriter(path, spec, audio_from=audio_from, metadata=tags) as writer:
+    still = names_still(path)
+    with StillWriter(path, spec) if still else VideoWriter(path, spec, audio_from=audio_from, metadata=tags) as writer:
         for chunk in frames:
             after = embedder.process(chunk)
             writer.write(after)

@@ -4,6 +4,7 @@
   by the encoder, as container metadata (`VideoWriter` keeps such keys).
 * IPTC "Digital Source Type" (news codes) in an XMP packet, which is a ``uuid`` box at the end of the file
   (XMP specification part 3, section 1.1.4; Adobe and Meta read it there).
+* Both in the XMP packet of a picture, the first as ``TC260:AIGC`` (`picture_files`).
 
 A label is inside the hashed range, so it is written before signing.
 """
@@ -14,14 +15,17 @@ import json
 import os
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
+from countermark.core.media import names_still
+from countermark.core.media.opening import still_format
 from provenance.bmff import MalformedBoxError, top_level_boxes, uuid_payload
 from provenance.origin import Origin
+from provenance.picture_files import insert_xmp, picture_xmp
 from provenance.statements import source_type
 
 AIGC_KEY = "AIGC"
@@ -41,8 +45,12 @@ _XMP_CONTAINERS = frozenset({".mp4", ".m4v", ".mov"})
 _MAX_XMP = 4 * 1024**2
 _MAX_INDEX = 256 * 1024**2
 _MAX_AIGC = 64 * 1024
-_PROVENANCE = re.compile(rb"dcterms:provenance\s*(?:=\s*[\"']([^\"'<]{1,2000})[\"']|>\s*([^<]{1,2000}?)\s*<)")
-_SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>\s*([^<]{1,300}?)\s*<)")
+# White space around a value is stripped afterwards: in the pattern it would make a hostile packet cost its square.
+_PROVENANCE = re.compile(rb"dcterms:provenance\s*(?:=\s*[\"']([^\"'<]{1,2000})[\"']|>([^<]{1,2100})<)")
+_AIGC_PROPERTY = re.compile(
+    rb"(?<!/)TC260:AIGC\s*(?:=\s*\"([^\"<]{1,65537})\"|=\s*'([^'<]{1,65537})'|>([^<]{1,65537})<)"
+)
+_SOURCE_TYPE = re.compile(rb"DigitalSourceType\s*(?:=\s*[\"']([^\"'<]{1,300})[\"']|>([^<]{1,400})<)")
 
 
 @dataclass(frozen=True)
@@ -68,20 +76,31 @@ def container_metadata(origin: Origin, *, video_id: str, producer: str) -> dict[
     return {AIGC_KEY: json.dumps(record, separators=(",", ":"))}
 
 
-def append_xmp(path: Path, origin: Origin, *, title: str, manifest_url: str | None = None) -> None:
-    """Append an XMP packet with the digital source type to an MP4 or MOV file; other containers have no place for it.
+def append_xmp(
+    path: Path,
+    origin: Origin,
+    *,
+    title: str,
+    manifest_url: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> None:
+    """Add an XMP packet with the digital source type to an MP4, MOV, PNG or JPEG file; others have no place for it.
 
     ``manifest_url`` is where the manifest is to be had when it is not in the file (C2PA 2.4 section 11.5). Of video
-    made elsewhere nothing but this is stated.
+    made elsewhere nothing but this is stated. A picture has no container tags: the AIGC label of ``tags`` goes here.
     """
     kind = source_type(origin)
-    if (kind is None and manifest_url is None) or path.suffix.lower() not in _XMP_CONTAINERS:
+    picture = names_still(path)
+    if (kind is None and manifest_url is None) or not (picture or path.suffix.lower() in _XMP_CONTAINERS):
         return
     properties: dict[str, str] = {}
     if kind is not None:
         properties |= {"Iptc4xmpExt:DigitalSourceType": kind, "xmp:CreatorTool": f"{origin.generator} {origin.version}"}
     if manifest_url is not None:
         properties["dcterms:provenance"] = manifest_url
+    if picture:
+        insert_xmp(path, _xmp_packet(title, properties, aigc=(tags or {}).get(AIGC_KEY)).encode())
+        return
     content = _XMP_UUID + _xmp_packet(title, properties).encode()
     with path.open("ab") as file:
         file.write(struct.pack(">I4s", 8 + len(content), b"uuid") + content)
@@ -91,8 +110,13 @@ def append_xmp(path: Path, origin: Origin, *, title: str, manifest_url: str | No
 
 def read_labels(path: Path, metadata: Mapping[str, str]) -> Labels:
     """The labels of a file; ``metadata`` are its container tags (`MediaInfo.metadata`). Raises OSError."""
-    aigc, problem = _parse_aigc(metadata.get(AIGC_KEY))
-    records = _count_aigc(path) if AIGC_KEY in metadata else 0
+    text, records = metadata.get(AIGC_KEY), 0
+    if still_format(path) is not None:
+        found = _xmp_properties(path, _AIGC_PROPERTY)
+        text, records = next(iter(found), None), len(found)
+    elif text is not None:
+        records = _count_aigc(path)
+    aigc, problem = _parse_aigc(text)
     return Labels(aigc, records, problem, _digital_source_type(path))
 
 
@@ -136,22 +160,38 @@ def _digital_source_type(path: Path) -> str | None:
 
 
 def _xmp_property(path: Path, pattern: re.Pattern[bytes]) -> str | None:
+    return next(iter(_xmp_properties(path, pattern)), None)
+
+
+def _xmp_properties(path: Path, pattern: re.Pattern[bytes]) -> list[str]:
+    """Each value that ``pattern`` finds in the first packet that has any; none where the file is malformed."""
+    try:
+        for packet in _xmp_packets(path):
+            # A pattern and not an XML parser: the packet is hostile, and one property is all that is wanted.
+            values = [next(filter(None, match.groups())).strip() for match in pattern.finditer(packet)]
+            found = [unescape(value.decode("utf-8", "replace")) for value in values if value]
+            if found:
+                return found
+    except MalformedBoxError:
+        pass
+    return []
+
+
+def _xmp_packets(path: Path) -> Iterator[bytes]:
+    if still_format(path) is not None:
+        yield picture_xmp(path) or b""
+        return
     with path.open("rb") as file:
-        try:
-            for box in top_level_boxes(file):
-                packet = uuid_payload(file, box, _XMP_UUID, _MAX_XMP)
-                # A pattern and not an XML parser: the packet is hostile, and one property is all that is wanted.
-                found = pattern.search(packet) if packet else None
-                if found:
-                    return unescape((found[1] or found[2]).decode("utf-8", "replace"))
-        except MalformedBoxError:
-            return None
-    return None
+        for box in top_level_boxes(file):
+            packet = uuid_payload(file, box, _XMP_UUID, _MAX_XMP)
+            if packet:
+                yield packet
 
 
-def _xmp_packet(title: str, properties: Mapping[str, str]) -> str:
+def _xmp_packet(title: str, properties: Mapping[str, str], *, aigc: str | None = None) -> str:
     # Attributes, because the C2PA reader looks for the address of a remote manifest only there.
     attributes = "".join(f"\n    {name}={quoteattr(value)}" for name, value in properties.items())
+    label = "" if aigc is None else f"\n   <TC260:AIGC>{escape(aigc)}</TC260:AIGC>"
     return f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
  <rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -159,8 +199,9 @@ def _xmp_packet(title: str, properties: Mapping[str, str]) -> str:
     xmlns:dc="http://purl.org/dc/elements/1.1/"
     xmlns:dcterms="http://purl.org/dc/terms/"
     xmlns:xmp="http://ns.adobe.com/xap/1.0/"
+    xmlns:TC260="http://www.tc260.org.cn/ns/AIGC/1.0/"
     xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"{attributes}>
-   <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(title)}</rdf:li></rdf:Alt></dc:title>
+   <dc:title><rdf:Alt><rdf:li xml:lang="x-default">{escape(title)}</rdf:li></rdf:Alt></dc:title>{label}
   </rdf:Description>
  </rdf:RDF>
 </x:xmpmeta>

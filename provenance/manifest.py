@@ -22,6 +22,7 @@ Delivery = Literal["embedded", "sidecar", "remote"]
 
 SIDECAR = ".c2pa"
 _EMBEDDABLE = {".mp4": "video/mp4", ".m4v": "video/mp4", ".mov": "video/quicktime"}
+_PICTURES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg"}
 _SIDECAR_ONLY = {".mkv": "video/x-matroska", ".webm": "video/webm"}
 _THUMBNAIL = "thumbnail.jpg"
 _COPY_BYTES = 1024**2
@@ -37,17 +38,17 @@ def media_type(path: Path, delivery: Delivery = "embedded") -> str:
     if delivery == "sidecar" and suffix in _SIDECAR_ONLY:
         return _SIDECAR_ONLY[suffix]
     try:
-        return _EMBEDDABLE[suffix]
+        return (_EMBEDDABLE | _PICTURES)[suffix]
     except KeyError:
         other = f", or put them into a sidecar ({path.stem}{SIDECAR})" if suffix in _SIDECAR_ONLY else ""
         raise ManifestError(
             f"Content Credentials cannot be embedded in a '{path.suffix}' file.",
-            remedy=f"Use .mp4, .m4v or .mov{other}.",
+            remedy=f"Use .mp4, .m4v or .mov, or .png or .jpg for one picture{other}.",
         ) from None
 
 
 def sidecar_of(path: Path) -> Path:
-    """Where the manifest of a video is when it is not inside: the same name, ending in ``.c2pa``."""
+    """Where the manifest of a file is when it is not inside: the same name, ending in ``.c2pa``."""
     return path.with_suffix(SIDECAR)
 
 
@@ -177,5 +178,5 @@ def sdk_errors(what: str) -> Iterator[None]:
 
 
 def _ingredient_type(path: Path) -> str:
-    known = (_EMBEDDABLE | _SIDECAR_ONLY).get(path.suffix.lower())
+    known = (_EMBEDDABLE | _PICTURES | _SIDECAR_ONLY).get(path.suffix.lower())
     return known or mimetypes.guess_type(path.name)[0] or "application/octet-stream"

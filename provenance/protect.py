@@ -108,6 +108,8 @@ def _check_container(path: Path, *, remux: bool) -> None:
 
 
 def _check_media(info: MediaInfo) -> None:
+    if info.still:
+        raise MediaError(f"{info.path} is a picture, not a video.", remedy="Give a video; pictures are not protected.")
     if info.hdr:
         raise MediaError(
             f"{info.path} is HDR video, which would lose its range here.", remedy="Convert it to SDR (BT.709) first."

@@ -15,8 +15,10 @@ from typing import Any
 
 import c2pa
 
+from countermark.core.media.opening import still_format
 from provenance.bmff import MalformedBoxError, SignedClaim, manifest_store, signed_claim
 from provenance.manifest import new_context
+from provenance.picture_files import picture_store
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,17 @@ class ManifestReport:
             if isinstance(block, Mapping) and "value" in block
         ]
 
+    @property
+    def of_picture(self) -> bool:
+        """Whether it was made for a picture, as far as the manifest shows: soft bindings over no stretch of time."""
+        scopes = [
+            block.get("scope")
+            for data in self.assertions("c2pa.soft-binding")
+            for block in data.get("blocks") or []
+            if isinstance(block, Mapping)
+        ]
+        return bool(scopes) and not any(isinstance(scope, Mapping) and "timespan" in scope for scope in scopes)
+
     def source_type(self) -> str | None:
         """IPTC digital source type of the first action that has one, among those that begin a video's history."""
         for action in self.actions():
@@ -132,9 +145,9 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
     signed, problem = None, None
     embedded = store is None
     try:
-        store = store or manifest_store(path)
+        store = store or (manifest_store(path) if still_format(path) is None else picture_store(path))
         if store is None:
-            problem = "the container is not MP4 or MOV"
+            problem = "the container is not MP4, MOV, PNG or JPEG"
         else:
             signed = signed_claim(store, manifest_id)
     except MalformedBoxError as error:

@@ -21,12 +21,12 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.media import Limits
+from countermark.core.routes import SmallBody
 from countermark.core.settings import Settings
 from provenance.extract import extract
 from provenance.fetching import fetch
@@ -75,7 +75,7 @@ def bearer_tokens(tokens: Mapping[str, frozenset[str]]) -> Authorize:
     return authorize
 
 
-class _Route(APIRoute):
+class _Route(SmallBody):
     """Errors in the form that the API prescribes: ``{"error": "..."}``."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -253,7 +253,7 @@ def resolution_router(
             raise HTTPException(414, "The value is too long for a query; send it with POST.")
         return by_value(alg, value, limit)
 
-    @router.post("/matches/byBinding", summary="Find manifests by a long value", **_answers(Matches))
+    @router.post("/matches/byBinding", summary="Find manifests by a long value", **_answers(Matches, 413))
     def post_by_binding(body: ByBinding, limit: Limit = 10) -> Matches:
         """The same with the value in the body."""
         return by_value(body.alg, body.value, limit)
@@ -358,7 +358,7 @@ def resolution_router(
         base = _base_url(request, f"/manifests/{manifest_id}/receipts")
         return using(lambda repository: repository.receipt(manifest_id, base))
 
-    @router.post("/manifests/{manifest_id}/receipts", summary="Check a receipt", responses=_faults(404))
+    @router.post("/manifests/{manifest_id}/receipts", summary="Check a receipt", responses=_faults(404, 413))
     def check_receipt(manifest_id: str, body: dict[str, Any]) -> dict[str, Any]:
         """The receipt, and as ``verified`` whether it is one for this manifest as it is kept here."""
         return body | {"verified": using(lambda repository: repository.check_receipt(manifest_id, body))}
@@ -366,7 +366,7 @@ def resolution_router(
     binding: dict[str, Any] = {
         "status_code": 204,
         "dependencies": [Depends(allow(STORE_BINDINGS))],
-        "responses": _faults(*_STORING, 404),
+        "responses": _faults(*_STORING, 404, 413),
     }
 
     @router.post("/bindings", summary="Bind a value to a manifest", **binding)

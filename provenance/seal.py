@@ -1,8 +1,8 @@
-"""Seal a video: watermark, encode, label, sign, read back, register, put in place. In this order, all or nothing.
+"""Seal a video or picture: watermark, encode, label, sign, read back, register, put in place.
 
-Signing is last because it covers every byte before it, labels included. The file is built in a hidden folder beside
-its destination and appears there by one rename, after its registry entry is safely stored. Whatever fails, there is
-neither a file nor an entry.
+In this order, all or nothing. Signing is last because it covers every byte before it, labels included. The file is
+built in a hidden folder beside its destination and appears there by one rename, after its registry entry is safely
+stored. Whatever fails, there is neither a file nor an entry.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cryptography import x509
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import ManifestError, PolicyRefusedError, TimeStampError, UsageError, WatermarkError
-from countermark.core.media import Frames, Limits, VideoSpec
+from countermark.core.media import Frames, Limits, VideoSpec, names_still
 from countermark.core.settings import Settings, get_settings
 from provenance.credentials import TRUST_NOTE, Credentials
 from provenance.encoding import encode_marked
@@ -66,7 +66,9 @@ class Signer(BaseModel):
 
 
 class SealedVideo(BaseModel):
-    """A video that was sealed: ``path`` exists, is registered and was read back. ``duration`` is in seconds.
+    """A video or picture that was sealed: ``path`` exists, is registered and was read back.
+
+    ``duration`` is in seconds; a picture has one frame and lasts 0.
 
     ``sidecar`` is the file that holds the manifest where it is not inside, and ``remote`` its address. ``time_stamp``
     is "failed" when the authority did not answer and the settings allow to go on without.
@@ -106,6 +108,8 @@ def seal(
     on_step: OnStep | None = None,
 ) -> SealedVideo:
     """Seal chunks of frames (of the size in ``spec``) into the new file ``output`` (.mp4, .m4v or .mov).
+
+    A single frame may also become a picture (.png, .jpg or .jpeg).
 
     ``delivery`` puts the manifest into the file, into a sidecar beside it (then .mkv and .webm are possible too), or
     only into the registry, under an address that the file names (``COUNTERMARK_MANIFEST_URL``).
@@ -148,9 +152,10 @@ def seal(
             manifest_id, remote = f"urn:c2pa:{uuid4()}", None
             if delivery == "remote":
                 remote = f"{str(settings.manifest_url).rstrip('/')}/manifests/{manifest_id}"
-            append_xmp(encoded, origin, title=title, manifest_url=remote)
+            append_xmp(encoded, origin, title=title, manifest_url=remote, tags=tags)
             step("sign", f"signing as {credentials.name}")
-            milliseconds, hashes = round(marked.duration * 1000), marked.sampler.hashes
+            duration, hashes = 0.0 if names_still(output) else marked.duration, marked.sampler.hashes
+            milliseconds = round(duration * 1000) or None
             binding = SoftBinding(watermark.algorithm_id, payload.video_id, milliseconds)
             manifest = {"label": manifest_id} | definition(
                 origin,
@@ -197,7 +202,7 @@ def seal(
         width=spec.width,
         height=spec.height,
         frames=marked.frames,
-        duration=marked.duration,
+        duration=duration,
         watermark=SealedWatermark(algorithm=watermark.algorithm_id, psnr=marked.psnr),
         signer=_signer(credentials, settings),
         registered_at=entry.created_at,
@@ -319,8 +324,8 @@ def _read_back(
     found = extract(path, watermark, limits, search=False, isolated=False)
     if found.payload != payload:
         raise WatermarkError(
-            "The watermark does not read back from the encoded video.",
-            remedy="Such a short, small or featureless video cannot carry it; use more frames or a lower CRF.",
+            "The watermark does not read back from the encoded file.",
+            remedy="What is so short, small or featureless cannot carry it; use a larger size or more frames.",
         )
     try:
         report = read_report(path, anchors.pem, store=None if embedded else store)

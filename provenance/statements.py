@@ -27,11 +27,14 @@ _TRAINING_MINING = ("cawg.ai_generative_training", "cawg.ai_inference", "cawg.ai
 
 @dataclass(frozen=True)
 class SoftBinding:
-    """Algorithm identifier and value (hex) of a watermark or fingerprint, over ``milliseconds`` of video."""
+    """Algorithm identifier and value (hex) of a watermark or fingerprint, over ``milliseconds`` of video.
+
+    Without milliseconds it is over all of a picture.
+    """
 
     algorithm: str
     value: str
-    milliseconds: int
+    milliseconds: int | None
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ def _actions(origin: Origin, terms: Terms, stamp: str, tool: dict[str, str]) -> 
 
 
 def _soft_binding(binding: SoftBinding) -> dict[str, Any]:
-    block = {"scope": {"timespan": {"start": 0, "end": binding.milliseconds}}, "value": binding.value}
+    whole = binding.milliseconds is None
+    scope = {} if whole else {"timespan": {"start": 0, "end": binding.milliseconds}}
+    block = {"scope": scope, "value": binding.value}
     return {"label": "c2pa.soft-binding", "created": True, "data": {"alg": binding.algorithm, "blocks": [block]}}
 
 

@@ -1,4 +1,4 @@
-"""Verify where a video comes from: its credentials, its watermark, and what the registry knows of it.
+"""Verify where a video or picture comes from: its credentials, its watermark, and what the registry knows of it.
 
 Findings stay on separate axes; the conclusion only orders them. It says what is known of the origin, never whether the
 content is true, and that a model made a video only where a manifest states it.
@@ -86,7 +86,7 @@ def verify(
     with a score. ``timeline`` looks at every frame for the stretches that carry a watermark, and which.
     ``quick`` looks for the watermark only in the first frames and only in a picture that was not cropped or turned.
 
-    Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video,
+    Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video or picture,
     `MediaLimitError` when it is over the limits, and `CredentialError`, `ConfigurationError` or `RegistryError` when
     this machine's keys or registry are unusable.
     """
@@ -123,10 +123,11 @@ def verify(
     shown = report or recovery.report
     vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []
+    picture = shown is not None and (shown.of_picture or (shown.embedded and extraction.info.still))
     return Verification(
         path=path,
         conclusion=conclusion,
-        summary=summary_sentence(conclusion, findings, shown, recovery.entry, vouching),
+        summary=summary_sentence(conclusion, findings, shown, recovery.entry, vouching, picture=picture),
         video_id=extraction.payload.video_id if extraction.payload else next(iter(bound), None),
         findings=findings,
         manifest=summarise_manifest(shown, embedded=shown.embedded) if shown else None,
@@ -146,6 +147,11 @@ class _Case:
     algorithm: str
     extraction: Extraction
     report: ManifestReport | None
+
+    @property
+    def thing(self) -> str:
+        """What the file is, in words."""
+        return "picture" if self.extraction.info.still else "video"
 
 
 @dataclass(frozen=True)
@@ -245,7 +251,7 @@ def _recover(case: _Case) -> _Recovery:
         )
         return _Recovery(_recovery_finding("info", "unknown", message))
     if case.report is not None and case.report.manifest_id == entry.manifest_id:
-        message = "The registry holds this video; if its metadata is lost, the watermark leads back to it."
+        message = f"The registry holds this {case.thing}; if its metadata is lost, the watermark leads back to it."
         return _Recovery(_recovery_finding("pass", "registered", message))
     problem: str | None
     try:
@@ -307,7 +313,7 @@ def _compare_watermark(case: _Case) -> Finding:
     found, payload = case.extraction, case.extraction.payload
     bound = case.report.soft_bindings(case.algorithm) if case.report else []
     if payload is None:
-        return _unread(found, claimed=bool(bound))
+        return _unread(case, claimed=bool(bound))
     read = (
         f"The watermark was read exactly (issuer {payload.issuer}, serial {payload.serial:012x}; "
         f"chance of a false reading {found.false_positive_rate:.0e})"
@@ -322,11 +328,15 @@ def _compare_watermark(case: _Case) -> Finding:
     return _watermark_finding("pass", "match", f"{read}, and agrees with the manifest.")
 
 
-def _unread(found: Extraction, *, claimed: bool) -> Finding:
+def _unread(case: _Case, *, claimed: bool) -> Finding:
+    found = case.extraction
     if found.problem is not None:
         return _watermark_finding("not_applicable", "unsupported", found.problem)
     if claimed:
-        message = "The manifest says that the video carries a watermark; it could not be read with this machine's key."
+        message = (
+            f"The manifest says that the {case.thing} carries a watermark; "
+            "it could not be read with this machine's key."
+        )
         return _watermark_finding("warn", "unread", message)
     return _watermark_finding("not_applicable", "absent", f"No watermark of ours was read in {found.frames} frames.")
 

@@ -61,7 +61,14 @@ app.add_typer(review, name="review")
 PROMPT_HELP = "What the video shows, in English or Chinese."
 Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
+Examined = Annotated[Path, typer.Argument(metavar="FILE", help="A video or picture.", show_default=False)]
 Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
+Made = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov); .png or .jpg for one picture."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
 
 
@@ -69,7 +76,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output
 def generate(
     prompt: Annotated[str, typer.Argument(help=f"{PROMPT_HELP} Not with --storyboard.", show_default=False)] = "",
     *,
-    output: Output = None,
+    output: Made = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to start from.")] = None,
     extend: Annotated[Path | None, typer.Option(metavar="FILE", help="A video to go on from.")] = None,
     direction: Annotated[
@@ -114,6 +121,8 @@ def generate(
 ) -> Outcome:
     """Generate a watermarked, signed and registered video from a prompt, and from pictures or videos beside it.
 
+    With a .png or .jpg file as -o it is one picture, from the prompt alone.
+
     Without -o the file is named after the time, in this folder. A refused prompt exits with 3 and leaves no file.
     """
     # Not after the prompt: the name becomes the title in the signed manifest, and prompts stay private.
@@ -149,7 +158,7 @@ def generate(
 
 @app.command()
 def verify(
-    path: Video,
+    path: Examined,
     manifest: Annotated[
         Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
     ] = None,
@@ -163,7 +172,7 @@ def verify(
     timeline: Annotated[bool, typer.Option("--timeline", help="Say which stretches carry which watermark.")] = False,
     as_json: AsJson = False,
 ) -> Outcome:
-    """Say where a video comes from.
+    """Say where a video or picture comes from.
 
     Exits with 0 when its credentials hold or are recovered through the watermark, with 1 when it was tampered with,
     has no credentials, or its signer is not trusted here.

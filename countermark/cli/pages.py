@@ -68,7 +68,8 @@ def decision_page(decision: Decision) -> Page:
 
 def sealed_page(video: SealedVideo) -> Page:
     """A sealed file: what it is and what it carries."""
-    size = f"{video.width}x{video.height}, {video.frames} frames, {video.duration:.2f} s, {_bytes(video.size_bytes)}"
+    length = f"{video.frames} frames, {video.duration:.2f} s, " if video.duration else ""  # a picture has none
+    size = f"{video.width}x{video.height}, {length}{_bytes(video.size_bytes)}"
     rows = [
         Row("video id", video.video_id),
         Row("manifest", video.manifest_id),

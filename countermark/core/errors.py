@@ -52,7 +52,7 @@ class PolicyRefusedError(CountermarkError):
 
 
 class MediaError(CountermarkError):
-    """The file cannot be read as video: unreadable, empty, truncated, audio only, or of an unsupported kind."""
+    """The file cannot be read as video or picture: unreadable, empty, cut short, audio only, or of an unknown kind."""
 
     code = "media"
     http_status = 422

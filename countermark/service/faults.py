@@ -71,7 +71,7 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
-        codes = {404: "unknown_url", 405: "method_not_allowed"}
+        codes = {404: "unknown_url", 405: "method_not_allowed", 413: "too_large"}
         headers = dict(error.headers or {})
         if error.status_code == 405:  # the router names the methods of one of the path's routes only
             headers["Allow"] = ", ".join(sorted(_methods(request, routes)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
 from countermark.service.webhooks import WebhookStore
 from policy import load_policy
+
+_LOOK_AT_ONCE = 2
 
 
 class Batch(BaseModel):
@@ -62,6 +65,8 @@ class Service:
     audit: AuditLog
     crew: Crew
     watcher: Watcher
+    looking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_LOOK_AT_ONCE))
+    """Held by requests while this process itself examines their pictures, which takes processor and memory."""
 
     def policy_state(self) -> str:
         """ "ok", or why no prompt can be judged now."""

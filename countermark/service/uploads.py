@@ -251,15 +251,27 @@ async def _read_form(request: Request, intake: _Intake, boundary: bytes | None) 
 
 def take_picture(url: str, body: Body, files: FileStore) -> None:
     """Make the picture in a data URL the body's upload. Raises `ApiError` (400) for any other URL: none is fetched."""
-    found = _DATA_URL.fullmatch(url)
-    if found is None or body.incoming is not None:
-        message = "Send one picture: as a file, or as a data URL (PNG, JPEG or WebP in base64). No address is fetched."
+    if body.incoming is not None:
+        message = "Send one picture: as a file, or as a data URL."
         raise ApiError(400, "invalid_value", message, param="input_reference")
-    data = base64.b64decode(found[2] + "=" * (-len(found[2]) % 4))
-    body.name, body.size_bytes = f"picture.{found[1]}", len(data)
+    kind, data = picture_in(url, param="input_reference")
+    body.name, body.size_bytes = f"picture.{kind}", len(data)
     body.incoming = files.incoming(secrets.token_hex(16))
     (body.incoming / UPLOAD).mkdir()
     (body.incoming / UPLOAD / body.name).write_bytes(data)
+
+
+def picture_in(url: str, *, param: str) -> tuple[str, bytes]:
+    """The kind that a data URL states, as a file's ending, and the picture in it, not looked at yet.
+
+    Raises `ApiError` (400) for any other URL: none is fetched.
+    """
+    found = _DATA_URL.fullmatch(url)
+    if found is not None:
+        with suppress(ValueError):  # a length that no base64 has
+            return found[1], base64.b64decode(found[2] + "=" * (-len(found[2]) % 4))
+    message = "Send the picture itself as a data URL (PNG, JPEG or WebP in base64). No address is fetched."
+    raise ApiError(400, "invalid_value", message, param=param)
 
 
 def _too_large(limit: int) -> NoReturn:

@@ -54,15 +54,13 @@ def face_crops(frames: Sequence[UInt8], settings: Settings) -> UInt8:
 
 
 def applicable(clip: Clip) -> Said | None:
-    """Never yet: says whether there are faces, and why they are not judged."""
-    if (measured := fusion_for(clip.settings).rejected.get(NAME)) is None:
-        return say("head.missing")
-    count = len(face_crops(list(clip.samples.full), clip.settings))
-    if count == 0:
-        return say("faces.none")
-    return say("faces.unable", count=count, measured=measured)
+    """Not where nothing is known about a face head, not even that it was found useless."""
+    return None if NAME in fusion_for(clip.settings).rejected else say("head.missing")
 
 
 def measure(clip: Clip) -> Evidence:
-    """Not reached while ``applicable`` gives a reason."""
-    raise NotImplementedError(clip.path)
+    """Look for faces, and say that there are none or why they are not judged: no head was good enough for more."""
+    count = len(face_crops(list(clip.samples.full), clip.settings))
+    measured = fusion_for(clip.settings).rejected[NAME]
+    said = say("faces.unable", count=count, measured=measured) if count else say("faces.none")
+    return Evidence(signal=NAME, status="not_applicable", subject="face_manipulated", said=said, version=VERSION)

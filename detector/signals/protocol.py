@@ -22,5 +22,8 @@ class Signal(Protocol):
         ...
 
     def measure(self, clip: Clip) -> Evidence:
-        """Look at the clip. Called only if applicable. May raise a ``CountermarkError``, which is reported."""
+        """Look at the clip. Called only if applicable. May raise a ``CountermarkError``, which is reported.
+
+        What it sees may leave it without a say after all; the evidence is then "not_applicable" and gives the reason.
+        """
         ...

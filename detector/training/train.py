@@ -23,6 +23,7 @@ from detector.training.table import Digest, Table, tabulate
 Float64 = npt.NDArray[np.float64]
 
 REPEATS = 4
+LEAST_WEIGHT = 0.05  # beside the other heads; one that gets less is not kept
 FEATURES = {recipe.name: recipe.features for recipe in (*RECIPES, PATCH_RECIPE)}
 ALL = "all heads together"
 METADATA = "size, frame rate and bit rate only"
@@ -74,6 +75,11 @@ def judge(digests: Sequence[Digest], recipes: Sequence[Recipe] = RECIPES) -> Jud
     used = {name: found for name, found in runs.items() if name not in rejected}
     assert part is not None
     fusion, common = make_fusion(used, table, part, measured_on)
+    widest = fusion.blends[-1]
+    idle = [name for name, weight in zip(widest.signals, widest.weights, strict=True) if weight < LEAST_WEIGHT]
+    if idle:
+        rejected |= {name: f"{_reached(reports[name])}, but no weight beside the others" for name in idle}
+        fusion, common = make_fusion({name: used[name] for name in used if name not in idle}, table, part, measured_on)
     fusion = fusion.model_copy(update={"rejected": rejected})
     best = fusion.blends[-1].error_rates
     overall = error_rates(common, ~table.generated, table.generated & ~table.paired, best.measured_on)

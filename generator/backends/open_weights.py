@@ -207,9 +207,10 @@ class OpenWeightsModel:
 
 
 def _check(request: GenerationRequest) -> None:
-    if request.conditions or request.loop:
+    if request.conditions or request.loop or request.still:
         raise UsageError(
-            "Open-weight models take prompts only.", remedy="Use the bundled model for pictures, videos and loops."
+            "Open-weight models make videos from prompts only.",
+            remedy="Use the bundled model for pictures, given videos and loops.",
         )
     if any(shot.transition == "blend" for shot in request.shots):
         raise UsageError("Open-weight models cannot blend shots.", remedy="Use the transition 'cut'.")

@@ -111,7 +111,7 @@ class Script:
         understanding = self._understand(request.prompt, None if given is None else given.concepts)
         if given is not None:
             return [self._continued(given, understanding, backward=before is None)]
-        frames = self._asked(OWN_FRAMES)
+        frames = 1 if request.still else self._asked(OWN_FRAMES)
         if not request.loop:
             return [self._own(understanding, frames)]
         closing = min(BRIDGE_FRAMES, GROUP * _groups(frames // 3))
@@ -123,13 +123,16 @@ class Script:
         """A clip from words alone, whose first latent frame is a single frame."""
         groups = 1 + _groups(frames - 1)
         tokens = self._tokens(understanding)
+        still = self._request.still
         plan = long_plan(
             self._networks.planner,
             tokens,
-            1 + GROUP * (groups - 1),
+            OWN_FRAMES if still else 1 + GROUP * (groups - 1),
             seed=self._request.seed + seed,
             stretched=understanding.concepts["motion"] in STRETCHED,
         )
+        if still:  # from the middle of the movement: at its ends the subject may stand at the border, or beyond
+            plan = plan[OWN_FRAMES // 2 :][:1]
         plan = plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])  # as large in pixels at any size
         unknown = self._unknown(groups)
         latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))

@@ -19,6 +19,7 @@ from detector.head import head_for
 from detector.screen import examine, screen
 from detector.signals import edits, faces, fingerprint, frames, motion, noise
 from detector.tokens import LAYERS, Tokens
+from detector.wording import say
 from provenance.origin import Origin
 from provenance.seal import seal
 
@@ -134,6 +135,8 @@ def test_faces_are_looked_for_but_not_judged(
     assert item.said.code == "faces.unable"
     assert (item.status, item.subject, item.llr) == ("not_applicable", "face_manipulated", None)
     assert faces.face_crops(list(clip.samples.full), settings).shape == (4, faces.CROP, faces.CROP, 3)
+    monkeypatch.setattr(faces, "fusion_for", lambda _: fusion_for(settings).model_copy(update={"rejected": {}}))
+    assert (faces.applicable(clip), examine(faces, clip).subject) == (say("head.missing"), "face_manipulated")
 
 
 def test_too_few_frames_are_not_divided(make_clip: MakeClip, settings: Settings, lend: Lend) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_clip import MakeClip
+from PIL import Image
 
 from countermark.core.errors import MediaError, WeightsError
 from countermark.core.settings import Settings
@@ -46,6 +47,14 @@ def test_what_is_no_video_is_an_error(tmp_path: Path, settings: Settings, conten
     path.write_bytes(content)
     with pytest.raises(MediaError):
         screen(path, settings=settings)
+
+
+def test_a_picture_is_to_be_verified_not_screened(tmp_path: Path, settings: Settings) -> None:
+    path = tmp_path / "p.png"
+    Image.new("RGB", (256, 256)).save(path)
+    with pytest.raises(MediaError, match="picture") as caught:
+        screen(path, settings=settings)
+    assert "Verify" in caught.value.remedy
 
 
 def test_frames_too_small_are_not_judged(make_clip: MakeClip, settings: Settings) -> None:

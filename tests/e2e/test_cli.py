@@ -7,6 +7,7 @@ import signal
 import time
 
 import pytest
+from PIL import Image
 
 from countermark import Decision, GeneratedVideo, SealedVideo, Verdict, Verification
 from countermark.core.media import VideoReader, VideoWriter, remux_without_metadata, transcode
@@ -33,6 +34,28 @@ def test_a_generated_clip_is_verified(owner, generated):
     assert verification.manifest.manifest_id == made.manifest_id
     found = findings(verification)
     assert (found["integrity"], found["trust"], found["watermark"], found["recovery"]) == ("pass",) * 4
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg"])
+def test_a_generated_picture_is_verified_and_recovered_after_a_platform(desk, name):
+    prompt = "a red balloon rising over the sea"
+    printed = desk.run("generate", prompt, "-o", name, "--steps", "4", "--json").stdout
+    made = GeneratedVideo.model_validate_json(printed)
+    assert desk.names() == {name}
+    assert (made.request.task, made.frames, made.width) == ("still", 1, 256)
+    verification = Verification.model_validate_json(desk.run("verify", name, "--json").stdout)
+    assert (verification.conclusion, verification.video_id) == ("verified", made.video_id)
+    with Image.open(desk.folder / name) as image:
+        image.convert("RGB").save(desk.folder / "copy.jpg", quality=75)
+    recovered = Verification.model_validate_json(desk.run("verify", "copy.jpg", "--json").stdout)
+    assert (recovered.conclusion, recovered.video_id) == ("recovered", made.video_id)
+
+
+def test_what_a_picture_cannot_be_is_wrong_use(desk):
+    for options in (["--seconds", "2"], ["--loop"]):
+        done = desk.run("generate", "a red ball", "-o", "out.png", *options, code=2)
+        assert "prompt alone" in done.stderr
+    assert desk.names() == set()
 
 
 @pytest.mark.parametrize("way", ["transcode", "remux"])

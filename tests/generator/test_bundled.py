@@ -63,6 +63,15 @@ def plan_for(prompt: str, *, seed: int) -> np.ndarray:
     return make_plan(load_networks().planner, words, seed=seed)[0].numpy()
 
 
+def test_one_picture_shows_what_was_asked_for():
+    frames, _ = sampled(GenerationRequest(prompt="a red ball hovering over the snow", seed=3, steps=8, still=True))
+    assert frames.shape == (1, 256, 256, 3)
+    seen = read_clip(load_networks(), frames).concepts
+    assert (seen["subject"], seen["colour"], seen["scene"]) == ("ball", "red", "snow")
+    again, _ = sampled(GenerationRequest(prompt="a red ball hovering over the snow", seed=3, steps=8, still=True))
+    assert np.array_equal(frames, again)
+
+
 def test_a_clip_has_the_promised_shape(red_ball):
     assert red_ball.shape == (25, 256, 256, 3)
     assert red_ball.dtype == np.uint8

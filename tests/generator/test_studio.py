@@ -67,7 +67,7 @@ class Recorder:
             on_progress(step + 1, 2)
             if step == 1:
                 break
-        yield drawn(128, 12)
+        yield drawn(128, 1 if request.still else 12)
 
 
 @pytest.fixture
@@ -122,6 +122,33 @@ def test_given_videos_are_kept_where_they_belong(tmp_path, out, settings, option
     if options.get("loop"):
         assert model.after is not None
         assert len(model.before) == len(model.after) == 12
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.JPEG"])
+def test_one_picture_is_sealed_like_a_video(tmp_path, settings, name):
+    request = request_for(PROMPT, still=True)
+    made = Studio(Recorder(), settings=settings).generate(request, tmp_path / name)
+    assert (made.frames, made.duration, made.decision.action) == (1, 0.0, "allow")
+    assert levels(made.path) == [130]
+    assert verify(made.path, settings=settings).conclusion == "verified"
+
+
+def test_a_picture_is_neither_written_as_a_video_nor_a_video_as_a_picture(tmp_path, out, settings):
+    model = Recorder()
+    studio = Studio(model, settings=settings)
+    with pytest.raises(UsageError, match="a picture was asked for"):
+        studio.generate(request_for(PROMPT, still=True), out)
+    with pytest.raises(UsageError, match="a video was asked for"):
+        studio.generate(request_for(PROMPT), out.with_suffix(".png"))
+    assert model.requests == []
+    assert list(out.parent.iterdir()) == []
+
+
+def test_a_picture_that_is_withheld_is_not_there(out, settings, monkeypatch):
+    monkeypatch.setattr(vision, "look", lambda rgb, **_: [Sight(scores={"sexual": 1.0}, faces=0) for _ in rgb])
+    with pytest.raises(PolicyRefusedError):
+        Studio(Recorder(), settings=settings).generate(request_for(PROMPT, still=True), out.with_suffix(".png"))
+    assert list(out.parent.iterdir()) == []
 
 
 def test_what_a_mask_leaves_out_is_kept(tmp_path, out, settings):

@@ -51,6 +51,7 @@ def test_tasks_have_names(files):
         "edit": {"edit": a, "strength": 0.5},
         "outpaint": {"outpaint": a, "size": (512, 288)},
         "storyboard": {"storyboard": board},
+        "still": {"still": True},
     }
     assert {name: request_for(PROMPT, **given).task for name, given in options.items()} == {n: n for n in options}
 
@@ -77,6 +78,11 @@ def test_tasks_have_names(files):
         ({"image": "a"}, "not a picture"),
         ({"extend": "image"}, "not a video"),
         ({"extend": Path("missing.mp4")}, "missing.mp4 is not a file"),
+        ({"still": True, "image": "image"}, "from a prompt alone"),
+        ({"still": True, "edit": "a"}, "from a prompt alone"),
+        ({"still": True, "storyboard": "board"}, "from a prompt alone"),
+        ({"still": True, "loop": True}, "from a prompt alone"),
+        ({"still": True, "seconds": 2}, "from a prompt alone"),
         ({"seconds": MAX_SECONDS + 1}, "seconds"),
         ({"steps": 0}, "steps"),
         ({"guidance": 0.5}, "guidance"),

@@ -9,7 +9,6 @@ import yaml
 
 from countermark.core.errors import ConfigurationError, UsageError
 from policy import check, check_many, load_policy
-from policy.moderation import moderate
 from policy.schema import BUNDLED
 from policy.trial import compare, read_prompts, run_examples
 
@@ -92,13 +91,3 @@ def test_prompts_are_read_from_lines_and_json_lines() -> None:
         read_prompts(['{"label": 1}'])
     with pytest.raises(UsageError):
         read_prompts(["", " "])
-
-
-def test_the_moderations_shape() -> None:
-    answer = moderate([PROMPTS[0], PROMPTS[3]])
-    peace, harm = answer.results
-    assert (peace.flagged, harm.flagged) == (False, True)
-    assert harm.categories["illicit"]
-    assert harm.category_scores["illicit"] > 0
-    assert set(peace.categories) >= {"violence", "sexual/minors", "harassment"}
-    assert harm.countermark.action == "block"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from PIL import Image, ImageDraw
 from countermark.core.encoders import clip_text
 from countermark.core.errors import MediaError, MediaLimitError, UsageError, WeightsError
 from countermark.core.settings import Settings
-from policy import check, load_policy, vision
+from policy import check, load_policy, still, vision
 from policy.consent import issue_consent, read_consent
-from policy.faces import find_faces
+from policy.faces import _suppress, find_faces
 from policy.nudity import nudity_scores
 from policy.records import open_records
 from policy.still import read_still
@@ -38,6 +39,19 @@ def test_plain_pictures_show_nothing(home: Settings) -> None:
     assert scores.shape == (3,)
     assert (scores < load_policy().rules.file.vision.nudity.strict).all()
     assert all(len(find_faces(picture, home)) == 0 for picture in pictures)
+
+
+@pytest.mark.parametrize("overlap", [0.5, 0.7])
+def test_overlapping_boxes_are_suppressed_as_torchvision_does(overlap: float) -> None:
+    torch, ops = pytest.importorskip("torch"), pytest.importorskip("torchvision.ops")
+    rng = np.random.default_rng(3)
+    corner = rng.uniform(0, 60, (400, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(5, 40, (400, 2)), rng.uniform(size=(400, 1))], axis=1)
+    boxes = boxes.astype(np.float32)
+    kept = ops.nms(torch.from_numpy(boxes[:, :4].copy()), torch.from_numpy(boxes[:, 4].copy()), overlap)
+    assert 20 < len(kept) < 400
+    assert np.array_equal(_suppress(boxes, overlap), boxes[kept.numpy()])
+    assert _suppress(boxes[:0], overlap).shape == (0, 5)
 
 
 def test_a_wrong_model_file_is_an_error(home: Settings) -> None:
@@ -108,6 +122,38 @@ def test_pictures_beyond_the_limits_are_refused(home: Settings, tmp_path: Path) 
     Image.new("1", (3000, 3000)).save(path)
     with pytest.raises(MediaLimitError, match="pixels"):
         read_still(path, home.model_copy(update={"max_pixels": 1_000_000}))
+
+
+def test_a_slow_start_of_the_child_is_not_the_pictures_fault(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, busy = tmp_path / "a.png", tmp_path / "python"
+    Image.fromarray(drawing()).save(path)
+    burn = "import os, sys, time\nwhile time.process_time() < 2.5: pass\n"
+    burn += "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    busy.write_text(f"#!/bin/sh\nsleep 2\nexec {sys.executable} -c '{burn}' \"$@\"\n")
+    busy.chmod(0o700)
+    monkeypatch.setattr(still, "_SECONDS", 1)
+    monkeypatch.setattr(sys, "executable", str(busy))
+    assert read_still(path, home).shape == (96, 96, 3)
+
+
+def test_a_picture_that_costs_too_much_to_decode_is_over_the_limit(
+    home: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(drawing()).save(path)
+    monkeypatch.setattr(still, "_SECONDS", 1)
+    monkeypatch.setattr(still, "_CHILD", still._CHILD.replace("try:\n", "try:\n    while True: pass\n"))
+    with pytest.raises(MediaLimitError, match="1 s of processor time"):
+        read_still(path, home)
+
+
+def test_a_picture_is_examined_as_it_will_be_shown(home: Settings, tmp_path: Path) -> None:
+    path, exif = tmp_path / "turned.jpg", Image.Exif()
+    exif[0x0112] = 6  # to be turned by a quarter
+    Image.new("RGB", (60, 40)).save(path, exif=exif)
+    assert read_still(path, home).shape == (60, 40, 3)
 
 
 def test_what_a_picture_shows_counts_for_the_prompt_beside_it() -> None:

@@ -136,6 +136,8 @@ def test_uploads_have_a_limit(settings: Settings) -> None:
     client = client_for(settings.model_copy(update={"max_bytes": 1000}))
     answer = client.post("/v1/matches/byContent", content=bytes(1001), headers={"Content-Type": "video/mp4"})
     assert answer.status_code == 413
+    long = client.post("/v1/matches/byBinding", json={"alg": "x" * 2**20, "value": "x"})
+    assert (long.status_code, "1048576 bytes" in long.json()["error"]) == (413, True)
 
 
 def test_store_fetch_receipt_and_delete(client: TestClient, settings: Settings) -> None:

@@ -7,13 +7,20 @@ import json
 from pathlib import Path
 
 import pytest
-from fastapi import Request
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.testclient import TestClient
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from countermark.core.routes import SmallBody
+from countermark.core.settings import Settings
+from countermark.service import faults
+from countermark.service.app import ROUTERS
 from countermark.service.faults import ApiError
 from countermark.service.files import FileStore, plain_name
 from countermark.service.uploads import Body, read_body
+from provenance.resolution import resolution_router
 
 
 def read(pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, disposition: str = "") -> Body:
@@ -97,6 +104,37 @@ def test_the_digest_tells_requests_apart(tmp_path):
     same = [read([json.dumps({"a": 1, "b": 2}).encode()], "application/json", tmp_path).digest for _ in range(2)]
     other = read([b'{"b": 2, "a": 3}'], "application/json", tmp_path).digest
     assert same[0] == same[1] != other
+
+
+def test_a_body_that_fastapi_reads_itself_has_a_limit_before_the_key_is_asked_for():
+    app, asked = FastAPI(), []
+
+    router = APIRouter(route_class=SmallBody)
+    router.post("/", dependencies=[Depends(lambda: asked.append(1))])(take)
+    app.include_router(router)
+    faults.install(app, app.routes)
+    with TestClient(app) as client:
+        assert client.post("/", json={"text": "x" * 1000}).json() == 1000
+        assert len(asked) == 1
+        pieces = (b" " * 2**16 for _ in range(17))
+        answer = client.post("/", content=pieces, headers={"content-type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (413, "too_large")
+    assert len(asked) == 1
+
+
+class Text(BaseModel):
+    text: str
+
+
+def take(body: Text) -> int:
+    return len(body.text)
+
+
+def test_every_declared_body_of_the_service_has_that_limit(tmp_path):
+    routers = (*ROUTERS, resolution_router(Settings(home=tmp_path)))
+    declared = [r for router in routers for r in router.routes if getattr(r, "body_field", None) is not None]
+    assert len(declared) >= 6
+    assert all(isinstance(route, SmallBody) for route in declared)
 
 
 @given(st.text(max_size=300))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from countermark.core.media.info import AudioInfo, MediaInfo
     from countermark.core.media.limits import Limits
     from countermark.core.media.reader import VideoReader, probe
+    from countermark.core.media.still_writer import StillWriter, names_still
     from countermark.core.media.transcoding import remux_without_metadata, transcode
     from countermark.core.media.writer import VideoSpec, VideoWriter
 
@@ -22,9 +23,11 @@ __all__ = [
     "Frames",
     "Limits",
     "MediaInfo",
+    "StillWriter",
     "VideoReader",
     "VideoSpec",
     "VideoWriter",
+    "names_still",
     "probe",
     "remux_without_metadata",
     "transcode",
@@ -36,9 +39,11 @@ _HOME = {
     "Frames": "frames",
     "Limits": "limits",
     "MediaInfo": "info",
+    "StillWriter": "still_writer",
     "VideoReader": "reader",
     "VideoSpec": "writer",
     "VideoWriter": "writer",
+    "names_still": "still_writer",
     "probe": "reader",
     "remux_without_metadata": "transcoding",
     "transcode": "transcoding",

@@ -26,7 +26,7 @@ class AudioInfo(BaseModel):
 
 
 class MediaInfo(BaseModel):
-    """A video file as found: container, the first video stream as coded (before rotation), and its audio."""
+    """A video file (or picture) as found: container, first video stream as coded (before rotation), and its audio."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -60,6 +60,11 @@ class MediaInfo(BaseModel):
     """PQ or HLG transfer (ITU-R BT.2100), or mastering-display metadata with more than 8 bits."""
     encoder: str | None
     """What the stream itself or, failing that, the container says wrote it."""
+
+    @property
+    def still(self) -> bool:
+        """A picture, which counts as a video of one frame that lasts no time."""
+        return self.format in ("png", "jpeg", "webp")
 
     @property
     def fps(self) -> Fraction:

@@ -53,6 +53,20 @@ def check_file(path: Path, limits: Limits) -> int:
     return status.st_size
 
 
+def still_format(path: Path) -> str | None:
+    """Which picture the file begins like ("png", "jpeg", "webp"); None for others, and where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError:
+        return None
+    if head[:4] == b"\x89PNG":
+        return "png"
+    if head[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    return "webp" if head[:4] == b"RIFF" and head[8:] == b"WEBP" else None
+
+
 def open_container(path: Path) -> InputContainer:
     """Open ``path`` for demuxing with every other file and every network protocol out of reach.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,11 @@ from countermark.core.media.info import MediaInfo
 from countermark.core.media.isolate import Child, start_probe, start_reading
 from countermark.core.media.limits import Limits
 from countermark.core.media.opening import check_file
+from countermark.core.media.source import open_source
 from countermark.core.settings import get_settings
+
+if TYPE_CHECKING:
+    from countermark.core.media.still import Still
 
 _END = object()
 
@@ -34,6 +39,8 @@ def probe(path: Path | str, *, limits: Limits | None = None) -> MediaInfo:
 
 class VideoReader:
     """Frames of a video in presentation order, as chunks of at most ``chunk`` frames. Read once; a context manager.
+
+    A PNG, JPEG or WebP picture is a video of one frame (``info.still``), turned upright.
 
     ``start`` and ``stop`` are seconds after the first frame (``start`` <= t < ``stop``); of those every ``stride``-th
     frame is given, at most ``max_frames``. Frames come as coded: ``info.rotation`` is not applied. Formats other than
@@ -63,14 +70,14 @@ class VideoReader:
         path, limits = Path(path), limits or Limits.from_settings(get_settings())
         check_file(path, limits)
         self._chunk = chunk
-        self._source: Source | Child
+        self._source: Source | Still | Child
         self._pictures: Iterator[Picture | None]
         if isolated:
             child = start_reading(path, limits, start=start, stop=stop, max_frames=max_frames, stride=stride)
             self._source, self.info = child, MediaInfo.model_validate(child.facts())
             self._pictures = child.pictures(self.info.width, self.info.height)
         else:
-            source = Source(path, limits)
+            source = open_source(path, limits)
             self._source, self.info = source, MediaInfo.model_validate(source.facts)
             self._pictures = source.pictures(start=start, stop=stop, max_frames=max_frames, stride=stride)
 

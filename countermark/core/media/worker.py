@@ -93,8 +93,8 @@ def _limit(kind: int, soft: int, hard: int | None = None) -> None:
 
 def _serve(pipe: int, request: Request, limits: Limits) -> None:
     # Imported after the limits are in force, for PyAV runs code of many libraries when it is loaded.
-    from countermark.core.media.decode import Source
     from countermark.core.media.remux import remux
+    from countermark.core.media.source import open_source
 
     _write(pipe, HEADER.pack(b"K", 0, 0))  # started: from here on the file is to blame for silence
     if request["task"] == "remux":
@@ -104,7 +104,7 @@ def _serve(pipe: int, request: Request, limits: Limits) -> None:
         )
         _work(pipe, steps)
     else:
-        source = Source(Path(request["path"]), limits)
+        source = open_source(Path(request["path"]), limits)
         _send(pipe, b"I", source.facts)
         if request["task"] == "read":
             pictures = source.pictures(

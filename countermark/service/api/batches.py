@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from countermark.core.routes import SmallBody
 from countermark.service.access import Anyone, Principal
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
@@ -16,7 +17,7 @@ from countermark.service.models import AnyJob, view
 from countermark.service.sources import listing
 from countermark.service.state import Batch, Service, service_of
 
-router = APIRouter(prefix="/v1/batches", tags=["batches"])
+router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=SmallBody)
 
 Here = Annotated[Service, Depends(service_of)]
 _SCOPES: dict[Kind, Scope] = {"verification": "verify", "screening": "screen"}
@@ -54,7 +55,7 @@ class BatchJobs(BaseModel):
     has_more: bool
 
 
-@router.post("", response_model=BatchView, summary="Create a batch", responses=faults(429))
+@router.post("", response_model=BatchView, summary="Create a batch", responses=faults(413, 429))
 def create(asked: CreateBatch, principal: Anyone, service: Here) -> BatchView:
     """List an object store or folder and queue a job for each video in it."""
     _check_scope(principal, asked.kind)

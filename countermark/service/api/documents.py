@@ -39,6 +39,12 @@ def json_or_form(model: type[BaseModel], *, file: str | None = None, example: di
     return {"requestBody": {"required": True, "content": content}}
 
 
+def json_only(model: type[BaseModel], *, example: dict[str, Any]) -> dict[str, Any]:
+    """``openapi_extra`` for a body of JSON that is read by hand."""
+    content = {"application/json": {"schema": _whole(model), "example": example}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 def _whole(model: type[BaseModel]) -> dict[str, Any]:
     """A model's schema in one piece: references would be looked for in the whole document."""
     schema = model.model_json_schema()

@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from countermark.core.routes import SmallBody
 from countermark.service.access import Anyone
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
 from countermark.service.state import Service, service_of
 from countermark.service.webhooks import EVENTS, Event, Webhook
 
-router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=SmallBody)
 
 _MOST = 20
 Here = Annotated[Service, Depends(service_of)]
@@ -58,7 +59,7 @@ class DeletedWebhook(BaseModel):
     deleted: Literal[True] = True
 
 
-@router.post("", response_model=NewWebhook, summary="Create a webhook", responses=faults(409))
+@router.post("", response_model=NewWebhook, summary="Create a webhook", responses=faults(409, 413))
 def create(asked: CreateWebhook, principal: Anyone, service: Here) -> NewWebhook:
     """Have an https address called when jobs end. Messages are signed and tried again for about 18 hours."""
     if len(service.webhooks.of_tenant(principal.tenant)) >= _MOST:

@@ -10,10 +10,12 @@ import time
 import numpy as np
 import openai
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from running_service import PROMPT
 
 from countermark.core.media import VideoReader
+from countermark.core.settings import Settings
+from policy.lettering import can_read
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -225,3 +227,62 @@ def test_moderations_ask_the_policy(client):
     assert blocked.categories.sexual and not blocked.categories.violence
     assert blocked.category_scores.sexual > 0.5
     assert blocked.countermark["reason"]
+
+
+def data_url(image: Image.Image, kind: str = "png") -> str:
+    out = io.BytesIO()
+    image.save(out, kind)
+    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode()}"
+
+
+def shown(url: str) -> dict:
+    """A part of a moderation's input that is a picture."""
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def test_moderations_look_at_pictures_and_texts_together(client, server):
+    balloon = shown(data_url(Image.new("RGB", (300, 200), "skyblue"), "webp"))
+    words = {"type": "text", "text": PROMPT}
+    (calm,) = client.moderations.create(model="omni-moderation-latest", input=[words, balloon]).results
+    assert not calm.flagged
+    assert calm.category_applied_input_types.sexual == ["text", "image"]
+    assert calm.category_applied_input_types.illicit == ["text"]
+    assert calm.category_applied_input_types.harassment == []
+    assert len(calm.pictures) == 1
+    (alone,) = client.moderations.create(input=[balloon]).results
+    assert (alone.flagged, alone.countermark) == (False, None)
+    assert alone.category_applied_input_types.sexual == ["image"]
+    assert list((server.home / "service" / ".incoming").iterdir()) == []
+
+
+@pytest.mark.skipif(not can_read(Settings()), reason="the reading networks are not here: countermark weights fetch")
+def test_moderations_read_the_words_in_a_picture(client):
+    sign = Image.new("RGB", (800, 200), "white")
+    ImageDraw.Draw(sign).text((60, 80), "kill all the jews", font=ImageFont.load_default(40), fill="black")
+    (found,) = client.moderations.create(input=[shown(data_url(sign, "jpeg"))]).results
+    assert found.flagged and found.categories.hate
+    assert found.category_applied_input_types.hate == ["image"]
+    assert found.pictures[0]["text"] == "kill all the jews"
+
+
+@pytest.mark.parametrize(
+    ("parts", "error", "code", "said"),
+    [
+        ([shown("https://example.com/a.png")], openai.BadRequestError, "invalid_value", "No address is fetched"),
+        ([shown("data:image/png;base64,A")], openai.BadRequestError, "invalid_value", "data URL"),
+        ([shown("data:image/png;base64,aGVsbG8=")], openai.BadRequestError, "media", "picture 1.png is not a picture"),
+        ([shown(data_url(Image.new("1", (4000, 3000))))], openai.APIStatusError, "media_limit", "pixels"),
+        ([shown("data:image/png;base64," + "A" * 13_000_000)], openai.APIStatusError, "too_large", "larger than"),
+        ([shown(data_url(Image.new("1", (8, 8))))] * 5, openai.BadRequestError, "invalid_value", "at most 4 pictures"),
+        ([{"type": "image_url"}], openai.BadRequestError, "invalid_value", "needs 'image_url'"),
+        ([{"type": "audio"}], openai.BadRequestError, "invalid_value", "'text' or 'image_url'"),
+        ([], openai.BadRequestError, "invalid_value", "between 1 and 64"),
+    ],
+)
+def test_moderations_refuse_what_is_no_picture_by_itself(client, server, parts, error, code, said):
+    with pytest.raises(error, match=said) as refused:
+        client.moderations.create(input=parts)
+    assert refused.value.code == code
+    assert refused.value.param.startswith("input") if refused.value.param else code == "too_large"
+    assert str(server.home) not in refused.value.message
+    assert list((server.home / "service" / ".incoming").iterdir()) == []
