@@ -161,8 +161,7 @@ def page(
         "",
         main_table(judged.reports, judged.baselines),
         "",
-        "`noise` is the baseline of hand-made features. Not used by the verdict: "
-        f"{rejected}.",
+        f"`noise` is the baseline of hand-made features. Not used by the verdict: {rejected}.",
         "",
         "By the fine detail that is left, all heads together:",
         "",

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, understand
+from generator.dit.text import NOTHING, TOKEN, WORDS, negative_tokens, understand
 from generator.world.vocabulary import CONCEPTS
 
 
