@@ -6,7 +6,9 @@ process of their own with limits on time and memory, for the same reason: the by
 
 from __future__ import annotations
 
+import math
 import resource
+import signal
 import subprocess
 import sys
 import warnings
@@ -24,7 +26,8 @@ from generator.model import RGB, Mask
 
 STILL_FORMATS = ("PNG", "JPEG", "WEBP")
 _MEMORY = 2 * 1024**3
-_SECONDS = 30
+_SECONDS = 30  # of processor time for the picture
+_PATIENCE = 600  # seconds by the clock, which on a busy machine say nothing about the picture
 
 
 def is_still(path: Path) -> bool:
@@ -80,11 +83,16 @@ def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
 
     Raises `MediaError` for what is no PNG, JPEG or WebP picture, `MediaLimitError` for one over the limits.
     """
-    command = [sys.executable, "-m", __name__, str(path), str(width), str(height), str(limits.max_pixels)]
+    numbers = (str(number) for number in (width, height, limits.max_pixels, _SECONDS))
+    command = [sys.executable, "-m", __name__, str(path), *numbers]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
     except subprocess.TimeoutExpired:
-        raise MediaLimitError(f"{path} takes too long to decode.", remedy="Give a smaller picture.") from None
+        cause = f"Decoding {path} was given up after {_PATIENCE} s."
+        raise MediaError(cause, remedy="The machine is too busy; try again later.") from None
+    if done.returncode == -signal.SIGXCPU:
+        cause = f"Decoding {path} took more than {_SECONDS} s of processor time."
+        raise MediaLimitError(cause, remedy="Give a smaller picture.")
     if done.returncode == 3:
         cause = f"{path} has more than {limits.max_pixels} pixels or needs too much memory."
         raise MediaLimitError(cause, remedy="Give a smaller picture, or raise COUNTERMARK_MAX_PIXELS.")
@@ -124,9 +132,11 @@ def read_video(
             yield last[None]
 
 
-def _decode(path: str, width: int, height: int, max_pixels: int) -> int:
+def _decode(path: str, width: int, height: int, max_pixels: int, seconds: int) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
+    # From here on: how long an interpreter takes to start and import is not the picture's fault.
+    seconds += math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))  # SIGXCPU first: SIGKILL then is somebody else's
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     Image.MAX_IMAGE_PIXELS = max_pixels
     try:
