@@ -22,7 +22,7 @@ from torch import Tensor
 from countermark.core.encoders.image import SIZE, image_encoder
 from countermark.core.errors import WeightsError
 from generator.dit.judge import FRAMES, Judge, labels, load_judge, prepare
-from generator.dit.networks import FAST_STEPS, Networks, load_networks, sample_clips
+from generator.dit.networks import FAST_STEPS, Networks, load_fast_networks, load_networks, sample_clips
 from generator.dit.text import understand
 from generator.dit.training.judge import accuracy
 from generator.world.clips import ClipSpec, random_spec, render
@@ -139,7 +139,7 @@ def main() -> None:
 
     few = {**sampling, "steps": FAST_STEPS, "guidance": 1.0}
     begin = time.perf_counter()
-    clips = generated(load_networks(fast=True), unseen, "en", **few)
+    clips = generated(load_fast_networks(), unseen, "en", **few)
     fast_seconds = (time.perf_counter() - begin) / len(unseen)
     rows[f"the fast model ({FAST_STEPS} steps, no guidance), held-out combinations, English"] = judged(
         judge, clips, unseen

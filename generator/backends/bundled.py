@@ -10,7 +10,7 @@ import torch
 
 from countermark.core.errors import UsageError
 from generator.dit.autoencoder import STRIDE
-from generator.dit.networks import FAST_STEPS, SIDE, load_networks
+from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks
 from generator.dit.places import GROUP
 from generator.dit.script import Script
 from generator.dit.transformer import VideoTransformer
@@ -63,7 +63,7 @@ class BundledModel:
                 "bundled:fast has its guidance built in and takes no other, and no negative prompt.",
                 remedy="Leave them out, or use the model bundled.",
             )
-        networks = load_networks(fast=self._fast)
+        networks = load_fast_networks() if self._fast else load_networks()
         with _cancellable(networks.transformer, cancelled), torch.inference_mode():
             size = self.size_for(request.size)
             script = Script(networks, request, sampling, size=size, on_progress=on_progress, on_notice=on_notice)

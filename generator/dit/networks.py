@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import as_file, files
 
@@ -29,6 +29,7 @@ LATENT_FRAMES = 7  # 25 frames, 2.08 s: the length the model was trained on
 
 
 def _load(name: str, model: torch.nn.Module) -> None:
+    """Fill ``model`` with the weights called ``name``, ready to be used on the best device."""
     resource = files("generator") / "weights" / f"{name}.safetensors"
     try:
         with as_file(resource) as path:
@@ -37,6 +38,7 @@ def _load(name: str, model: torch.nn.Module) -> None:
         raise WeightsError(
             f"The weights of the bundled {name} cannot be loaded: {error}.", remedy="Install countermark again."
         ) from error
+    model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)
@@ -56,20 +58,24 @@ class Networks:
 
 
 @cache
-def load_networks(*, fast: bool = False) -> Networks:
-    """The networks with the weights inside the package, ``fast``: with the transformer of few steps.
-
-    Raises `WeightsError`.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    networks = Networks(
-        Planner(WORDS), VideoTransformer(TransformerConfig(words=WORDS)), Autoencoder(), Judge(), Locator()
-    )
+def load_networks() -> Networks:
+    """The networks with the weights inside the package. Raises `WeightsError`."""
+    networks = Networks(Planner(WORDS), _transformer(), Autoencoder(), Judge(), Locator())
     for field in fields(networks):
-        network = getattr(networks, field.name)
-        _load("transformer_fast" if fast and field.name == "transformer" else field.name, network)
-        network.eval().to(device)
+        _load(field.name, getattr(networks, field.name))
     return networks
+
+
+@cache
+def load_fast_networks() -> Networks:
+    """The same with the transformer of few steps; the others are shared. Raises `WeightsError`."""
+    transformer = _transformer()
+    _load("transformer_fast", transformer)
+    return replace(load_networks(), transformer=transformer)
+
+
+def _transformer() -> VideoTransformer:
+    return VideoTransformer(TransformerConfig(words=WORDS))
 
 
 def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
