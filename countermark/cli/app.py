@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import countermark
-from countermark.cli import pages, registry, screening, serving, signer, trust
+from countermark.cli import pages, registry, screening, serving, signer, stopping, trust
 from countermark.cli.compliance import compliance
 from countermark.cli.failures import DEBUG, failure_from, show_failure
-from countermark.cli.outcome import INTERRUPTED, NEGATIVE, YES, AsJson, Outcome
+from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
 from countermark.cli.page import Page, Row, show
 from countermark.cli.policy import check_file, policy, review
 from countermark.cli.progress import progress
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
     from provenance.manifest import Delivery
 
 _CODES = "Exit codes: 0 yes, 1 negative finding, 2 wrong use, 3 refused by the policy, 4 failed."
-
-
-class _StoppedError(BaseException):
-    """A signal asked the process to end; like Ctrl-C it passes every clean-up on its way out, and no ``except``."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.exit_code = 128 + number
 
 
 app = typer.Typer(
@@ -331,16 +323,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")  # libraries' remarks to programmers
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
-            signal.signal(number, _stop)
+    stopping.listen()
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stderr, io.TextIOWrapper):
         # JSON is UTF-8 whatever the locale; a terminal that lacks a sign shows "?" instead of failing.
         sys.stdout.reconfigure(encoding="utf-8" if as_json else None, errors="replace")
         sys.stderr.reconfigure(errors="replace")
     try:
-        code = _run(words)
-    except _StoppedError as stop:
+        try:
+            code = _run(words)
+        except Exception:
+            stopping.check()  # it may be what became of a signal
+            raise
+    except stopping.StoppedError as stop:
         print("countermark: interrupted; no unfinished file is left.", file=sys.stderr)
         code = stop.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
@@ -359,16 +353,12 @@ def _run(words: Sequence[str]) -> int:
     """Run one command and print its outcome."""
     _check_encoding(words)
     try:
-        # Typer gives an exit code for --help, --version and Ctrl-C, and our Outcome for everything else.
+        # Typer gives an exit code for --help and --version, and our Outcome for everything else.
         outcome = typer.main.get_command(app).main(list(words), prog_name="countermark", standalone_mode=False)
-    except KeyboardInterrupt:
-        outcome = INTERRUPTED
     except typer.TyperException as error:
         if error.format_message():
             raise
         return UsageError.exit_code  # asked for nothing, Typer has printed the help
-    if outcome == INTERRUPTED:
-        raise _StoppedError(signal.SIGINT)
     if not isinstance(outcome, Outcome):
         return int(outcome or YES)
     _print(outcome)
@@ -388,7 +378,3 @@ def _check_encoding(words: Sequence[str]) -> None:
         "".join(words).encode()
     except UnicodeEncodeError:
         raise UsageError("An argument is not valid UTF-8.", remedy="Rename the file, or correct the text.") from None
-
-
-def _stop(number: int, _frame: object) -> None:
-    raise _StoppedError(number)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from countermark.cli.page import Page
 
-YES, NEGATIVE, INTERRUPTED = 0, 1, 130
+YES, NEGATIVE = 0, 1
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON, and nothing else, on standard output.")]
 

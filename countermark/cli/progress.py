@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from countermark.cli import stopping
 from countermark.cli.page import console, printable
 
 if TYPE_CHECKING:
@@ -26,9 +27,12 @@ class Listener:
 
 @contextmanager
 def progress(what: str) -> Iterator[Listener]:
-    """A line that shows the present step, with a bar while sampling; gone when the block ends."""
+    """A line that shows the present step, with a bar while sampling; gone when the block ends.
+
+    Every step also looks whether the process was asked to end.
+    """
     if not sys.stderr.isatty():
-        yield Listener(_silent, _silent)
+        yield Listener(_checking, _checking)
         return
     from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
     from rich.text import Text
@@ -46,11 +50,13 @@ def progress(what: str) -> Iterator[Listener]:
         task = bar.add_task(what, total=None)
 
         def on_step(name: str, detail: str) -> None:
+            stopping.check()
             bar.update(task, description=printable(f"{name}: {detail}"), total=None)
 
         began = time.monotonic()
 
         def on_progress(step: int, steps: int) -> None:
+            stopping.check()
             left = (time.monotonic() - began) / step * (steps - step)
             text = f"sampling, step {step} of {steps}, {timedelta(seconds=round(left))} left"
             bar.update(task, completed=step, total=steps, description=text)
@@ -58,5 +64,6 @@ def progress(what: str) -> Iterator[Listener]:
         yield Listener(on_step, on_progress)
 
 
-def _silent(*_: object) -> None:
+def _checking(*_: object) -> None:
     """Nobody watches."""
+    stopping.check()
