@@ -5,19 +5,23 @@
 Material: the unmarked clips of DATA and drawn graphic clips, whole and single frames, and graphic clips marked with
 another key. Each is read with many keys, as `result()` of the detector does, without the search for geometry and,
 a smaller number of times because it takes seconds, with it. Every detection also asks a register of 1,000 payloads.
-The table is written anew after each piece of material, so that a run can be cut off. Run from the repository's root.
+The table is written anew after every 16 pieces of material, with the counts beside it as JSON, and a run that was cut
+off goes on from there: give it the same DATA. Counts of other code than today's are begun anew. Run from the
+repository's root.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
 from benchmarks.clips import files_of, read
+from benchmarks.watermark import code_version
 from countermark.core.errors import MediaError
 from countermark.core.media import Frames, probe
 from provenance.watermark import Payload, Reading, WatermarkKey, embed
@@ -85,6 +89,18 @@ class Count:
         self.highest = max(self.highest, reading.statistic)
         self.expected += reading.false_positive_rate
 
+    @classmethod
+    def resumed(cls, path: Path) -> Count:
+        """What an earlier run counted, if the code was the same; nothing otherwise."""
+        stored = json.loads(path.read_text()) if path.exists() else {}
+        return cls(**stored["count"]) if stored.get("code") == code_version() else cls()
+
+    def keep(self, path: Path) -> None:
+        """Write the table to ``path``, and what `resumed` needs beside it."""
+        path.write_text(self.page())
+        counts = {"code": code_version(), "count": asdict(self)}
+        path.with_suffix(".json").write_text(json.dumps(counts, indent=1) + "\n")
+
     def page(self) -> str:
         """The table, Markdown."""
         recall = (self.plain + self.searched) * RECALL_FALSE_POSITIVE_RATE
@@ -117,8 +133,8 @@ def main() -> None:
     paths = [path for path in files_of(options.data) if readable(path)]
     random.Random(0).shuffle(paths)
     register = [Payload.new(1) for _ in range(1000)]
-    total, count = pieces(paths), Count()
-    for block in blocks(material(paths)):
+    total, count = pieces(paths), Count.resumed(RESULTS.with_suffix(".json"))
+    for block in blocks(islice(material(paths), count.pieces, None)):
         detectors = []
         for clip in block:
             detectors.append(SpreadSpectrumDetector((), (clip.height, clip.width)))
@@ -132,7 +148,7 @@ def main() -> None:
             reading = detector.with_keys((WatermarkKey.new(),)).result(search=True, register=register)
             count.add(reading, search=True)
         count.pieces += len(block)
-        RESULTS.write_text(count.page())
+        count.keep(RESULTS)
         print(f"{count.pieces} of {total}: {count}", flush=True)
     print(f"wrote {RESULTS}")
 

@@ -18,7 +18,8 @@ class Record:
     """What became of one algorithm's message in one marked clip after one attack.
 
     ``length`` is the number of frames asked for, ``frames`` what the clip had, ``read_frames`` how many of the received
-    ones the detector was given (None: all). ``outcome`` is `exact`, `wrong` or `absent`.
+    ones the detector was given (None: all). ``outcome`` is `exact`, `wrong`, `absent`, or `recalled`: too weak to read,
+    but found among registered payloads.
     """
 
     material: str
@@ -55,7 +56,8 @@ def page(records: Sequence[Record], attacks: dict[str, Sequence[Attack]], comman
         "",
         "Bit accuracy is the mean over clips of the share of right bits in the likeliest message (coin tosses where",
         "there is none; the 16 bits of ours that follow from the key are not counted). A word error is a message that",
-        "was not read, or not exactly; its 95 % interval is Wilson's.",
+        "was not read, or not exactly; its 95 % interval is Wilson's. Not found: neither read nor recalled, that is,",
+        "recognised among 1,000 registered messages, as `countermark verify` asks its registry.",
         "Video Seal's published figures are its authors', for 128 bits on 72 HD frames of other clips; every other",
         "column was measured in one run on the same clips. n is the number of clips where it is not that of the table.",
     ]
@@ -75,13 +77,17 @@ def _section(material: str, records: list[Record], attacks: Sequence[Attack]) ->
     yield ""
     yield f"{len(clips)} clips, {lengths}."
     yield ""
+    recalling = {record.algorithm for record in records if record.outcome == "recalled"}
     heads = [f"{name}: bit accuracy | {name}: word error (95 %)" for name in names]
+    heads += [f"{name}: not found" for name in names if name in recalling]
     yield "| attack | Video Seal, published | " + " | ".join(heads) + " |"
-    yield "|---" * (2 + 2 * len(names)) + "|"
+    yield "|---" * (2 + 2 * len(names) + len(recalling)) + "|"
     for attack in attacks:
         rows = [record for record in records if record.attack == attack.name]
         if rows:
-            cells = [_cells([row for row in rows if row.algorithm == name], len(clips)) for name in names]
+            by_name = {name: [row for row in rows if row.algorithm == name] for name in names}
+            cells = [_cells(by_name[name], len(clips)) for name in names]
+            cells += [_not_found(by_name[name]) for name in names if name in recalling]
             yield f"| {attack.name} | {attack.published} | " + " | ".join(cells) + " |"
     yield ""
     yield "CPU time is in ms a frame, of the median clip; for detection without an attack, and with the slowest one."
@@ -106,6 +112,10 @@ def _cells(rows: list[Record], clips: int) -> str:
     note = "" if len(rows) == clips else f", n={len(rows)}"
     accuracy = fmean(row.accuracy for row in rows)
     return f"{accuracy:.3f} | {errors / len(rows):.2f} ({low:.2f}-{high:.2f}{note})"
+
+
+def _not_found(rows: list[Record]) -> str:
+    return f"{sum(row.outcome not in ('exact', 'recalled') for row in rows)} of {len(rows)}" if rows else "-"
 
 
 def _cost(name: str, rows: list[Record]) -> str:

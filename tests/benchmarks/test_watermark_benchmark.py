@@ -14,9 +14,11 @@ from benchmarks.attacks import ATTACKS, Scene
 from benchmarks.clips import MATERIALS, clips, files_of
 from benchmarks.quality import psnr, quality
 from benchmarks.watermark import Contender, Journal, chosen, judge, main, measure, parse, spread
-from benchmarks.watermark_table import wilson
+from benchmarks.watermark_table import Record, page, wilson
 from countermark.core.media import Frames, VideoSpec, VideoWriter
-from provenance.watermark import Reading
+from provenance.watermark import Payload, Reading, SpreadSpectrum, WatermarkKey
+from provenance.watermark.detector import SpreadSpectrumDetector
+from tests.provenance.graphic_clip import graphic_clip
 
 
 def write(path, frames: Frames) -> None:
@@ -33,6 +35,19 @@ def test_wilson_intervals():
     assert high == pytest.approx(1.959964**2 / (10 + 1.959964**2))
     assert wilson(5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
     assert wilson(10, 10)[1] == pytest.approx(1)
+
+
+def test_what_a_register_finds_is_a_column_of_its_own():
+    outcomes = ["exact", "recalled", "recalled", "absent"]
+    records = [
+        Record("drawn", str(i), 4, 4, name, 64, None, 44.0, 0.99, 40.0, 3.0, "identity", 0.75, outcome, 2.0)
+        for name, seen in (("ours", outcomes), ("peer", ["absent"] * 4))
+        for i, outcome in enumerate(seen)
+    ]
+    text = page(records, {"drawn": [attack for attack in ATTACKS if attack.name == "identity"]}, "command")
+    assert "| ours: not found |" in text
+    assert "peer: not found" not in text
+    assert "| 0.750 | 0.75 (0.30-0.95) | 0.750 | 1.00 (0.51-1.00) | 1 of 4 |" in text
 
 
 def test_quality_weighs_errors_by_what_hides_them():
@@ -96,6 +111,22 @@ def test_judging_tells_exact_wrong_and_absent_apart():
     assert judge(watermark, clip, np.array([1, 1]))[:2] == (0.5, "wrong")
     dim = clip.with_luma((clip.luma * 0.7).astype(np.uint8))
     assert judge(watermark, dim, np.array([1, 0]))[:2] == (1.0, "absent")
+
+
+def test_a_mark_too_weak_to_read_is_recalled(monkeypatch):
+    whole = SpreadSpectrumDetector.result
+    monkeypatch.setattr(SpreadSpectrumDetector, "result", lambda self, **rest: whole(self, search=False, **rest))
+    clip, bits = graphic_clip(0), Payload(1, serial=7).to_bits()
+    watermark = SpreadSpectrum(WatermarkKey(bytes([1]) * 32))
+    embedder = watermark.embedder(bits, width=clip.width, height=clip.height, length=len(clip))
+    mark = embedder.process(clip).luma.astype(float) - clip.luma
+    noise = np.random.default_rng(0).normal(0, 3, mark.shape)
+
+    def outcome(share: float) -> str:
+        luma = np.rint(clip.luma + share * mark + noise).clip(0, 255).astype(np.uint8)
+        return judge(watermark, clip.with_luma(luma), np.array(bits))[1]
+
+    assert [outcome(share) for share in (0.3, 0.1, 0.0)] == ["exact", "recalled", "absent"]
 
 
 def test_an_interrupted_run_goes_on(tmp_path):
