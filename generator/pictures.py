@@ -1,17 +1,7 @@
-"""Given files as frames of the model's size and rate.
-
-Videos are decoded by `countermark.core.media` in its confined child. Still pictures are decoded by Pillow in a child
-process of their own with limits on time and memory, for the same reason: the bytes are a stranger's.
-"""
+"""Given files, which `countermark.core.media` decodes in its confined child, as frames of the model's size and rate."""
 
 from __future__ import annotations
 
-import math
-import resource
-import signal
-import subprocess
-import sys
-import warnings
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,15 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from countermark.core.errors import MediaError, MediaLimitError, UsageError
+from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits, VideoReader
 from countermark.core.media.opening import still_format
 from generator.model import RGB, Mask
-
-STILL_FORMATS = ("PNG", "JPEG", "WEBP")
-_MEMORY = 2 * 1024**3
-_SECONDS = 30  # of processor time for the picture
-_PATIENCE = 600  # seconds by the clock, which on a busy machine say nothing about the picture
 
 
 def is_still(path: Path) -> bool:
@@ -83,23 +68,11 @@ def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
 
     Raises `MediaError` for what is no PNG, JPEG or WebP picture, `MediaLimitError` for one over the limits.
     """
-    numbers = (str(number) for number in (width, height, limits.max_pixels, _SECONDS))
-    command = [sys.executable, "-m", __name__, str(path), *numbers]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_PATIENCE, check=False)
-    except subprocess.TimeoutExpired:
-        cause = f"Decoding {path} was given up after {_PATIENCE} s."
-        raise MediaError(cause, remedy="The machine is too busy; try again later.") from None
-    if done.returncode == -signal.SIGXCPU:
-        cause = f"Decoding {path} took more than {_SECONDS} s of processor time."
-        raise MediaLimitError(cause, remedy="Give a smaller picture.")
-    if done.returncode == 3:
-        cause = f"{path} has more than {limits.max_pixels} pixels or needs too much memory."
-        raise MediaLimitError(cause, remedy="Give a smaller picture, or raise COUNTERMARK_MAX_PIXELS.")
-    if done.returncode or len(done.stdout) != width * height * 3:
-        cause = f"{path} is not a picture that can be read."
-        raise MediaError(cause, remedy=f"Give a complete picture as {', '.join(STILL_FORMATS)}.")
-    return np.frombuffer(done.stdout, np.uint8).reshape(1, height, width, 3)
+    if not is_still(path):
+        raise MediaError(f"{path} is not a picture.", remedy="Give a PNG, JPEG or WebP picture.")
+    with VideoReader(path, limits) as reader:
+        (frames,) = reader
+    return fitted(Image.fromarray(frames.to_rgb()[0]), width, height)[None]
 
 
 def read_video(
@@ -130,26 +103,3 @@ def read_video(
                 yield np.stack(out)
         if last is not None:
             yield last[None]
-
-
-def _decode(path: str, width: int, height: int, max_pixels: int, seconds: int) -> int:
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    # From here on: how long an interpreter takes to start and import is not the picture's fault.
-    seconds += math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))  # SIGXCPU first: SIGKILL then is somebody else's
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    Image.MAX_IMAGE_PIXELS = max_pixels
-    try:
-        with Image.open(path, formats=STILL_FORMATS) as image:
-            if image.width * image.height > max_pixels:
-                return 3
-            sys.stdout.buffer.write(fitted(ImageOps.exif_transpose(image), width, height).tobytes())
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
-        return 3
-    except (OSError, SyntaxError, ValueError):
-        return 4
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(_decode(sys.argv[1], *map(int, sys.argv[2:])))

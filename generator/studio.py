@@ -134,8 +134,8 @@ class Studio:
 
         The recorded decision is the one about all texts. A rewrite is carried out text by text.
         """
-        given = {condition.path: condition.still for condition in request.conditions}
-        given |= {condition.mask: True for condition in request.conditions if condition.mask is not None}
+        given = [condition.path for condition in request.conditions]
+        given += [condition.mask for condition in request.conditions if condition.mask is not None]
         shown = admit_given(given, settings=self._settings, consents=request.consents)
         decisions = {text: admit(text, settings=self._settings, shown=shown) for text in request.texts}
         together = "\n".join(request.texts)

@@ -45,17 +45,16 @@ def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str
 
 
 def admit_given(
-    paths: Mapping[Path, bool], *, settings: Settings, user: str = "", consents: Sequence[str] = ()
+    paths: Sequence[Path], *, settings: Settings, user: str = "", consents: Sequence[str] = ()
 ) -> dict[str, float]:
     """Examine pictures and videos that are given beside a prompt, and return what they add to it: `admit`'s ``shown``.
 
-    ``paths`` says of each whether only its first picture is used. A face needs a token for its file among ``consents``.
-    Raises `UploadRefusedError` when one is refused, `RecordsError` when that cannot be recorded, and as
-    `policy.vision.check_upload`.
+    A face needs a token for its file among ``consents``. Raises `UploadRefusedError` when one is refused,
+    `RecordsError` when that cannot be recorded, and as `policy.vision.check_upload`.
     """
     uploads = []
-    for path, still in paths.items():
-        upload = check_upload(path, settings=settings, consent=consent_among(consents, path), still=still)
+    for path in dict.fromkeys(paths):
+        upload = check_upload(path, settings=settings, consent=consent_among(consents, path))
         content = upload.model_dump(mode="json", include={"category", "sha256", "frames", "examined", "shown"})
         with open_records(settings) as records:
             records.log("upload", "allow" if upload.allowed else "block", content, user=user)

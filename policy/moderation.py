@@ -96,9 +96,7 @@ def moderate_together(
     `policy.vision.check_upload`.
     """
     policy = load_policy(settings.policy_file)
-    uploads = [
-        check_upload(path, settings=settings, consent=consent_among(consents, path), still=True) for path in pictures
-    ]
+    uploads = [check_upload(path, settings=settings, consent=consent_among(consents, path)) for path in pictures]
     shown = shown_together(uploads)
     decision = check("\n".join(texts), policy=policy, audience=audience, shown=shown) if texts else None
     return _answer(policy, [_moderation(decision, uploads)])

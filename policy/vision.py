@@ -31,10 +31,10 @@ from policy.findings import CategoryScore
 from policy.lettering import can_read, read_lines
 from policy.nudity import nudity_scores
 from policy.records import open_records
-from policy.still import is_still, read_still
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
+_STILL_SIDE = 1024
 _MOST_FRAMES = 64  # of an upload that are looked at, spread over all of it
 _SKETCH = 48  # pixels of the side of the small grey copy by which frames are compared
 _SPAN = 160  # characters of quoted text
@@ -110,13 +110,10 @@ def look(pictures: UInt8, *, policy: Policy, settings: Settings, faces: bool = F
     return out
 
 
-def check_upload(
-    path: Path, *, settings: Settings, consent: str | None = None, still: bool | None = None
-) -> UploadDecision:
+def check_upload(path: Path, *, settings: Settings, consent: str | None = None) -> UploadDecision:
     """Examine a reference image or video before it is used; nothing of it is kept.
 
-    A face needs a ``consent`` token for this very file (`policy.consent`). ``still`` says whether only its first
-    picture will be used; by default its kind decides. Raises `MediaError` when it cannot be read,
+    A face needs a ``consent`` token for this very file (`policy.consent`). Raises `MediaError` when it cannot be read,
     `UsageError` when the token does not hold, `WeightsError` when a model is missing.
     """
     policy = load_policy(settings.policy_file)
@@ -125,9 +122,7 @@ def check_upload(
     person = read_consent(consent, sha256, settings=settings).person if consent else None
     sights: list[Sight] = []
     reader = _Reader(settings)
-    for pictures in _pictures(
-        path, rules.frames_per_second, settings, still=is_still(path) if still is None else still
-    ):
+    for pictures in _pictures(path, rules.frames_per_second, settings):
         sights += look(pictures, policy=policy, settings=settings, faces=True)
         reader.read(pictures)
     findings = _findings(policy, sights, strict=True)  # uploads are judged more strictly than text
@@ -295,13 +290,16 @@ def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
     return _embedded[key]
 
 
-def _pictures(path: Path, per_second: float, settings: Settings, *, still: bool) -> Iterator[UInt8]:
-    """What is looked at of an upload: a still picture, or some frames of a video."""
-    if still:
-        yield read_still(path, settings)[None]
-        return
+def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:
+    """What is looked at of an upload: a still picture, at most 1024 pixels a side, or some frames of a video."""
     limits = Limits.from_settings(settings)
     with VideoReader(path, limits) as reader:
+        if reader.info.still:
+            (frames,) = reader
+            picture = Image.fromarray(frames.to_rgb()[0])
+            picture.thumbnail((_STILL_SIDE, _STILL_SIDE))
+            yield np.asarray(picture)[None]
+            return
         rate = float(reader.info.fps)
         total = reader.info.frame_count or round(reader.info.duration * rate)
         stride = max(1, round(rate / per_second), math.ceil(total / _MOST_FRAMES))
