@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
 
@@ -66,8 +67,7 @@ def consent_among(tokens: Sequence[str], path: Path) -> str | None:
     """The token that says it is for the file at ``path``; whether it holds, `read_consent` tells."""
     if not tokens:
         return None
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256_of(path)
     return next((token for token in tokens if _stated(token).get("sha256") == digest), None)
 
 

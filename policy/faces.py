@@ -13,7 +13,7 @@ from PIL import Image
 
 from countermark.core.settings import Settings
 from countermark.core.weights import MTCNN
-from policy.nudity import session_of
+from policy.session import session_of
 
 Float = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]

@@ -20,7 +20,7 @@ from scipy import ndimage
 
 from countermark.core.settings import Settings
 from countermark.core.weights import PPOCR_DETECTOR, PPOCR_READER, present
-from policy.nudity import session_of
+from policy.session import session_of
 
 Float = npt.NDArray[np.float32]
 UInt8 = npt.NDArray[np.uint8]

@@ -6,35 +6,18 @@ Reference: J. Mahadeokar and G. Pesavento, Open sourcing a deep learning solutio
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from countermark.core.settings import Settings
-from countermark.core.weights import OPEN_NSFW, Asset, locate
+from countermark.core.weights import OPEN_NSFW
+from policy.session import session_of
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 _RESIZED, _CROP = 256, 224
 _MEAN = np.array([104, 117, 123], np.float32)  # B, G, R of the training set
-
-
-@cache
-def session_of(asset: Asset, settings: Settings) -> Any:  # noqa: ANN401 (onnxruntime has no types)
-    """An onnxruntime session of a checked weight file, on one thread; opened once per process.
-
-    Raises `WeightsError` when the file is missing or is not the expected one.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    path = locate(asset, settings=settings).path
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def nudity_scores(pictures: UInt8, settings: Settings) -> Float32:

@@ -7,7 +7,6 @@ gives for a category. What is seen in an upload also counts for the prompt besid
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
+from countermark.core.digest import sha256_of
 from countermark.core.encoders.clip_text import LOGIT_SCALE, embed_sentences, find_text_tower
 from countermark.core.encoders.image import SIZE, image_encoder
 from countermark.core.errors import PolicyRefusedError, UsageError
@@ -310,7 +310,6 @@ def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UIn
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error

@@ -8,7 +8,6 @@ dies anywhere in between leaves the row, and the next seal on this machine finis
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import socket
@@ -17,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import MediaError, RegistryError, UsageError
 from provenance.manifest import SIDECAR
 from provenance.registry import Pending, Registry
@@ -97,7 +97,7 @@ def flush_and_hash(path: Path) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes of a finished file, which is flushed to the disk."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
-        return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+    return sha256_of(path), path.stat().st_size
 
 
 def sweep(registry: Registry) -> None:
@@ -153,8 +153,7 @@ def _abandoned(folder: Path) -> Iterator[bool]:
 
 def _has_content(path: Path, sha256: str) -> bool:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+        return sha256_of(path) == sha256
     except (FileNotFoundError, NotADirectoryError):
         return False
 

@@ -145,13 +145,10 @@ def consent(
     days: Annotated[float, typer.Option(help="How long it holds.")] = 30,
 ) -> Outcome:
     """Issue a consent token: the persons in this one file agreed to its use."""
-    import hashlib
-
+    from countermark.core.digest import sha256_of
     from policy.consent import issue_consent
 
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    token = issue_consent(digest, person, settings=get_settings(), days=days)
+    token = issue_consent(sha256_of(file), person, settings=get_settings(), days=days)
     return Outcome(Page(token))
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import CountermarkError, WeightsError
 from countermark.core.settings import Settings, get_settings
 
@@ -108,15 +109,6 @@ class Located:
     asset: Asset
     path: Path
     origin: str
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file in lower-case hex, read in chunks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def weights_home(settings: Settings) -> Path:

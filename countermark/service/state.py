@@ -7,9 +7,9 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, delete, insert, select
 
@@ -211,3 +211,7 @@ def service_of(request: Request) -> Service:
     """The service that a request reached."""
     service: Service = request.app.state.service
     return service
+
+
+Here = Annotated[Service, Depends(service_of)]
+"""A route's parameter: the service that its request reached."""

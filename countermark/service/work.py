@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import CountermarkError, GenerationError, PolicyRefusedError, UsageError
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
@@ -103,12 +103,10 @@ def _recovered(job: Job, output: Path, desk: Desk) -> SealRecord:
             f"A file left at {output} does not verify: {verification.summary}", remedy="Delete the video, try again."
         )
     info = probe(output, limits=Limits.from_settings(desk.settings))
-    with output.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return SealRecord(
         video_id=verification.video_id,
         manifest_id=verification.manifest.manifest_id,
-        sha256=sha256,
+        sha256=sha256_of(output),
         size_bytes=info.size_bytes,
         width=info.width,
         height=info.height,

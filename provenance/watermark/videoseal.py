@@ -20,9 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import WeightsError
 from countermark.core.media.frames import Frames
-from countermark.core.weights import sha256_of
 from provenance.watermark.interface import Reading
 from provenance.watermark.neural import SoftBits, batches, existing, mark, message
 

@@ -12,9 +12,9 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from countermark.core.digest import sha256_of
 from countermark.core.errors import WatermarkError, WeightsError
 from countermark.core.media import Frames
-from countermark.core.weights import sha256_of
 from provenance.watermark import TrustMark, VideoSeal, Watermark
 from provenance.watermark.bch import Bch
 from provenance.watermark.trustmark import SCHEMAS, TrustMarkDetector, TrustMarkEmbedder, region

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from countermark.core.routes import SmallBody
@@ -15,11 +15,10 @@ from countermark.service.jobs import Kind, Status
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
 from countermark.service.sources import listing
-from countermark.service.state import Batch, Service, service_of
+from countermark.service.state import Batch, Here, Service
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=SmallBody)
 
-Here = Annotated[Service, Depends(service_of)]
 _SCOPES: dict[Kind, Scope] = {"verification": "verify", "screening": "screen"}
 
 

@@ -17,12 +17,11 @@ from countermark.service.jobs import Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import ExaminationJob, ScreeningJob, SealJob, VerificationJob
 from countermark.service.pictures import frame_name
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here, Service
 from countermark.service.uploads import Body, read_body
 
 router = APIRouter(prefix="/v1")
 
-Here = Annotated[Service, Depends(service_of)]
 Wait = Annotated[
     float | None,
     Query(

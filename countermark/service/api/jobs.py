@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.concurrency import run_in_threadpool
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
@@ -15,13 +14,12 @@ from countermark.service.faults import ApiError, not_found
 from countermark.service.jobs import Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here, Service
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _SCOPES: dict[Kind, Scope] = {"video": "generate", "verification": "verify", "screening": "screen", "seal": "protect"}
 _PING_SECONDS = 15
-Here = Annotated[Service, Depends(service_of)]
 
 
 @router.get("/{job_id}", response_model=AnyJob, summary="Retrieve any job", responses=faults(404))

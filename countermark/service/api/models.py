@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 
 from countermark.service.access import Generator
 from countermark.service.api.documents import faults
 from countermark.service.catalogue import Offer
 from countermark.service.faults import ApiError
 from countermark.service.models import Model, ModelList
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here
 
 router = APIRouter(prefix="/v1/models", tags=["models"])
-
-Here = Annotated[Service, Depends(service_of)]
 
 
 @router.get("", response_model=ModelList, summary="List models", responses=faults())

@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
@@ -14,7 +14,7 @@ from countermark.core.errors import MediaError, MediaLimitError
 from countermark.service.access import Checker
 from countermark.service.api.documents import faults, json_only
 from countermark.service.faults import ApiError, invalid
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here, Service
 from countermark.service.uploads import MAX_DATA_URL, picture_in, read_body
 from policy import load_policy
 from policy.moderation import ModerationList, moderate, moderate_together
@@ -77,9 +77,7 @@ class CreateModeration(BaseModel):
     responses=faults(413, 415),
     openapi_extra=json_only(CreateModeration, example={"input": "a red balloon rising over the sea"}),
 )
-async def create(
-    request: Request, _principal: Checker, service: Annotated[Service, Depends(service_of)]
-) -> ModerationList:
+async def create(request: Request, _principal: Checker, service: Here) -> ModerationList:
     """Ask the policy about texts and pictures, without generating anything or keeping what was sent.
 
     `flagged` means that it would refuse to generate from them. Pictures are sent as data URLs.

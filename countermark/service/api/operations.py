@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,12 +16,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from countermark.service.access import Operator
 from countermark.service.api.documents import faults
 from countermark.service.middleware import METRICS
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here, Service
 from countermark.service.tallies import HELP
 
 router = APIRouter(tags=["operations"])
-
-Here = Annotated[Service, Depends(service_of)]
 
 
 class Health(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
@@ -29,7 +29,7 @@ from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import SPRITESHEET, THUMBNAIL, VIDEO
 from countermark.service.jobs import Job
 from countermark.service.models import DeletedVideo, VideoJob, VideoPage
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here, Service
 from countermark.service.tallies import REFUSALS
 from countermark.service.uploads import MAX_DATA_URL, Body, read_body, take_picture
 from generator.pictures import is_still
@@ -37,7 +37,6 @@ from policy import check, load_policy
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
-Here = Annotated[Service, Depends(service_of)]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 _FILES: dict[Variant, tuple[str, str]] = {
     "video": (VIDEO, "video/mp4"),

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from countermark.core.routes import SmallBody
 from countermark.service.access import Anyone
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
-from countermark.service.state import Service, service_of
+from countermark.service.state import Here
 from countermark.service.webhooks import EVENTS, Event, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=SmallBody)
 
 _MOST = 20
-Here = Annotated[Service, Depends(service_of)]
 
 
 class CreateWebhook(BaseModel):
