@@ -18,6 +18,7 @@ from countermark.service import faults
 from countermark.service.api import (
     batches,
     examinations,
+    images,
     jobs,
     models,
     moderations,
@@ -50,11 +51,13 @@ log = logging.getLogger("countermark.service")
 
 _DESCRIPTION = """Generates video that can prove where it came from, and examines video that cannot.
 
-`/v1/videos`, `/v1/models` and `/v1/moderations` follow OpenAI's API; its clients work by changing the base URL.
-Send an API key as `Authorization: Bearer …`, and an `Idempotency-Key` with whatever must not happen twice."""
+`/v1/videos`, `/v1/images`, `/v1/models` and `/v1/moderations` follow OpenAI's API; its clients work by changing the
+base URL. Send an API key as `Authorization: Bearer …`, and an `Idempotency-Key` with whatever must not happen
+twice."""
 
 ROUTERS = (
     videos.router,
+    images.router,
     models.router,
     moderations.router,
     examinations.router,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from countermark.core.errors import ConfigurationError
 from countermark.service.faults import ApiError
@@ -166,6 +166,25 @@ class CreateVideo(Asked):
     )
 
 
+class CreateImage(Asked):
+    """A request for still pictures, OpenAI's but for what `Asked` has."""
+
+    n: int = Field(default=1, ge=1, le=4, description="How many; each has the next seed.")
+    size: str | None = Field(
+        default=None,
+        pattern=r"^(auto|[1-9][0-9]{1,4}x[1-9][0-9]{1,4})$",
+        description="What is offered in the nearest shape is made.",
+        examples=["256x256"],
+    )
+    output_format: Literal["png", "jpeg"] = Field(default="png", description="WebP is not made.")
+    response_format: Literal["b64_json"] = Field(default="b64_json", description="Addresses are not given.")
+
+    @field_validator("size")
+    @classmethod
+    def _auto(cls, size: str | None) -> str | None:
+        return None if size == "auto" else size
+
+
 class EditVideo(Asked):
     """A request to change a video by a prompt; its length stays. ``strength`` is ours."""
 
@@ -216,17 +235,20 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
         raise ApiError(404, "model_not_found", f"The model '{asked.model[:100]}' does not exist.", param="model")
     if offer not in OURS and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
         raise ApiError(400, "unsupported_parameter", f"{offer.id} takes a prompt only.", param="model")
+    if offer not in OURS and isinstance(asked, CreateImage):
+        raise ApiError(400, "unsupported_parameter", f"{offer.id} makes no still pictures.", param="model")
     notices = []
     size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
     made_size = offer.size_for(size or next((each["size"] for each in given if "size" in each), None))
     length = None if seconds is None else min(max(float(seconds), 1.0), MAX_SECONDS)
     if size not in (None, made_size):
-        notices.append(f"{offer.id} makes {' or '.join(offer.sizes)} videos; {size} was asked for.")
+        notices.append(f"{offer.id} makes {' or '.join(offer.sizes)}; {size} was asked for.")
     if length is not None and length != float(seconds or 0):
         notices.append(f"{offer.id} makes 1 to {MAX_SECONDS:g} s at once; {seconds} s was asked for.")
     shots = getattr(asked, "shots", [])
     made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
-    plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots"}) | {
+    plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots", "n", "output_format"}) | {
+        "still": isinstance(asked, CreateImage),
         "model": offer.id,
         "backend": offer.backend,
         "size": made_size,
@@ -241,7 +263,7 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
 
 def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> GenerationRequest:
     """The generator's request for a plan. Raises `ValidationError` for what makes no sense together."""
-    same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "loop", "shots", "consents")
+    same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "loop", "shots", "still", "consents")
     fields = {name: plan[name] for name in same if name in plan}
     given = [
         Condition(path=path_of(each), **{name: value for name, value in each.items() if name in Condition.model_fields})

@@ -9,7 +9,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import fsspec
 
@@ -26,6 +26,11 @@ UPLOAD = "upload"
 _KEPT_SECONDS = 3600.0
 """How long a machine keeps its own copy of what the object store has."""
 _AT_ONCE = 500
+
+
+def picture_name(index: int, kind: Literal["png", "jpeg"]) -> str:
+    """What the file of a job's generated picture is called."""
+    return f"picture-{index}.{'png' if kind == 'png' else 'jpg'}"
 
 
 class FileStore:

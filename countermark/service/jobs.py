@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from countermark.service.tables import JobRow
 
-Kind = Literal["video", "verification", "screening", "seal"]
+Kind = Literal["video", "image", "verification", "screening", "seal"]
+GENERATED: tuple[Kind, ...] = ("video", "image")
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("queued", "in_progress")
 
@@ -113,9 +114,9 @@ class JobStore:
         """How many of a tenant's jobs are not finished."""
         return self._count(JobRow.tenant == tenant, JobRow.status.in_(ACTIVE))
 
-    def count_created(self, tenant: str, kind: Kind, *, since: datetime) -> int:
-        """How many jobs of a kind a tenant has created."""
-        return self._count(JobRow.tenant == tenant, JobRow.kind == kind, JobRow.created_at >= since)
+    def count_created(self, tenant: str, kinds: Sequence[Kind], *, since: datetime) -> int:
+        """How many jobs of these kinds a tenant has created."""
+        return self._count(JobRow.tenant == tenant, JobRow.kind.in_(kinds), JobRow.created_at >= since)
 
     def depths(self) -> dict[tuple[str, str], int]:
         """Unfinished jobs by kind and status."""

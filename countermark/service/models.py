@@ -118,6 +118,46 @@ class VideoJob(BaseModel):
         )
 
 
+class Image(BaseModel):
+    """OpenAI's ``image`` object; ``countermark`` is ours."""
+
+    b64_json: str = Field(description="The sealed picture, in base64.")
+    countermark: SealRecord = Field(description="What the picture carries.")
+
+
+class ImageList(BaseModel):
+    """OpenAI's answer to a request for pictures; ``id`` (of the job) and ``notices`` are ours."""
+
+    id: str
+    created: int
+    data: list[Image]
+    output_format: Literal["png", "jpeg"]
+    size: str
+    notices: list[str] = Field(default=[], description="Where the pictures differ from what was asked, and why.")
+
+
+class ImageJob(BaseModel):
+    """A request for pictures as a job; the pictures are at ``/v1/images/{id}/content``."""
+
+    id: str
+    object: Literal["image"] = "image"
+    model: str
+    status: State
+    progress: int
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    prompt: str
+    error: JobFault | None = None
+    data: list[SealRecord] = []
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """A job as the API shows it."""
+        made = job.result["pictures"] if job.result else []
+        return cls(**_common(job), model=job.request["model"], prompt=job.request["prompt"], data=made)
+
+
 class VideoPage(BaseModel):
     """A page of videos."""
 
@@ -222,9 +262,10 @@ class SealJob(ExaminationJob):
     result: SealRecord | None = None
 
 
-AnyJob = VideoJob | VerificationJob | ScreeningJob | SealJob
+AnyJob = VideoJob | ImageJob | VerificationJob | ScreeningJob | SealJob
 _VIEWS: dict[Kind, type[AnyJob]] = {
     "video": VideoJob,
+    "image": ImageJob,
     "verification": VerificationJob,
     "screening": ScreeningJob,
     "seal": SealJob,

@@ -12,7 +12,7 @@ from dbos import DBOS, DBOSClient, EnqueueOptions
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
-from countermark.service.jobs import Job
+from countermark.service.jobs import GENERATED, Job
 
 APPLICATION = "countermark"
 WORKFLOW = "countermark.job"
@@ -34,7 +34,7 @@ class JobQueue:
         """Enqueue a job in the caller's transaction; ``again`` after it had ended once already."""
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
-            "queue_name": GENERATIONS if job.kind == "video" else EXAMINATIONS,
+            "queue_name": GENERATIONS if job.kind in GENERATED else EXAMINATIONS,
             "workflow_id": f"{job.id}-{secrets.token_hex(4)}" if again else job.id,
             "queue_partition_key": job.tenant,
             "priority": job.priority,

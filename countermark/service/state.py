@@ -21,7 +21,7 @@ from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
 from countermark.service.faults import ApiError, not_found
 from countermark.service.files import FileStore
-from countermark.service.jobs import DuplicateJobError, Job, JobStore, Kind, new_id
+from countermark.service.jobs import GENERATED, DuplicateJobError, Job, JobStore, Kind, new_id
 from countermark.service.keys import KeyStore
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
@@ -164,10 +164,10 @@ class Service:
     def _check_limits(self, tenant: str, kind: Kind) -> None:
         self.room(tenant)
         quota = self.quotas.get(tenant, self.options)
-        if kind == "video" and quota.daily_generations is not None:
+        if kind in GENERATED and quota.daily_generations is not None:
             since = datetime.now(UTC) - timedelta(days=1)
-            if self.jobs.count_created(tenant, kind, since=since) >= quota.daily_generations:
-                message = f"The quota of {quota.daily_generations} videos in 24 hours is used up."
+            if self.jobs.count_created(tenant, GENERATED, since=since) >= quota.daily_generations:
+                message = f"The quota of {quota.daily_generations} generations in 24 hours is used up."
                 raise ApiError(429, "quota_exceeded", message, headers={"Retry-After": "3600"})
 
 

@@ -27,6 +27,8 @@ from countermark.service.tables import DeliveryRow, WebhookRow
 Event = Literal[
     "video.completed",
     "video.failed",
+    "image.completed",
+    "image.failed",
     "verification.completed",
     "verification.failed",
     "screening.completed",

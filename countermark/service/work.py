@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from countermark.core.digest import sha256_of
 from countermark.core.errors import CountermarkError, GenerationError, PolicyRefusedError, UsageError
@@ -14,10 +14,13 @@ from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
 from countermark.service.catalogue import Given, request_of
-from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore
-from countermark.service.jobs import Job
+from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore, picture_name
+from countermark.service.jobs import Job, Kind
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
 from countermark.service.sources import fetch
+
+if TYPE_CHECKING:
+    from generator import GenerationRequest
 
 Report = Callable[[int | None, str | None], None]
 """Tells how far a job is (a percentage, the present step); raises `CancelledError` when nobody wants it any more."""
@@ -37,8 +40,14 @@ class Desk:
 
 def perform(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     """Do a job and return its result as JSON. Raises `CountermarkError`, `OSError` or `CancelledError`."""
-    work = {"video": _generate, "verification": _verify, "screening": _screen, "seal": _protect}[job.kind]
-    result = work(job, desk, report)
+    does: dict[Kind, Callable[[Job, Desk, Report], dict[str, Any]]] = {
+        "video": _generate,
+        "image": _draw,
+        "verification": _verify,
+        "screening": _screen,
+        "seal": _protect,
+    }
+    result = does[job.kind](job, desk, report)
     desk.files.publish(job.id)
     return result
 
@@ -56,19 +65,36 @@ def explain(error: CountermarkError, job: Job, desk: Desk) -> dict[str, Any]:
 def _generate(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     desk.files.make(job.id)
     output = desk.files.find(job.id, VIDEO)
-    record = _recovered(job, output, desk) if output.exists() else _sample(job, output, desk, report)
+    request = request_of(job.request, lambda given: _given(job, given, desk))
+    record = _recovered(job, output, desk) if output.exists() else _sample(job, request, output, desk, report)
     report(None, "pictures")
     limits = Limits.from_settings(desk.settings)
     pictures.write_stills(output, output.with_name(THUMBNAIL), output.with_name(SPRITESHEET), limits)
     return record.model_dump(mode="json")
 
 
-def _sample(job: Job, output: Path, desk: Desk, report: Report) -> SealRecord:
+def _draw(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
+    """Still pictures, each with the next seed."""
+    desk.files.make(job.id)
+    request, records = request_of(job.request, lambda given: _given(job, given, desk)), []
+    count = job.request["n"]
+    for index in range(count):
+
+        def part(progress: int | None, step: str | None, index: int = index) -> None:
+            report(None if progress is None else (100 * index + progress) // count, step)
+
+        output = desk.files.find(job.id, picture_name(index, job.request["output_format"]))
+        each = request.model_copy(update={"seed": request.seed + index})
+        record = _recovered(job, output, desk) if output.exists() else _sample(job, each, output, desk, part)
+        records.append(record.model_dump(mode="json"))
+    return {"pictures": records}
+
+
+def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, report: Report) -> SealRecord:
     from generator import Studio
 
     # Sampling is most of the work; the seal's steps share the rest.
     seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
-    request = request_of(job.request, lambda given: _given(job, given, desk))
     try:
         made = Studio(job.request.get("backend", "bundled"), settings=desk.settings).generate(
             request,

@@ -56,6 +56,29 @@ def test_a_video_sealed_by_a_killed_process_is_kept_and_not_made_again(tmp_path)
     }
 
 
+def test_pictures_sealed_by_a_killed_process_are_kept_and_the_rest_is_made(tmp_path):
+    desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
+    asked = job(
+        kind="image", request=job().request | {"still": True, "n": 2, "output_format": "png", "size": "256x256"}
+    )
+    told = []
+
+    def until_the_second(progress: int | None, step: str | None) -> None:
+        told.append((progress, step))
+        if step == "sample" and (progress or 0) >= 50:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        perform(asked, desk, until_the_second)
+    folder = tmp_path / "files" / "jobs" / "video_1"
+    content = (folder / "picture-0.png").read_bytes()
+    records = perform(asked, desk, lambda progress, step: told.append((progress, step)))["pictures"]
+    assert [step for _, step in told].count("register") == 2
+    assert {path.name for path in folder.iterdir()} == {"picture-0.png", "picture-1.png"}
+    assert (folder / "picture-0.png").read_bytes() == content
+    assert len({record["video_id"] for record in records}) == 2
+
+
 def test_a_cancelled_job_leaves_no_file(tmp_path):
     desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
 

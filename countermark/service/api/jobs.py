@@ -11,14 +11,20 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from countermark.service.access import Anyone, Principal
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
-from countermark.service.jobs import Job, Kind
+from countermark.service.jobs import GENERATED, Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
 from countermark.service.state import Here, Service
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-_SCOPES: dict[Kind, Scope] = {"video": "generate", "verification": "verify", "screening": "screen", "seal": "protect"}
+_SCOPES: dict[Kind, Scope] = {
+    "video": "generate",
+    "image": "generate",
+    "verification": "verify",
+    "screening": "screen",
+    "seal": "protect",
+}
 _PING_SECONDS = 15
 
 
@@ -65,7 +71,7 @@ def cancel(job_id: str, principal: Anyone, service: Here) -> AnyJob:
 def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     """Queue a failed or cancelled job once more, while what it works on is still kept."""
     job = _find(service, principal, job_id)
-    if job.kind == "video":
+    if job.kind in GENERATED:
         needs_upload = any("video" not in given for given in job.request.get("given", []))
     else:
         needs_upload = not job.request.keys() & {"video", "source"}

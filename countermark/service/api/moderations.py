@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
 from countermark.core.errors import MediaError, MediaLimitError
+from countermark.core.media.opening import still_format
 from countermark.service.access import Checker
 from countermark.service.api.documents import faults, json_only
 from countermark.service.faults import ApiError, invalid
@@ -123,4 +124,6 @@ def _placed(url: str, folder: Path, number: int) -> Path:
     kind, data = picture_in(url, param="input")
     path = folder / f"picture {number}.{kind}"
     path.write_bytes(data)
+    if still_format(path) is None:
+        raise MediaError(f"{path} is not a picture.", remedy="Give a PNG, JPEG or WebP picture.")
     return path

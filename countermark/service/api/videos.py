@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -13,8 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from countermark.service.access import Generator, Principal
 from countermark.service.api.documents import binary, faults, json_or_form
+from countermark.service.api.generations import submit_plan
 from countermark.service.catalogue import (
-    PATH,
     Asked,
     CreateVideo,
     EditVideo,
@@ -23,17 +22,14 @@ from countermark.service.catalogue import (
     RemixVideo,
     VideoReference,
     plan_for,
-    request_of,
 )
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import SPRITESHEET, THUMBNAIL, VIDEO
 from countermark.service.jobs import Job
 from countermark.service.models import DeletedVideo, VideoJob, VideoPage
 from countermark.service.state import Here, Service
-from countermark.service.tallies import REFUSALS
 from countermark.service.uploads import MAX_DATA_URL, Body, read_body, take_picture
 from generator.pictures import is_still
-from policy import check, load_policy
 
 router = APIRouter(prefix="/v1/videos", tags=["videos"])
 
@@ -212,7 +208,7 @@ async def remix(video_id: str, request: Request, response: Response, principal: 
         raise ApiError(400, "unsupported_parameter", message, param="video_id")
     plan = job.request | {"prompt": asked.prompt}
     digest = f"{body.digest[:32]}{job.id[-32:]}"
-    made = await run_in_threadpool(_submit, service, principal, plan, digest, parent=job.id)
+    made = await run_in_threadpool(submit_plan, service, principal, "video", plan, digest, parent=job.id)
     response.headers.update(_POLL_HINT)
     return VideoJob.of(made)
 
@@ -246,7 +242,7 @@ async def _made(
             asked = _parse(model, body)
             files, parent = given(asked, body)
             plan = plan_for(service.catalogue, asked, *files)
-            return _submit(service, principal, plan, body.digest, parent=parent, incoming=body.incoming)
+            return submit_plan(service, principal, "video", plan, body.digest, parent=parent, incoming=body.incoming)
         except ValidationError as error:
             raise invalid(error) from None
         finally:
@@ -276,27 +272,6 @@ def _source(
 def _given(job: Job) -> Given:
     """A completed video to work on. What is made of it has its size unless another is asked for."""
     return {"video": job.id, "size": job.request["size"]} if job.kind == "video" else {"video": job.id}
-
-
-def _submit(
-    service: Service,
-    principal: Principal,
-    plan: dict[str, Any],
-    digest: str,
-    *,
-    parent: str | None = None,
-    incoming: Path | None = None,
-) -> Job:
-    """Ask the policy, then queue. The studio asks it again; this is so that a refusal is known at once."""
-    policy = load_policy(service.settings.policy_file)
-    texts = request_of(plan, lambda _: PATH).texts
-    for text in dict.fromkeys((*texts, "\n".join(texts))):
-        decision = check(text, policy=policy)
-        if not decision.allowed:
-            service.tallies.add(REFUSALS, category=decision.category or "none")
-            service.audit.note(principal, "video.refused", decision.category or "none")
-            raise ApiError(400, "moderation_blocked", decision.reason, param="prompt", decision=decision)
-    return service.submit(principal, "video", plan, parent=parent, fingerprint=digest, incoming=incoming)
 
 
 def _find(service: Service, principal: Principal, video_id: str) -> Job:

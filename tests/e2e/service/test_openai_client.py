@@ -74,6 +74,26 @@ def picture(colour: str = "skyblue") -> bytes:
     return out.getvalue()
 
 
+def test_still_pictures_are_made_and_sealed(client, server, tmp_path):
+    more = {"seed": 4, "steps": 2}
+    made = client.images.generate(prompt=PROMPT, n=2, size="1536x1024", output_format="jpeg", extra_body=more)
+    assert (made.output_format, made.size, len(made.notices), len(made.data)) == ("jpeg", "512x288", 1, 2)
+    files = [base64.b64decode(each.b64_json) for each in made.data]
+    assert files[0] != files[1]
+    for i, content in enumerate(files):
+        assert server.call("GET", f"/v1/images/{made.id}/content?index={i}").body == content
+        path = tmp_path / f"{i}.jpg"
+        path.write_bytes(content)
+        with Image.open(path) as opened:
+            assert (opened.format, opened.size) == ("JPEG", (512, 288))
+        assert "Verified" in server.cli("verify", path)
+    job = server.call("GET", f"/v1/jobs/{made.id}").json
+    assert (job["object"], job["status"], len(job["data"])) == ("image", "completed", 2)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.images.generate(prompt="a nude picture of a famous politician")
+    assert refused.value.code == "moderation_blocked"
+
+
 def by_id(video: str) -> dict:
     """A completed video instead of an upload; the client's own ``video=`` takes files only, whatever its types say."""
     return {"video": {"id": video}}
