@@ -41,6 +41,9 @@ class ServiceSettings(BaseSettings):
 
     max_upload_bytes: int = Field(default=2 * 1024**3, gt=0, description="Largest upload, enforced while it is read.")
     wait_seconds: float = Field(default=30.0, ge=0, le=600, description="How long a small upload is waited for.")
+    image_wait_seconds: float = Field(
+        default=300.0, ge=0, le=3600, description="How long a request for pictures waits for them."
+    )
     wait_bytes: int = Field(
         default=32 * 1024**2,
         ge=0,

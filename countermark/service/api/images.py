@@ -24,9 +24,6 @@ from countermark.service.uploads import read_body
 
 router = APIRouter(prefix="/v1/images", tags=["images"])
 
-_PATIENCE = 300.0
-"""Seconds for which a request waits; OpenAI's client gives up after 600, proxies often earlier."""
-
 
 @router.post(
     "/generations",
@@ -36,7 +33,11 @@ _PATIENCE = 300.0
     openapi_extra=json_only(CreateImage, example={"prompt": "a red balloon rising over the sea"}),
 )
 async def create(request: Request, principal: Generator, service: Here) -> ImageList:
-    """Make pictures from a prompt and wait for them. They are sealed as videos are."""
+    """Make pictures from a prompt and wait for them. They are sealed as videos are.
+
+    Where many wait before you it may take too long: the answer is then 429, and the same request with the same
+    `Idempotency-Key` gets the pictures later.
+    """
     body = await read_body(request, service.files, limit=service.options.max_upload_bytes, file_field=None)
 
     def queue() -> Job:
@@ -48,7 +49,7 @@ async def create(request: Request, principal: Generator, service: Here) -> Image
 
     job = await run_in_threadpool(queue)
     if not job.finished:
-        job = await service.watcher.finished(job, _PATIENCE)
+        job = await service.watcher.finished(job, service.options.image_wait_seconds)
     return await run_in_threadpool(_answer, service, job)
 
 
@@ -72,7 +73,9 @@ def content(
 def _answer(service: Service, job: Job) -> ImageList:
     """The pictures of a finished job as OpenAI's API shows them. Raises `ApiError` for one that is not completed."""
     if not job.finished:
-        message = f"The pictures are not finished after {_PATIENCE:.0f} s; retrieve the job {job.id} later."
+        message = (
+            f"The pictures are not finished yet: retrieve the job {job.id} later, or repeat the request with its key."
+        )
         raise ApiError(429, "image_not_ready", message, headers={"Retry-After": "30", "x-should-retry": "false"})
     if job.result is None:
         error = job.error or {"code": "cancelled", "message": "The job was cancelled."}

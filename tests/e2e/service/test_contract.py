@@ -14,7 +14,8 @@ SCHEMATHESIS = Path(sys.executable).parent / "schemathesis"
 
 
 def test_every_answer_is_one_that_the_document_allows(tmp_path):
-    variables = {"COUNTERMARK_SERVICE_WAIT_SECONDS": "0", "COUNTERMARK_SERVICE_QUEUE_LIMIT": "100000"}
+    variables = {"COUNTERMARK_SERVICE_WAIT_SECONDS": "0", "COUNTERMARK_SERVICE_IMAGE_WAIT_SECONDS": "0"}
+    variables |= {"COUNTERMARK_SERVICE_QUEUE_LIMIT": "100000"}
     # A few videos are enough; more would take the processor from the server.
     variables |= {"COUNTERMARK_SERVICE_DAILY_GENERATIONS": "10"}
     with serving(tmp_path / "home", **variables) as server:
