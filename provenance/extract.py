@@ -15,10 +15,12 @@ from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline
 
 _FIRST_LOOK = 48
 """Frames before the first attempt; the evidence is doubled before each further one."""
+_MOST = 624
+"""Frames of a video that are looked at. One that has no more is read in one go: windows cost seeking."""
 _OPENING = 240
-"""Frames read from the start of the video."""
-_WINDOWS = 8
-"""Further places of ``_FIRST_LOOK`` frames each, spread evenly over a longer video whose start gave no reading."""
+"""Frames read from the start of a longer video."""
+_WINDOWS = (_MOST - _OPENING) // _FIRST_LOOK
+"""Further places of ``_FIRST_LOOK`` frames each, spread evenly over the rest of it if the start gave no reading."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def extract(
     `SpreadSpectrumDetector.result`). ``quick`` looks at the first 48 frames as they are and tries nothing else.
     ``isolated=False`` decodes in this process, for files that this process has written itself.
     """
-    with VideoReader(path, limits, isolated=isolated, max_frames=_FIRST_LOOK if quick else _OPENING) as reader:
+    with VideoReader(path, limits, isolated=isolated, max_frames=_FIRST_LOOK if quick else _MOST) as reader:
         info = reader.info
         try:
             detector = watermark.detector(width=info.width, height=info.height)
@@ -101,15 +103,19 @@ def ranges(
 
 
 def _sample(opening: VideoReader, path: Path, limits: Limits, *, isolated: bool) -> Iterator[Frames]:
-    """The opening of the video and, if it goes on, windows spread over the rest."""
+    """All of a short video; of a longer one the opening and windows spread over the rest."""
+    duration, rate = opening.info.duration, float(opening.info.fps)
+    long = duration * rate > _MOST
     count = 0
     for frames in opening:
         count += len(frames)
         yield frames
-    if count < _OPENING:
+        if long and count >= _OPENING:
+            break
+    if not long or count < _OPENING:
         return
-    duration = opening.info.duration
+    begun = count / rate
     for index in range(1, _WINDOWS + 1):
-        start = duration * index / (_WINDOWS + 1)
+        start = begun + (duration - begun) * index / (_WINDOWS + 1)
         with VideoReader(path, limits, isolated=isolated, start=start, max_frames=_FIRST_LOOK) as window:
             yield from window

@@ -496,15 +496,18 @@ def test_frames_too_small_for_a_watermark_are_still_verified(settings: Settings,
     assert one(result, "watermark").code == "countermark.watermark.unsupported"
 
 
-def test_long_unmarked_video_is_sampled(settings: Settings, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("length", "looked_at"), [(480, 480), (800, 624)])
+def test_every_frame_of_a_short_unmarked_video_is_looked_at_and_some_of_a_long_one(
+    settings: Settings, tmp_path: Path, length: int, looked_at: int
+) -> None:
     path = tmp_path / "long.mp4"
     still = next(draw(8, side=128))
     with VideoWriter(path, replace(SPEC, width=128, height=128)) as writer:
-        for start in range(0, 480, 8):
+        for start in range(0, length, 8):
             writer.write(replace(still, pts=np.arange(start, start + 8)))
     result = verify(path, settings=settings)
     assert result.conclusion == "no_credentials"
-    assert "624 frames" in one(result, "watermark").message
+    assert f"{looked_at} frames" in one(result, "watermark").message
 
 
 def test_it_never_says_fake_or_not_ai(
@@ -543,6 +546,7 @@ def test_published_fixtures_give_a_report_or_a_clear_error(
     if not path.is_file():
         pytest.skip("the fixture is absent")
     # The opening frames are enough here: it is about the credentials.
+    monkeypatch.setattr(extract_module, "_MOST", 49)
     monkeypatch.setattr(extract_module, "_OPENING", 49)
     monkeypatch.setattr(extract_module, "_WINDOWS", 0)
     try:
