@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from generator.dit.autoencoder import STRIDE
+from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
 from generator.dit.networks import SIDE, Networks
 from generator.dit.places import GROUP, group_plan, off_subject
@@ -20,6 +21,7 @@ from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest
+from generator.world.cinematography import Filmed
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
@@ -36,7 +38,7 @@ NEIGHBOURS = 2  # latent frames of each side that a bridge sees
 class Piece:
     """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
     is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
-    weight in every frame, [frames].
+    weight in every frame, [frames]. A ``camera`` that moves sees a part of it.
     """
 
     latents: Tensor
@@ -44,6 +46,12 @@ class Piece:
     frames: int
     starts: bool
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
+    camera: Camera | None = None
+
+    @property
+    def seen(self) -> Tensor:
+        """The plan [frames, 3] of the picture that is seen."""
+        return self.plan if self.camera is None else self.camera.seen(self.plan)
 
     @property
     def places(self) -> Tensor:
@@ -104,7 +112,8 @@ class Script:
         """What a prompt asks for, beside what is given."""
         request = self._request
         if before is not None and after is not None:
-            said, _ = named(request.prompt)
+            said, _, camera = named(request.prompt)
+            self._stays(camera)
             ends = [Understanding({**said, **view.concepts}, (), (), ()) for view in (before, after)]
             return [self._bridge(before, after, ends, self._asked(BRIDGE_FRAMES))]
         given = before or after
@@ -134,9 +143,13 @@ class Script:
         if still:  # from the middle of the movement: at its ends the subject may stand at the border, or beyond
             plan = plan[OWN_FRAMES // 2 :][:1]
         plan = plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])  # as large in pixels at any size
-        unknown = self._unknown(groups)
+        camera, canvas = None, self._canvas
+        if understanding.filmed.move != "still":
+            camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
+            plan, canvas = camera.onto(plan), camera.canvas
+        unknown = self._unknown(groups, canvas)
         latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))
-        return Piece(latents, plan[:frames], frames, starts=True)
+        return Piece(latents, plan[:frames], frames, starts=True, camera=camera)
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
@@ -151,7 +164,7 @@ class Script:
             before=None if backward else moving,
             after=moving if backward else None,
         )
-        parts = (self._unknown(groups), given.latents)
+        parts = (self._unknown(groups, self._canvas), given.latents)
         places = (plan, given.plan)
         free = (torch.ones(groups), torch.zeros(known))
         if not backward:
@@ -167,8 +180,8 @@ class Script:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
         count = NEIGHBOURS * GROUP
         shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
-        before = view_of(self._networks, shown[0][-count:], first.plan[-count:], {})
-        after = view_of(self._networks, shown[1][:count], second.plan[:count], {})
+        before = view_of(self._networks, shown[0][-count:], first.seen[-count:], {})
+        after = view_of(self._networks, shown[1][:count], second.seen[:count], {})
         return self._bridge(before, after, ends, frames)
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
@@ -186,7 +199,7 @@ class Script:
         shares = torch.stack((1 - share, share), dim=1)
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
-        known = torch.cat((left, self._unknown(groups), right))
+        known = torch.cat((left, self._unknown(groups, self._canvas), right))
         latents = self._sample(known, free, whole, prompts, shares)
         towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
         carried = (
@@ -221,7 +234,7 @@ class Script:
             understanding = understand(shot.prompt, seed=seed)
             concepts = {**understanding.concepts, **{k: v for k, v in kept.items() if k in understanding.chosen}}
             chosen = tuple(k for k in understanding.chosen if k not in kept)
-            told.append(Understanding(concepts, chosen, (), understanding.unknown))
+            told.append(replace(understanding, concepts=concepts, chosen=chosen))
             kept = {kind: concepts[kind] for kind in ("subject", "colour")}
             for notice in told[-1].notices:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
@@ -239,9 +252,18 @@ class Script:
 
     def _understand(self, prompt: str, seen: dict[Kind, str] | None) -> Understanding:
         understanding = understand(prompt, seed=self._request.seed, seen=seen)
+        if seen is not None or self._request.still or self._request.loop:
+            self._stays(understanding.filmed)
+            understanding = replace(understanding, filmed=Filmed("still", ""))
         for notice in understanding.notices:
             self._on_notice(notice)
         return understanding
+
+    def _stays(self, camera: Filmed) -> None:
+        """Say that the camera does not move, where the prompt wants it to."""
+        if camera.move != "still":
+            reason = "it moves only in clips and shots that are made from words alone, and not in loops or pictures"
+            self._on_notice(f"the camera move was left out ({camera.move}): {reason}")
 
     def _tokens(self, understanding: Understanding) -> Tensor:
         return torch.tensor(understanding.tokens, device=self._networks.device)
@@ -250,9 +272,9 @@ class Script:
         seconds = self._request.seconds
         return otherwise if seconds is None else round(seconds * FPS)
 
-    def _unknown(self, groups: int) -> Tensor:
+    def _unknown(self, groups: int, canvas: Canvas) -> Tensor:
         channels = self._networks.autoencoder.config.latent
-        return torch.zeros(groups, channels, self._canvas.rows, self._canvas.columns, device=self._networks.device)
+        return torch.zeros(groups, channels, canvas.rows, canvas.columns, device=self._networks.device)
 
     def _expect(self, *lengths: int) -> None:
         """Announce timelines, so that progress counts towards all of them."""
@@ -287,7 +309,7 @@ class Script:
         )
 
     def _tensors(self, piece: Piece) -> Iterator[Tensor]:
-        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1]."""
+        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1], as the camera sees them."""
         left = piece.frames
         for i, (latent, places) in enumerate(zip(piece.latents, piece.places, strict=True)):
             group = self._networks.autoencoder.decode_groups(latent[None], places[None])[0].clamp(-1, 1)
@@ -295,7 +317,8 @@ class Script:
             first = piece.frames - left
             left -= len(chunk)
             if len(chunk):
-                yield self._with_carried(chunk, piece, first)
+                whole = self._with_carried(chunk, piece, first)
+                yield whole if piece.camera is None else piece.camera.look(whole, first)
 
     def _with_carried(self, chunk: Tensor, piece: Piece, first: int) -> Tensor:
         """``chunk``, the frames of ``piece`` from ``first``, with what is carried over from given frames."""

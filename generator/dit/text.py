@@ -2,18 +2,19 @@
 
 The bundled model draws a small, closed world, so its text conditioning is a closed vocabulary: every surface word of
 ``generator.world.vocabulary`` becomes the token of its concept, longest match first. Words outside the world are
-reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well.
+reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well. What
+the prompt says of the camera (`generator.world.cinematography`) is read before, and is no token.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
+from generator.world.cinematography import Filmed, filmed, normalised
 from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, Concept, Kind
 
 NOTHING = 0
@@ -22,21 +23,22 @@ TOKEN: dict[tuple[Kind, str], int] = {(c.kind, c.name): i for i, c in enumerate(
 
 _STOP_EN = re.compile(
     r"(a|an|the|of|in|on|at|over|above|under|by|with|and|is|are|it|its|to|from|into|onto|through|across|near|this|that|"
-    r"video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
+    r"as|while|then|video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
 )
 _STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """What was understood: one concept name per kind, where those came from that the prompt does not name, and the
-    words that are unknown. A kind without a concept is left to the model.
+    """What was understood: one concept name per kind, where those came from that the prompt does not name, the words
+    that are unknown, and how it is ``filmed``. A kind without a concept is left to the model.
     """
 
     concepts: dict[Kind, str]
     chosen: tuple[Kind, ...]
     seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
+    filmed: Filmed = field(default=Filmed("still", ""))
 
     @property
     def tokens(self) -> list[int]:
@@ -53,7 +55,7 @@ class Understanding:
             out.append(f"the prompt names no {kind} that the model knows; it drew: {self.concepts[kind]}")
         for kind in self.seen:
             out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
-        return out
+        return out + self.filmed.notices
 
 
 @cache
@@ -74,9 +76,11 @@ def _meaning() -> dict[str, tuple[Concept, ...]]:
     return table
 
 
-def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...]]:
-    """The first concept of each kind that ``prompt`` names, and its words that the model does not know."""
-    text = re.sub(r"[-\s]+", " ", unicodedata.normalize("NFKC", prompt).lower())
+def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
+    """The first concept of each kind that ``prompt`` names, its words that the model does not know, and what it says of
+    the camera.
+    """
+    camera = filmed(normalised(prompt))
     found: dict[Kind, str] = {}
 
     def take(match: re.Match[str]) -> str:
@@ -86,27 +90,28 @@ def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...]]:
                 break
         return " "
 
-    rest = _pattern().sub(take, text)
+    rest = _pattern().sub(take, camera.rest)
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w))
+    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), camera
 
 
 def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
     """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
     goes on is left to the model; without anything given, ``seed`` decides.
     """
-    found, unknown = named(prompt)
+    found, unknown, camera = named(prompt)
     if seen is not None:
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
-        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown)
+        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown, camera)
     rng = random.Random(seed)
     drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
-    return Understanding({**drawn, **found}, tuple(kind for kind in KINDS if kind not in found), (), unknown)
+    chosen = tuple(kind for kind in KINDS if kind not in found)
+    return Understanding({**drawn, **found}, chosen, (), unknown, camera)
 
 
 def negative_tokens(prompt: str) -> list[int]:
     """Tokens of what ``prompt`` names; nothing for the rest."""
-    found, _ = named(prompt)
+    found, _, _ = named(prompt)
     return [TOKEN[kind, found[kind]] if kind in found else NOTHING for kind in KINDS]

@@ -249,3 +249,42 @@ def test_the_fast_model_takes_four_steps():
 def test_the_fast_model_refuses_what_it_was_not_taught(asked):
     with pytest.raises(UsageError, match="guidance built in"):
         sampled(GenerationRequest(prompt="a red ball", **asked), model=BundledModel(fast=True))
+
+
+SMALL = (128, 128)
+
+
+def test_a_camera_moves_over_a_larger_picture():
+    prompt = "a red ball hovering over the snow"
+    plain, notices = sampled(GenerationRequest(prompt=prompt, seed=3, steps=2, size=SMALL))
+    assert notices == []
+    still, _ = sampled(GenerationRequest(prompt=f"static camera, {prompt}", seed=3, steps=2, size=SMALL))
+    assert np.array_equal(still, plain)
+    request = GenerationRequest(prompt=f"the camera pans left, {prompt}", seed=3, steps=2, size=SMALL)
+    moved, notices = sampled(request)
+    assert moved.shape == plain.shape
+    assert notices == []
+    assert np.array_equal(moved, sampled(request)[0])
+    assert not np.array_equal(moved, plain)
+
+
+def test_a_prompt_without_camera_words_is_not_resampled(monkeypatch):
+    monkeypatch.setattr("generator.dit.camera.Camera.look", lambda *_: pytest.fail("resampled"))
+    sampled(GenerationRequest(prompt="a red ball moving left", steps=1, size=SMALL))
+
+
+@pytest.mark.parametrize("fields", [{"still": True}, {"loop": True}, {"conditions": at("start", still=True)}])
+def test_where_the_camera_stays_it_is_said(fields):
+    request = GenerationRequest(prompt="zoom in on a red ball moving left, snow", steps=1, size=SMALL, **fields)
+    picture = np.full((1, 128, 128, 3), 200, np.uint8)
+    _, notices = sampled(request, Inputs(before=picture) if request.conditions else None)
+    assert "the camera move was left out (zoom in)" in " ".join(notices)
+
+
+def test_every_shot_has_its_own_camera():
+    shots = (
+        Shot(prompt="zoom in on a red ball hovering, snow", seconds=1),
+        Shot(prompt="镜头左移", seconds=2, transition="blend"),
+    )
+    frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
+    assert frames.shape == (36, 128, 128, 3)
