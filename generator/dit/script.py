@@ -13,6 +13,7 @@ from torch import Tensor
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
+from generator.dit.light import lit
 from generator.dit.networks import SIDE, Networks
 from generator.dit.places import GROUP, group_plan, off_subject
 from generator.dit.plans import long_plan
@@ -21,7 +22,7 @@ from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest
-from generator.world.cinematography import Filmed
+from generator.world.cinematography import OWN_LIGHT, Filmed, Light
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
@@ -38,7 +39,8 @@ NEIGHBOURS = 2  # latent frames of each side that a bridge sees
 class Piece:
     """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
     is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
-    weight in every frame, [frames]. A ``camera`` that moves sees a part of it.
+    weight in every frame, [frames]. A ``camera`` that moves sees a part of it. ``lights``
+    other than day have a weight in every frame too.
     """
 
     latents: Tensor
@@ -47,6 +49,7 @@ class Piece:
     starts: bool
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
     camera: Camera | None = None
+    lights: tuple[tuple[Light, Tensor], ...] = ()
 
     @property
     def seen(self) -> Tensor:
@@ -112,8 +115,8 @@ class Script:
         """What a prompt asks for, beside what is given."""
         request = self._request
         if before is not None and after is not None:
-            said, _, camera = named(request.prompt)
-            self._stays(camera)
+            said, _, asked = named(request.prompt)
+            self._films(asked, given=True)
             ends = [Understanding({**said, **view.concepts}, (), (), ()) for view in (before, after)]
             return [self._bridge(before, after, ends, self._asked(BRIDGE_FRAMES))]
         given = before or after
@@ -149,7 +152,10 @@ class Script:
             plan, canvas = camera.onto(plan), camera.canvas
         unknown = self._unknown(groups, canvas)
         latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))
-        return Piece(latents, plan[:frames], frames, starts=True, camera=camera)
+        light = understanding.filmed.light
+        own = light is None or understanding.concepts["scene"] in OWN_LIGHT
+        lights = () if own or light is None else ((light, torch.ones(frames)),)
+        return Piece(latents, plan[:frames], frames, starts=True, camera=camera, lights=lights)
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
@@ -182,7 +188,11 @@ class Script:
         shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
         before = view_of(self._networks, shown[0][-count:], first.seen[-count:], {})
         after = view_of(self._networks, shown[1][:count], second.seen[:count], {})
-        return self._bridge(before, after, ends, frames)
+        shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
+        lights = [
+            (light, share) for piece, share in zip((first, second), shares, strict=True) for light, _ in piece.lights
+        ]
+        return replace(self._bridge(before, after, ends, frames), lights=tuple(lights))
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
         groups = _groups(frames)
@@ -252,18 +262,22 @@ class Script:
 
     def _understand(self, prompt: str, seen: dict[Kind, str] | None) -> Understanding:
         understanding = understand(prompt, seed=self._request.seed, seen=seen)
-        if seen is not None or self._request.still or self._request.loop:
-            self._stays(understanding.filmed)
-            understanding = replace(understanding, filmed=Filmed("still", ""))
+        understanding = replace(understanding, filmed=self._films(understanding.filmed, given=seen is not None))
         for notice in understanding.notices:
             self._on_notice(notice)
         return understanding
 
-    def _stays(self, camera: Filmed) -> None:
-        """Say that the camera does not move, where the prompt wants it to."""
-        if camera.move != "still":
+    def _films(self, asked: Filmed, *, given: bool) -> Filmed:
+        """What of camera and light this task can have; the rest is reported."""
+        if asked.move != "still" and (given or self._request.still or self._request.loop):
             reason = "it moves only in clips and shots that are made from words alone, and not in loops or pictures"
-            self._on_notice(f"the camera move was left out ({camera.move}): {reason}")
+            self._on_notice(f"the camera move was left out ({asked.move}): {reason}")
+            asked = replace(asked, move="still", assumed=False, others=())
+        if asked.light is not None and given:
+            reason = "what is made beside a given picture or video has its light"
+            self._on_notice(f"the light was left out ({asked.light}): {reason}")
+            asked = replace(asked, light=None)
+        return asked
 
     def _tokens(self, understanding: Understanding) -> Tensor:
         return torch.tensor(understanding.tokens, device=self._networks.device)
@@ -330,8 +344,11 @@ class Script:
         return chunk.clamp(-1, 1)
 
     def _decoded(self, piece: Piece) -> Iterator[RGB]:
+        first = 0
         for chunk in self._tensors(piece):
-            yield ((self._canvas.picture(chunk) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            span = slice(first, first := first + len(chunk))
+            picture = lit(self._canvas.picture(chunk), [(light, weight[span]) for light, weight in piece.lights])
+            yield ((picture + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _last_groups(rgb: RGB) -> RGB:

@@ -3,7 +3,7 @@
 The bundled model draws a small, closed world, so its text conditioning is a closed vocabulary: every surface word of
 ``generator.world.vocabulary`` becomes the token of its concept, longest match first. Words outside the world are
 reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well. What
-the prompt says of the camera (`generator.world.cinematography`) is read before, and is no token.
+the prompt says of camera and light (`generator.world.cinematography`) is read before, and is no token.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from generator.world.cinematography import Filmed, filmed, normalised
-from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, Concept, Kind
+from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
+from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, SCENES, Concept, Kind
 
 NOTHING = 0
 WORDS = len(CONCEPTS) + 1
@@ -38,7 +38,7 @@ class Understanding:
     chosen: tuple[Kind, ...]
     seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
-    filmed: Filmed = field(default=Filmed("still", ""))
+    filmed: Filmed = field(default_factory=Filmed)
 
     @property
     def tokens(self) -> list[int]:
@@ -55,6 +55,8 @@ class Understanding:
             out.append(f"the prompt names no {kind} that the model knows; it drew: {self.concepts[kind]}")
         for kind in self.seen:
             out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
+        if self.filmed.light is not None and self.concepts.get("scene") in OWN_LIGHT:
+            out.append(f"the light was left out ({self.filmed.light}): the scene {self.concepts['scene']} has its own")
         return out + self.filmed.notices
 
 
@@ -78,37 +80,47 @@ def _meaning() -> dict[str, tuple[Concept, ...]]:
 
 def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
     """The first concept of each kind that ``prompt`` names, its words that the model does not know, and what it says of
-    the camera.
+    camera and light. A scene that is an hour ("at night") is the light where another scene is named.
     """
-    camera = filmed(normalised(prompt))
+    said = filmed(normalised(prompt))
     found: dict[Kind, str] = {}
+    scenes: list[tuple[str, Light | None]] = []
 
     def take(match: re.Match[str]) -> str:
-        for concept in _meaning()[match[0]]:
+        meanings = _meaning()[match[0]]
+        scenes.extend((concept.name, light_of(concept, match[0])) for concept in meanings if concept.kind == "scene")
+        for concept in meanings:
             if concept.kind not in found:
                 found[concept.kind] = concept.name
                 break
         return " "
 
-    rest = _pattern().sub(take, camera.rest)
+    rest = _pattern().sub(take, said.rest)
+    places = [name for name, light in scenes if light is None]
+    hours = [light for _, light in scenes if light is not None]
+    if places and hours:
+        found["scene"] = places[0]
+        said = replace(said, light=said.light or hours[0])
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), camera
+    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), said
 
 
 def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
     """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
     goes on is left to the model; without anything given, ``seed`` decides.
     """
-    found, unknown, camera = named(prompt)
+    found, unknown, said = named(prompt)
     if seen is not None:
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
-        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown, camera)
+        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown, said)
     rng = random.Random(seed)
     drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
+    if said.light is not None and drawn["scene"] in OWN_LIGHT:
+        drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
     chosen = tuple(kind for kind in KINDS if kind not in found)
-    return Understanding({**drawn, **found}, chosen, (), unknown, camera)
+    return Understanding({**drawn, **found}, chosen, (), unknown, said)
 
 
 def negative_tokens(prompt: str) -> list[int]:

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Literal, TypeVar
 
+from generator.world.vocabulary import Concept
+
 _T = TypeVar("_T")
 
 Move = Literal[
     "still", "pan left", "pan right", "tilt up", "tilt down", "zoom in", "zoom out", "roll", "handheld shake"
 ]
 
+Light = Literal["day", "night", "sunset", "dawn"]
 _ADVERB = "(?:(?:very )?(?:slowly|smoothly|gently|quickly|steadily))"
 _HOW = rf"(?:(?:{_ADVERB}|slow|smooth|gentle|quick|fast|steady|simple) )?"
 _CAMERA = rf"(?:the )?(?:camera|cam|lens) (?:is |then )?{_HOW}"
@@ -126,15 +129,53 @@ _ASSUMED: Mapping[Move, tuple[str, ...]] = {
 }
 """Phrases that name a move without its direction."""
 
+_LIGHTS: Mapping[Light, tuple[str, ...]] = {
+    "day": (
+        r"(?:in |by )?(?:the )?(?:broad |bright |full )?(?:daylight|day ?time|sunlight|sunshine)",
+        r"(?:by|during the|in the) day",
+        r"(?:on )?a (?:sunny|bright|clear) day",
+        r"(?:at )?(?:noon|midday)",
+        "大?白天|白昼|日间|正午|中午|阳光下",
+    ),
+    "night": (r"after dark", r"(?:after )?nightfall", r"day for night", r"in (?:the )?dark(?:ness)?", "天黑|月色|入暮"),
+    "sunset": (
+        r"(?:at |in |during )?(?:the )?(?:golden|magic) hour(?: light)?",
+        r"(?:in )?(?:the )?(?:warm )?golden (?:sun)?light",
+        r"(?:in )?(?:the )?late afternoon(?: light)?",
+        "黄金时刻|黄金时段|魔幻时刻|暮色|余晖|金色的?阳光",
+    ),
+    "dawn": (
+        r"(?:at )?(?:first light|day ?break|break of day)",
+        r"(?:in )?(?:the )?(?:early )?morning(?: light)?",
+        "清晨|早晨|早上|破晓|拂晓|晨光|晨曦",
+    ),
+}
+
+OWN_LIGHT = ("night", "sunset")
+"""Scenes that are drawn in a light of their own."""
+
+_DAWN = ("sunrise", "dawn", "日出", "黎明")
+_PLACES = ("space", "太空")
+
+
+def light_of(scene: Concept, word: str) -> Light | None:
+    """The light that ``word`` means beside another scene, where it names ``scene`` if it stands alone."""
+    if scene.name not in OWN_LIGHT or word in _PLACES:
+        return None
+    if scene.name == "night":
+        return "night"
+    return "dawn" if word in _DAWN else "sunset"
+
 
 @dataclass(frozen=True)
 class Filmed:
-    """What a prompt says about filming, and the ``rest`` of it. ``assumed``: the prompt left the direction open.
-    ``others`` are further moves that it names.
+    """What a prompt says about filming, and the ``rest`` of it. ``assumed``: the prompt left the camera's direction
+    open. ``others`` are further moves that it names. Where it says nothing of the ``light``, that is None.
     """
 
-    move: Move
-    rest: str
+    move: Move = "still"
+    light: Light | None = None
+    rest: str = ""
     assumed: bool = False
     others: tuple[Move, ...] = ()
 
@@ -155,12 +196,13 @@ def normalised(prompt: str) -> str:
 
 
 def filmed(text: str) -> Filmed:
-    """Read the camera's words in ``text``, which is `normalised`."""
+    """Read the words for camera and light in ``text``, which is `normalised`."""
     found, rest = taken(text, _moves())
+    lights, rest = taken(rest, _lights())
     moves = [move for move, _ in found]
     first = moves[0] if moves else "still"
     others = tuple(dict.fromkeys(move for move in moves if move not in (first, "still")))
-    return Filmed(first, rest, bool(found) and found[0][1], others)
+    return Filmed(first, lights[0] if lights else None, rest, bool(found) and found[0][1], others)
 
 
 def taken(text: str, patterns: Sequence[tuple[_T, re.Pattern[str]]]) -> tuple[list[_T], str]:
@@ -193,3 +235,8 @@ def _moves() -> tuple[tuple[tuple[Move, bool], re.Pattern[str]], ...]:
     return tuple(((move, False), pattern) for move, pattern in named) + tuple(
         ((move, True), pattern) for move, pattern in assumed
     )
+
+
+@cache
+def _lights() -> tuple[tuple[Light, re.Pattern[str]], ...]:
+    return compiled(_LIGHTS)

@@ -7,6 +7,7 @@ import torch
 from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
+from generator.dit.light import graded
 from generator.dit.networks import load_networks
 from generator.dit.planner import make_plan
 from generator.dit.text import understand
@@ -288,3 +289,28 @@ def test_every_shot_has_its_own_camera():
     )
     frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
     assert frames.shape == (36, 128, 128, 3)
+
+
+def test_light_changes_the_finished_frames_and_nothing_else():
+    by_day, at_night = (
+        sampled(GenerationRequest(prompt=f"a red ball over the sea{hour}", seed=3, steps=1, size=SMALL))[0]
+        for hour in ("", " at night")
+    )
+    frames = torch.from_numpy(by_day).permute(0, 3, 1, 2).float() / 127.5 - 1
+    expected = ((graded(frames, "night") + 1) * 127.5).permute(0, 2, 3, 1).numpy()
+    assert np.abs(expected - at_night).mean() < 0.5
+    assert np.abs(expected - at_night).max() < 8  # by the rounding of dark values
+
+
+def test_light_is_for_what_is_made_from_words_alone():
+    request = GenerationRequest(prompt="golden hour", steps=1, size=SMALL, conditions=at("start", still=True))
+    picture = np.full((1, 128, 128, 3), 200, np.uint8)
+    _, notices = sampled(request, Inputs(before=picture))
+    assert "the light was left out (sunset)" in " ".join(notices)
+
+
+def test_light_goes_over_from_one_shot_to_the_next():
+    shots = (Shot(prompt="a red ball, sea", seconds=1), Shot(prompt="at night, sea", seconds=2, transition="blend"))
+    frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
+    brightness = frames.mean((1, 2, 3))
+    assert brightness[0] > brightness[18] + 10 > brightness[-1] + 20

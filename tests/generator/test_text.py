@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, understand
+from generator.world.cinematography import OWN_LIGHT
 from generator.world.vocabulary import CONCEPTS
 
 
@@ -123,3 +124,49 @@ def test_what_is_assumed_of_the_camera_is_said():
 @given(st.text(alphabet="镜头缓慢速快地的向左移推拉上下", max_size=400))
 def test_no_wording_makes_the_reader_slow(prompt):
     named(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt,scene,light",
+    [
+        ("a red ball at night", "night", None),
+        ("a red ball over the sea at night", "sea", "night"),
+        ("at night, a red ball over the sea", "sea", "night"),
+        ("a boat by the beach, golden hour", "beach", "sunset"),
+        ("a boat by the beach at dusk", "beach", "sunset"),
+        ("a boat by the beach at dawn", "beach", "dawn"),
+        ("a boat at sunset", "sunset", None),
+        ("a boat at sunrise", "sunset", None),
+        ("a car in the city in broad daylight", "city", "day"),
+        ("a car in the city, early morning", "city", "dawn"),
+        ("a star under a starry night sky", "night", None),
+        ("a rocket in space over the desert", "night", None),
+        ("一辆汽车在城市里，夜晚", "city", "night"),
+        ("夜晚的城市里一辆汽车", "city", "night"),
+        ("清晨的森林里一只气球", "forest", "dawn"),
+        ("黄昏的海滩上一艘白色的船", "beach", "sunset"),
+        ("白天，沙漠里一颗星星", "desert", "day"),
+        ("夜空中紫色火箭升空", "night", None),
+    ],
+)
+def test_light_is_not_confused_with_scenes(prompt, scene, light):
+    found, _, said = named(prompt)
+    assert (found["scene"], said.light) == (scene, light)
+
+
+def test_the_golden_hour_is_no_colour():
+    assert "colour" not in named("a boat in the golden hour")[0]
+    assert "colour" not in named("白天的一艘船")[0]
+
+
+def test_a_scene_that_is_chosen_leaves_room_for_the_light():
+    for seed in range(40):
+        scene = understand("a red ball in the golden hour", seed=seed).concepts["scene"]
+        assert scene not in OWN_LIGHT
+    assert "has its own" in " ".join(understand("the night sky in the golden hour", seed=0).notices)
+
+
+def test_no_concept_is_a_light():
+    for concept in CONCEPTS:
+        for word in (*concept.en, *concept.zh):
+            assert named(word)[2].light is None, word
