@@ -131,7 +131,8 @@ class Camera:
         )
         grid = there / (there.new_tensor([frames.shape[3], frames.shape[2]]) / 2)
         picture = F.grid_sample(frames, grid, mode="bicubic", padding_mode="border", align_corners=False)
-        return F.avg_pool2d(picture, fine).clamp(-1, 1)
+        seen: Tensor = F.avg_pool2d(picture, fine).clamp(-1, 1)
+        return seen
 
 
 def _in_view(place: Tensor, way: Tensor) -> Tensor:

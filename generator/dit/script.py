@@ -17,12 +17,13 @@ from generator.dit.light import lit
 from generator.dit.networks import SIDE, Networks
 from generator.dit.places import GROUP, group_plan, off_subject
 from generator.dit.plans import long_plan
+from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, named, negative_tokens, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
-from generator.request import GenerationRequest
-from generator.world.cinematography import OWN_LIGHT, Filmed, Light
+from generator.request import GenerationRequest, Shot
+from generator.world.cinematography import OWN_LIGHT, Filmed, Light, between_cuts
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
@@ -97,8 +98,15 @@ class Script:
     def frames(self, inputs: Inputs) -> Iterator[RGB]:
         """Chunks of generated frames; see `generator.model.VideoModel.sample`."""
         request = self._request
+        parts = between_cuts(request.prompt)
+        cuts = len(parts) > 1 and not request.shots
+        if cuts and (request.task != "text" or request.loop):
+            self._on_notice("the cuts were left out: only clips that are made from words alone have them, and no loops")
+            cuts = False
         if request.shots:
-            pieces = self._storyboard()
+            pieces = self._storyboard(request.shots, anew=False)
+        elif cuts:
+            pieces = self._storyboard(cut(parts, self._asked(OWN_FRAMES * len(parts))), anew=True)
         elif inputs.whole is not None:
             pieces = [self._changed(inputs.whole, inputs.mask)]
         else:
@@ -234,19 +242,11 @@ class Script:
         out = self._sample(latents, free, places, [tokens], shares, keep=keep)
         return Piece(out, plan[:frames], frames, starts=False)
 
-    def _storyboard(self) -> list[Piece]:
-        shots = self._request.shots
+    def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
-        kept: dict[Kind, str] = {}
-        told: list[Understanding] = []
-        for shot in shots:
-            seed = self._request.seed
-            understanding = understand(shot.prompt, seed=seed)
-            concepts = {**understanding.concepts, **{k: v for k, v in kept.items() if k in understanding.chosen}}
-            chosen = tuple(k for k in understanding.chosen if k not in kept)
-            told.append(replace(understanding, concepts=concepts, chosen=chosen))
-            kept = {kind: concepts[kind] for kind in ("subject", "colour")}
-            for notice in told[-1].notices:
+        told = understand_shots(shots, seed=self._request.seed, anew=anew)
+        for shot, understanding in zip(shots, told, strict=True):
+            for notice in understanding.notices:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridges = [i for i, shot in enumerate(shots) if i and shot.transition == "blend"]
         bridge = BRIDGE_FRAMES

@@ -167,6 +167,24 @@ def light_of(scene: Concept, word: str) -> Light | None:
     return "dawn" if word in _DAWN else "sunset"
 
 
+_CUT = re.compile(
+    r"(?<![a-z])(?:and )?(?:then )?(?:(?:the )?(?:camera|scene|shot|video|film|it) )?(?:hard |jump |smash )?"
+    r"cut(?:s|ting)? to(?! (?:the )?(?:left|right|pieces))(?![a-z])"
+    r"|(?<![a-z])(?:and )?(?:then )?(?:the )?(?:camera|scene|shot|video|film) (?:switch|chang)(?:es|ing)? to(?![a-z])"
+    r"|(?<![a-z])(?:in the )?(?:next|second|third|fourth|new) (?:shot|scene)(?![a-z])"
+    r"|(?:然后|接着|随后|之后|再)?(?:镜头|画面|场景)?(?:切换到|切换至|切换成|切到|切至|跳切到|转场到)"
+    r"|(?:然后|接着|随后|之后|再)?(?:镜头|画面|场景)(?:切换|转到|转至|转向|跳到|跳转到)"
+    r"|(?:下一个?|第[二三四]个?)镜头"
+)
+_BETWEEN = " ,;:.!?、。—"
+
+
+def between_cuts(prompt: str) -> tuple[str, ...]:
+    """The parts of ``prompt`` between its cuts, `normalised`; one where there is no cut."""
+    parts = [part.strip(_BETWEEN) for part in _CUT.split(normalised(prompt))]
+    return tuple(part for part in parts if part) or (prompt,)
+
+
 @dataclass(frozen=True)
 class Filmed:
     """What a prompt says about filming, and the ``rest`` of it. ``assumed``: the prompt left the camera's direction

@@ -314,3 +314,13 @@ def test_light_goes_over_from_one_shot_to_the_next():
     frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
     brightness = frames.mean((1, 2, 3))
     assert brightness[0] > brightness[18] + 10 > brightness[-1] + 20
+
+
+def test_a_prompt_with_cuts_is_a_storyboard():
+    prompt = "a red ball moving left, snow; cut to a blue star falling at night"
+    frames, notices = sampled(GenerationRequest(prompt=prompt, steps=1, seconds=2, size=SMALL))
+    assert frames.shape == (24, 128, 128, 3)
+    assert notices == []
+    assert frames[12].mean() < frames[11].mean() - 40
+    _, notices = sampled(GenerationRequest(prompt=prompt, steps=1, size=SMALL, still=True))
+    assert "cuts were left out" in " ".join(notices)
