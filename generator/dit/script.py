@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from generator.dit.autoencoder import STRIDE
+from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
+from generator.dit.light import lit
 from generator.dit.networks import SIDE, Networks
 from generator.dit.places import GROUP, group_plan, off_subject
 from generator.dit.plans import long_plan
+from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, named, negative_tokens, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
-from generator.request import GenerationRequest
+from generator.request import GenerationRequest, Shot
+from generator.world.cinematography import OWN_LIGHT, Filmed, Light, between_cuts
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
@@ -36,7 +40,8 @@ NEIGHBOURS = 2  # latent frames of each side that a bridge sees
 class Piece:
     """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
     is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
-    weight in every frame, [frames].
+    weight in every frame, [frames]. A ``camera`` that moves sees a part of it. ``lights``
+    other than day have a weight in every frame too.
     """
 
     latents: Tensor
@@ -44,6 +49,13 @@ class Piece:
     frames: int
     starts: bool
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
+    camera: Camera | None = None
+    lights: tuple[tuple[Light, Tensor], ...] = ()
+
+    @property
+    def seen(self) -> Tensor:
+        """The plan [frames, 3] of the picture that is seen."""
+        return self.plan if self.camera is None else self.camera.seen(self.plan)
 
     @property
     def places(self) -> Tensor:
@@ -86,8 +98,15 @@ class Script:
     def frames(self, inputs: Inputs) -> Iterator[RGB]:
         """Chunks of generated frames; see `generator.model.VideoModel.sample`."""
         request = self._request
+        parts = between_cuts(request.prompt)
+        cuts = len(parts) > 1 and not request.shots
+        if cuts and (request.task != "text" or request.loop):
+            self._on_notice("the cuts were left out: only clips that are made from words alone have them, and no loops")
+            cuts = False
         if request.shots:
-            pieces = self._storyboard()
+            pieces = self._storyboard(request.shots, anew=False)
+        elif cuts:
+            pieces = self._storyboard(cut(parts, self._asked(OWN_FRAMES * len(parts))), anew=True)
         elif inputs.whole is not None:
             pieces = [self._changed(inputs.whole, inputs.mask)]
         else:
@@ -104,7 +123,8 @@ class Script:
         """What a prompt asks for, beside what is given."""
         request = self._request
         if before is not None and after is not None:
-            said, _ = named(request.prompt)
+            said, _, asked = named(request.prompt)
+            self._films(asked, given=True)
             ends = [Understanding({**said, **view.concepts}, (), (), ()) for view in (before, after)]
             return [self._bridge(before, after, ends, self._asked(BRIDGE_FRAMES))]
         given = before or after
@@ -134,9 +154,16 @@ class Script:
         if still:  # from the middle of the movement: at its ends the subject may stand at the border, or beyond
             plan = plan[OWN_FRAMES // 2 :][:1]
         plan = plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])  # as large in pixels at any size
-        unknown = self._unknown(groups)
+        camera, canvas = None, self._canvas
+        if understanding.filmed.move != "still":
+            camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
+            plan, canvas = camera.onto(plan), camera.canvas
+        unknown = self._unknown(groups, canvas)
         latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))
-        return Piece(latents, plan[:frames], frames, starts=True)
+        light = understanding.filmed.light
+        own = light is None or understanding.concepts["scene"] in OWN_LIGHT
+        lights = () if own or light is None else ((light, torch.ones(frames)),)
+        return Piece(latents, plan[:frames], frames, starts=True, camera=camera, lights=lights)
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
@@ -151,7 +178,7 @@ class Script:
             before=None if backward else moving,
             after=moving if backward else None,
         )
-        parts = (self._unknown(groups), given.latents)
+        parts = (self._unknown(groups, self._canvas), given.latents)
         places = (plan, given.plan)
         free = (torch.ones(groups), torch.zeros(known))
         if not backward:
@@ -167,9 +194,13 @@ class Script:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
         count = NEIGHBOURS * GROUP
         shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
-        before = view_of(self._networks, shown[0][-count:], first.plan[-count:], {})
-        after = view_of(self._networks, shown[1][:count], second.plan[:count], {})
-        return self._bridge(before, after, ends, frames)
+        before = view_of(self._networks, shown[0][-count:], first.seen[-count:], {})
+        after = view_of(self._networks, shown[1][:count], second.seen[:count], {})
+        shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
+        lights = [
+            (light, share) for piece, share in zip((first, second), shares, strict=True) for light, _ in piece.lights
+        ]
+        return replace(self._bridge(before, after, ends, frames), lights=tuple(lights))
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
         groups = _groups(frames)
@@ -186,7 +217,7 @@ class Script:
         shares = torch.stack((1 - share, share), dim=1)
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
-        known = torch.cat((left, self._unknown(groups), right))
+        known = torch.cat((left, self._unknown(groups, self._canvas), right))
         latents = self._sample(known, free, whole, prompts, shares)
         towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
         carried = (
@@ -211,19 +242,11 @@ class Script:
         out = self._sample(latents, free, places, [tokens], shares, keep=keep)
         return Piece(out, plan[:frames], frames, starts=False)
 
-    def _storyboard(self) -> list[Piece]:
-        shots = self._request.shots
+    def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
-        kept: dict[Kind, str] = {}
-        told: list[Understanding] = []
-        for shot in shots:
-            seed = self._request.seed
-            understanding = understand(shot.prompt, seed=seed)
-            concepts = {**understanding.concepts, **{k: v for k, v in kept.items() if k in understanding.chosen}}
-            chosen = tuple(k for k in understanding.chosen if k not in kept)
-            told.append(Understanding(concepts, chosen, (), understanding.unknown))
-            kept = {kind: concepts[kind] for kind in ("subject", "colour")}
-            for notice in told[-1].notices:
+        told = understand_shots(shots, seed=self._request.seed, anew=anew)
+        for shot, understanding in zip(shots, told, strict=True):
+            for notice in understanding.notices:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridges = [i for i, shot in enumerate(shots) if i and shot.transition == "blend"]
         bridge = BRIDGE_FRAMES
@@ -239,9 +262,22 @@ class Script:
 
     def _understand(self, prompt: str, seen: dict[Kind, str] | None) -> Understanding:
         understanding = understand(prompt, seed=self._request.seed, seen=seen)
+        understanding = replace(understanding, filmed=self._films(understanding.filmed, given=seen is not None))
         for notice in understanding.notices:
             self._on_notice(notice)
         return understanding
+
+    def _films(self, asked: Filmed, *, given: bool) -> Filmed:
+        """What of camera and light this task can have; the rest is reported."""
+        if asked.move != "still" and (given or self._request.still or self._request.loop):
+            reason = "it moves only in clips and shots that are made from words alone, and not in loops or pictures"
+            self._on_notice(f"the camera move was left out ({asked.move}): {reason}")
+            asked = replace(asked, move="still", assumed=False, others=())
+        if asked.light is not None and given:
+            reason = "what is made beside a given picture or video has its light"
+            self._on_notice(f"the light was left out ({asked.light}): {reason}")
+            asked = replace(asked, light=None)
+        return asked
 
     def _tokens(self, understanding: Understanding) -> Tensor:
         return torch.tensor(understanding.tokens, device=self._networks.device)
@@ -250,9 +286,9 @@ class Script:
         seconds = self._request.seconds
         return otherwise if seconds is None else round(seconds * FPS)
 
-    def _unknown(self, groups: int) -> Tensor:
+    def _unknown(self, groups: int, canvas: Canvas) -> Tensor:
         channels = self._networks.autoencoder.config.latent
-        return torch.zeros(groups, channels, self._canvas.rows, self._canvas.columns, device=self._networks.device)
+        return torch.zeros(groups, channels, canvas.rows, canvas.columns, device=self._networks.device)
 
     def _expect(self, *lengths: int) -> None:
         """Announce timelines, so that progress counts towards all of them."""
@@ -287,7 +323,7 @@ class Script:
         )
 
     def _tensors(self, piece: Piece) -> Iterator[Tensor]:
-        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1]."""
+        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1], as the camera sees them."""
         left = piece.frames
         for i, (latent, places) in enumerate(zip(piece.latents, piece.places, strict=True)):
             group = self._networks.autoencoder.decode_groups(latent[None], places[None])[0].clamp(-1, 1)
@@ -295,7 +331,8 @@ class Script:
             first = piece.frames - left
             left -= len(chunk)
             if len(chunk):
-                yield self._with_carried(chunk, piece, first)
+                whole = self._with_carried(chunk, piece, first)
+                yield whole if piece.camera is None else piece.camera.look(whole, first)
 
     def _with_carried(self, chunk: Tensor, piece: Piece, first: int) -> Tensor:
         """``chunk``, the frames of ``piece`` from ``first``, with what is carried over from given frames."""
@@ -307,8 +344,11 @@ class Script:
         return chunk.clamp(-1, 1)
 
     def _decoded(self, piece: Piece) -> Iterator[RGB]:
+        first = 0
         for chunk in self._tensors(piece):
-            yield ((self._canvas.picture(chunk) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            span = slice(first, first := first + len(chunk))
+            picture = lit(self._canvas.picture(chunk), [(light, weight[span]) for light, weight in piece.lights])
+            yield ((picture + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _last_groups(rgb: RGB) -> RGB:

@@ -2,19 +2,20 @@
 
 The bundled model draws a small, closed world, so its text conditioning is a closed vocabulary: every surface word of
 ``generator.world.vocabulary`` becomes the token of its concept, longest match first. Words outside the world are
-reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well.
+reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well. What
+the prompt says of camera and light (`generator.world.cinematography`) is read before, and is no token.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 
-from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, Concept, Kind
+from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
+from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, SCENES, Concept, Kind
 
 NOTHING = 0
 WORDS = len(CONCEPTS) + 1
@@ -22,21 +23,22 @@ TOKEN: dict[tuple[Kind, str], int] = {(c.kind, c.name): i for i, c in enumerate(
 
 _STOP_EN = re.compile(
     r"(a|an|the|of|in|on|at|over|above|under|by|with|and|is|are|it|its|to|from|into|onto|through|across|near|this|that|"
-    r"video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
+    r"as|while|then|video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
 )
 _STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
 
 
 @dataclass(frozen=True)
 class Understanding:
-    """What was understood: one concept name per kind, where those came from that the prompt does not name, and the
-    words that are unknown. A kind without a concept is left to the model.
+    """What was understood: one concept name per kind, where those came from that the prompt does not name, the words
+    that are unknown, and how it is ``filmed``. A kind without a concept is left to the model.
     """
 
     concepts: dict[Kind, str]
     chosen: tuple[Kind, ...]
     seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
+    filmed: Filmed = field(default_factory=Filmed)
 
     @property
     def tokens(self) -> list[int]:
@@ -53,7 +55,9 @@ class Understanding:
             out.append(f"the prompt names no {kind} that the model knows; it drew: {self.concepts[kind]}")
         for kind in self.seen:
             out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
-        return out
+        if self.filmed.light is not None and self.concepts.get("scene") in OWN_LIGHT:
+            out.append(f"the light was left out ({self.filmed.light}): the scene {self.concepts['scene']} has its own")
+        return out + self.filmed.notices
 
 
 @cache
@@ -74,39 +78,52 @@ def _meaning() -> dict[str, tuple[Concept, ...]]:
     return table
 
 
-def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...]]:
-    """The first concept of each kind that ``prompt`` names, and its words that the model does not know."""
-    text = re.sub(r"[-\s]+", " ", unicodedata.normalize("NFKC", prompt).lower())
+def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
+    """The first concept of each kind that ``prompt`` names, its words that the model does not know, and what it says of
+    camera and light. A scene that is an hour ("at night") is the light where another scene is named.
+    """
+    said = filmed(normalised(prompt))
     found: dict[Kind, str] = {}
+    scenes: list[tuple[str, Light | None]] = []
 
     def take(match: re.Match[str]) -> str:
-        for concept in _meaning()[match[0]]:
+        meanings = _meaning()[match[0]]
+        scenes.extend((concept.name, light_of(concept, match[0])) for concept in meanings if concept.kind == "scene")
+        for concept in meanings:
             if concept.kind not in found:
                 found[concept.kind] = concept.name
                 break
         return " "
 
-    rest = _pattern().sub(take, text)
+    rest = _pattern().sub(take, said.rest)
+    places = [name for name, light in scenes if light is None]
+    hours = [light for _, light in scenes if light is not None]
+    if places and hours:
+        found["scene"] = places[0]
+        said = replace(said, light=said.light or hours[0])
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w))
+    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), said
 
 
 def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
     """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
     goes on is left to the model; without anything given, ``seed`` decides.
     """
-    found, unknown = named(prompt)
+    found, unknown, said = named(prompt)
     if seen is not None:
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
-        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown)
+        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown, said)
     rng = random.Random(seed)
     drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
-    return Understanding({**drawn, **found}, tuple(kind for kind in KINDS if kind not in found), (), unknown)
+    if said.light is not None and drawn["scene"] in OWN_LIGHT:
+        drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
+    chosen = tuple(kind for kind in KINDS if kind not in found)
+    return Understanding({**drawn, **found}, chosen, (), unknown, said)
 
 
 def negative_tokens(prompt: str) -> list[int]:
     """Tokens of what ``prompt`` names; nothing for the rest."""
-    found, _ = named(prompt)
+    found, _, _ = named(prompt)
     return [TOKEN[kind, found[kind]] if kind in found else NOTHING for kind in KINDS]

@@ -7,6 +7,7 @@ import torch
 from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
+from generator.dit.light import graded
 from generator.dit.networks import load_networks
 from generator.dit.planner import make_plan
 from generator.dit.text import understand
@@ -249,3 +250,77 @@ def test_the_fast_model_takes_four_steps():
 def test_the_fast_model_refuses_what_it_was_not_taught(asked):
     with pytest.raises(UsageError, match="guidance built in"):
         sampled(GenerationRequest(prompt="a red ball", **asked), model=BundledModel(fast=True))
+
+
+SMALL = (128, 128)
+
+
+def test_a_camera_moves_over_a_larger_picture():
+    prompt = "a red ball hovering over the snow"
+    plain, notices = sampled(GenerationRequest(prompt=prompt, seed=3, steps=2, size=SMALL))
+    assert notices == []
+    still, _ = sampled(GenerationRequest(prompt=f"static camera, {prompt}", seed=3, steps=2, size=SMALL))
+    assert np.array_equal(still, plain)
+    request = GenerationRequest(prompt=f"the camera pans left, {prompt}", seed=3, steps=2, size=SMALL)
+    moved, notices = sampled(request)
+    assert moved.shape == plain.shape
+    assert notices == []
+    assert np.array_equal(moved, sampled(request)[0])
+    assert not np.array_equal(moved, plain)
+
+
+def test_a_prompt_without_camera_words_is_not_resampled(monkeypatch):
+    monkeypatch.setattr("generator.dit.camera.Camera.look", lambda *_: pytest.fail("resampled"))
+    sampled(GenerationRequest(prompt="a red ball moving left", steps=1, size=SMALL))
+
+
+@pytest.mark.parametrize("fields", [{"still": True}, {"loop": True}, {"conditions": at("start", still=True)}])
+def test_where_the_camera_stays_it_is_said(fields):
+    request = GenerationRequest(prompt="zoom in on a red ball moving left, snow", steps=1, size=SMALL, **fields)
+    picture = np.full((1, 128, 128, 3), 200, np.uint8)
+    _, notices = sampled(request, Inputs(before=picture) if request.conditions else None)
+    assert "the camera move was left out (zoom in)" in " ".join(notices)
+
+
+def test_every_shot_has_its_own_camera():
+    shots = (
+        Shot(prompt="zoom in on a red ball hovering, snow", seconds=1),
+        Shot(prompt="镜头左移", seconds=2, transition="blend"),
+    )
+    frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
+    assert frames.shape == (36, 128, 128, 3)
+
+
+def test_light_changes_the_finished_frames_and_nothing_else():
+    by_day, at_night = (
+        sampled(GenerationRequest(prompt=f"a red ball over the sea{hour}", seed=3, steps=1, size=SMALL))[0]
+        for hour in ("", " at night")
+    )
+    frames = torch.from_numpy(by_day).permute(0, 3, 1, 2).float() / 127.5 - 1
+    expected = ((graded(frames, "night") + 1) * 127.5).permute(0, 2, 3, 1).numpy()
+    assert np.abs(expected - at_night).mean() < 0.5
+    assert np.abs(expected - at_night).max() < 8  # by the rounding of dark values
+
+
+def test_light_is_for_what_is_made_from_words_alone():
+    request = GenerationRequest(prompt="golden hour", steps=1, size=SMALL, conditions=at("start", still=True))
+    picture = np.full((1, 128, 128, 3), 200, np.uint8)
+    _, notices = sampled(request, Inputs(before=picture))
+    assert "the light was left out (sunset)" in " ".join(notices)
+
+
+def test_light_goes_over_from_one_shot_to_the_next():
+    shots = (Shot(prompt="a red ball, sea", seconds=1), Shot(prompt="at night, sea", seconds=2, transition="blend"))
+    frames, _ = sampled(GenerationRequest(prompt="", steps=1, shots=shots, size=SMALL))
+    brightness = frames.mean((1, 2, 3))
+    assert brightness[0] > brightness[18] + 10 > brightness[-1] + 20
+
+
+def test_a_prompt_with_cuts_is_a_storyboard():
+    prompt = "a red ball moving left, snow; cut to a blue star falling at night"
+    frames, notices = sampled(GenerationRequest(prompt=prompt, steps=1, seconds=2, size=SMALL))
+    assert frames.shape == (24, 128, 128, 3)
+    assert notices == []
+    assert frames[12].mean() < frames[11].mean() - 40
+    _, notices = sampled(GenerationRequest(prompt=prompt, steps=1, size=SMALL, still=True))
+    assert "cuts were left out" in " ".join(notices)

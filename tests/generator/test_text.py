@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.dit.text import NOTHING, TOKEN, WORDS, negative_tokens, understand
+from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, understand
+from generator.world.cinematography import OWN_LIGHT
 from generator.world.vocabulary import CONCEPTS
 
 
@@ -65,3 +66,107 @@ def test_how_a_given_clip_goes_on_is_left_to_the_model_where_the_prompt_is_silen
 
 def test_a_negative_prompt_names_only_what_it_says():
     assert negative_tokens("no clouds, a red thing") == [NOTHING, TOKEN["colour", "red"], NOTHING, NOTHING]
+
+
+@pytest.mark.parametrize(
+    "prompt,move,motion",
+    [
+        ("the camera pans left over a red car", "pan left", None),
+        ("panning left: a red car moving right", "pan left", "right"),
+        ("zooming in on a red car moving right", "zoom in", "right"),
+        ("a rocket rising while the camera tilts down slowly", "tilt down", "rise"),
+        ("a right-to-left pan, a ball bounces", "pan left", "bounce"),
+        ("the camera moves to the right, a fish swimming left", "pan right", "left"),
+        ("dolly in on a star", "zoom in", None),
+        ("the camera slowly pulls back from a boat", "zoom out", None),
+        ("the camera rolls, a red ball falls", "roll", "fall"),
+        ("a handheld shot of a fish", "handheld shake", None),
+        ("crane up, a heart hovering", "tilt up", "hover"),
+        ("static camera, a red ball rises", "still", "rise"),
+        ("a red ball rolls to the right", "still", "right"),
+        ("a ball moving left", "still", "left"),
+        ("镜头左移，一只红色气球在海面上升起", "pan left", "rise"),
+        ("镜头缓缓向右平移，汽车向左行驶", "pan right", "left"),
+        ("推近一辆向右行驶的红色汽车", "zoom in", "right"),
+        ("镜头拉远，星星落下", "zoom out", "fall"),
+        ("镜头向上摇，火箭升空", "tilt up", "rise"),
+        ("镜头下摇", "tilt down", None),
+        ("手持镜头，一只皮球弹跳", "handheld shake", "bounce"),
+        ("镜头旋转，一条鱼", "roll", None),
+        ("固定镜头，气球升起", "still", "rise"),
+        ("镜头里向左移动的汽车", "still", "left"),
+    ],
+)
+def test_the_camera_is_kept_apart_from_what_moves(prompt, move, motion):
+    found, unknown, camera = named(prompt)
+    assert camera.move == move
+    assert found.get("motion") == motion
+    assert not {"camera", "pan", "zoom", "left", "right"} & set(unknown)
+
+
+def test_camera_words_change_no_token():
+    plain = understand("a red ball", seed=5)
+    assert understand("a red ball, the camera pans left", seed=5).tokens == plain.tokens
+    assert plain.filmed.move == "still"
+
+
+def test_every_concept_is_still_read_beside_the_cameras_words():
+    for concept in CONCEPTS:
+        for word in (*concept.en, *concept.zh):
+            assert named(word)[2].move == "still", word
+
+
+def test_what_is_assumed_of_the_camera_is_said():
+    assert "pan right" in " ".join(understand("panning shot of a boat", seed=0).notices)
+    assert "zoom in" in " ".join(understand("pan left then zoom in, a boat", seed=0).notices)
+
+
+@given(st.text(alphabet="镜头缓慢速快地的向左移推拉上下", max_size=400))
+def test_no_wording_makes_the_reader_slow(prompt):
+    named(prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt,scene,light",
+    [
+        ("a red ball at night", "night", None),
+        ("a red ball over the sea at night", "sea", "night"),
+        ("at night, a red ball over the sea", "sea", "night"),
+        ("a boat by the beach, golden hour", "beach", "sunset"),
+        ("a boat by the beach at dusk", "beach", "sunset"),
+        ("a boat by the beach at dawn", "beach", "dawn"),
+        ("a boat at sunset", "sunset", None),
+        ("a boat at sunrise", "sunset", None),
+        ("a car in the city in broad daylight", "city", "day"),
+        ("a car in the city, early morning", "city", "dawn"),
+        ("a star under a starry night sky", "night", None),
+        ("a rocket in space over the desert", "night", None),
+        ("一辆汽车在城市里，夜晚", "city", "night"),
+        ("夜晚的城市里一辆汽车", "city", "night"),
+        ("清晨的森林里一只气球", "forest", "dawn"),
+        ("黄昏的海滩上一艘白色的船", "beach", "sunset"),
+        ("白天，沙漠里一颗星星", "desert", "day"),
+        ("夜空中紫色火箭升空", "night", None),
+    ],
+)
+def test_light_is_not_confused_with_scenes(prompt, scene, light):
+    found, _, said = named(prompt)
+    assert (found["scene"], said.light) == (scene, light)
+
+
+def test_the_golden_hour_is_no_colour():
+    assert "colour" not in named("a boat in the golden hour")[0]
+    assert "colour" not in named("白天的一艘船")[0]
+
+
+def test_a_scene_that_is_chosen_leaves_room_for_the_light():
+    for seed in range(40):
+        scene = understand("a red ball in the golden hour", seed=seed).concepts["scene"]
+        assert scene not in OWN_LIGHT
+    assert "has its own" in " ".join(understand("the night sky in the golden hour", seed=0).notices)
+
+
+def test_no_concept_is_a_light():
+    for concept in CONCEPTS:
+        for word in (*concept.en, *concept.zh):
+            assert named(word)[2].light is None, word

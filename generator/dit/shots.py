@@ -1,0 +1,48 @@
+"""Shots: a prompt with cuts as a storyboard, and what each of its shots shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from countermark.core.errors import UsageError
+from generator.dit.text import Understanding, understand
+from generator.request import MAX_SHOTS, Shot
+from generator.world.clips import FPS
+from generator.world.vocabulary import Kind
+
+SHORTEST = FPS // 2  # frames of a shot
+
+
+def cut(parts: Sequence[str], frames: int) -> tuple[Shot, ...]:
+    """Shots of equal length, ``frames`` together, for the ``parts`` between the cuts of a prompt.
+
+    Raises `UsageError` where that makes them too short, or too many.
+    """
+    count = len(parts)
+    if count > MAX_SHOTS:
+        raise UsageError(f"The prompt has {count} shots, over the limit of {MAX_SHOTS}.", remedy="Leave some out.")
+    if frames < SHORTEST * count:
+        cause = f"{count} shots in {frames / FPS:g} seconds are too short."
+        raise UsageError(cause, remedy=f"Ask for {SHORTEST * count / FPS:g} seconds or more.")
+    ends = [frames * i // count for i in range(count + 1)]
+    return tuple(
+        Shot(prompt=part, seconds=(end - begin) / FPS) for part, begin, end in zip(parts, ends, ends[1:], strict=False)
+    )
+
+
+def understand_shots(shots: Sequence[Shot], *, seed: int, anew: bool) -> list[Understanding]:
+    """What every shot shows. Subject and colour are kept from the shot before where a prompt names none; ``anew``:
+    where it names a subject, not even the colour.
+    """
+    kept: dict[Kind, str] = {}
+    told: list[Understanding] = []
+    for shot in shots:
+        understanding = understand(shot.prompt, seed=seed)
+        if anew and "subject" not in understanding.chosen:
+            kept = {}
+        concepts = {**understanding.concepts, **{k: v for k, v in kept.items() if k in understanding.chosen}}
+        chosen = tuple(k for k in understanding.chosen if k not in kept)
+        told.append(replace(understanding, concepts=concepts, chosen=chosen))
+        kept = {kind: concepts[kind] for kind in ("subject", "colour")}
+    return told
