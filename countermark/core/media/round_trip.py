@@ -23,7 +23,7 @@ def round_trip(frames: Frames, codec: str, options: Mapping[str, str], *, rate: 
     Nothing but the options is set, so that x264 and x265 use preset medium and groups of up to 250 frames.
     """
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as writer:
+    with av.open(file, "w", format="matroska") as writer:  # MP4 takes no single large H.265 frame
         stream = writer.add_stream(codec, rate=rate, options={**options, **_QUIET.get(codec, {})})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, "yuv420p"
