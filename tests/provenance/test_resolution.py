@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,12 +14,16 @@ import pytest
 from drawn_clip import ORIGIN, SPEC, Case, draw
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import update
 
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import resolution
+from provenance.bmff import MalformedBoxError, active_manifest_id, only_active
 from provenance.fetching import FetchError, fetch, public_address
 from provenance.fingerprint import FINGERPRINT_ID
 from provenance.registry import open_registry
@@ -212,6 +217,25 @@ def test_the_active_manifest_is_to_be_had_alone(case: Case, owner: TestClient, c
     assert (alone.content, alone.headers["content-type"]) == (whole, "application/c2pa")
     opaque = store(client, b"no manifest store")["manifestId"]
     assert client.get(f"/v1/manifests/{opaque}", params={"returnActiveManifest": True}).content == b"no manifest store"
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_hostile_store_is_malformed_or_shortened_to_its_active_manifest(case: Case, data: st.DataObject) -> None:
+    with open_registry(case.settings) as registry:
+        whole = registry.manifest(case.sealed.video_id)
+    store = bytearray(joined(whole, whole))
+    for _ in range(data.draw(st.integers(0, 4))):
+        store[data.draw(st.integers(0, 120) | st.integers(0, len(store) - 1))] = data.draw(st.integers(0, 255))
+    hostile = bytes(store[: data.draw(st.just(len(store)) | st.integers(0, len(store)))])
+    try:
+        alone = only_active(hostile)
+    except MalformedBoxError:
+        return
+    assert len(alone) <= len(hostile)
+    assert only_active(alone) == alone
+    with suppress(MalformedBoxError):  # another box may be labelled as the store is
+        assert active_manifest_id(hostile) == active_manifest_id(alone)
 
 
 def joined(first: bytes, second: bytes) -> bytes:
