@@ -97,9 +97,7 @@ class Repository:
         """
         with self._registry.session("written") as session:
             if session.scalar(select(SealRow.video_id).where(SealRow.manifest_id == manifest_id)) is not None:
-                raise UsageError(
-                    f"{manifest_id} is of a video sealed here.", remedy="Erase it in the registry instead."
-                )
+                raise UsageError(f"{manifest_id} was sealed here.", remedy="Erase it in the registry instead.")
             row = _required(session.get(StoredManifestRow, manifest_id), manifest_id)
             append_event(session, "remove", "", {"manifest_id": manifest_id})
             session.execute(delete(BindingRow).where(BindingRow.manifest_id == manifest_id))
