@@ -164,6 +164,17 @@ def active_manifest_id(store: bytes) -> str:
     return labels[-1]
 
 
+def only_active(store: bytes) -> bytes:
+    """A manifest store with nothing but the active manifest of ``store``; raises `MalformedBoxError`."""
+    for kind, body in _boxes(store):
+        label, start = _description(body) if kind == b"jumb" else ("", 0)
+        if label == "c2pa":
+            manifests = [inner for kind, inner in _boxes(body[start:]) if kind == b"jumb"]
+            if manifests:
+                return _superbox(body[:start] + _superbox(manifests[-1]))
+    raise MalformedBoxError("the manifest store holds no manifest")
+
+
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     offset = 0
     while offset < len(data):
@@ -179,13 +190,22 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _superboxes(content: bytes) -> Iterator[tuple[str, bytes]]:
     """Label and content (after the description box) of each superbox directly inside ``content``."""
     for kind, body in _boxes(content):
-        if kind != b"jumb":
-            continue
-        first = next(_boxes(body), None)
-        if first is None or first[0] != b"jumd" or len(first[1]) < 17:
-            raise MalformedBoxError("a JUMBF superbox lacks its description")
-        label = first[1][17:].split(b"\0", 1)[0] if first[1][16] & 0x02 else b""
-        yield label.decode("utf-8", "replace"), body[8 + len(first[1]) :]
+        if kind == b"jumb":
+            label, start = _description(body)
+            yield label, body[start:]
+
+
+def _description(body: bytes) -> tuple[str, int]:
+    """Label of a superbox with this body, and where its content begins in it, after the description box."""
+    first = next(_boxes(body), None)
+    if first is None or first[0] != b"jumd" or len(first[1]) < 17:
+        raise MalformedBoxError("a JUMBF superbox lacks its description")
+    label = first[1][17:].split(b"\0", 1)[0] if first[1][16] & 0x02 else b""
+    return label.decode("utf-8", "replace"), 8 + len(first[1])
+
+
+def _superbox(body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), b"jumb") + body
 
 
 def _descend(content: bytes, labels: list[str]) -> bytes:

@@ -95,7 +95,13 @@ class _Facts:
         label = self.disclosure.get("visibleLabel")
         if not isinstance(label, Mapping):
             return None
-        return f"the manifest states '{label.get('text')}' for the first {label.get('seconds')} s"
+        stated = f"the manifest states '{label.get('text')}'"
+        return stated if self.of_picture else f"{stated} for the first {label.get('seconds')} s"
+
+    @property
+    def of_picture(self) -> bool:
+        """Whether the manifest was made for a picture."""
+        return self.report is not None and self.report.of_picture
 
 
 def check_compliance(path: Path, profiles: Sequence[str] = PROFILES, *, settings: Settings | None = None) -> Compliance:
@@ -163,7 +169,7 @@ def _china(facts: _Facts) -> Iterator[Requirement]:
     yield item("implicit: exactly one record", once)
     yield item("implicit: ContentProducer", sound.get("ContentProducer"))
     yield item("implicit: ProduceID", sound.get("ProduceID"))
-    yield item("explicit: text at the start of the video", facts.visible)
+    yield item(f"explicit: text {'in the picture' if facts.of_picture else 'at the start of the video'}", facts.visible)
 
 
 def _india(facts: _Facts) -> Iterator[Requirement]:

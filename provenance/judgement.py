@@ -308,7 +308,7 @@ def _ingredients(ingredients: tuple[Ingredient, ...]) -> tuple[list[Finding], bo
                 continue
             if ingredient.relationship == "parentOf":
                 sound = False
-            message = f"The ingredient {name} had been changed after it was signed, before it went into this video."
+            message = f"The ingredient {name} had been changed after it was signed, before it went into this file."
             findings.append(_ingredient("fail", failure.code, message))
     return findings, sound
 

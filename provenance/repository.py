@@ -19,7 +19,7 @@ from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from countermark.core.errors import UsageError
-from provenance.bmff import MalformedBoxError, active_manifest_id
+from provenance.bmff import MalformedBoxError, active_manifest_id, only_active
 from provenance.fingerprint import FINGERPRINT_ID, from_value
 from provenance.log import TreeHead, append_event
 from provenance.lookalikes import find_lookalikes
@@ -30,7 +30,7 @@ from provenance.watermark import ALGORITHM_ID
 Found = TypeVar("Found")
 _RECEIPT = "org.c2pa.manifest-receipt"
 _PROOF = "org.countermark.log.1"
-_CONTEXT = {"c2pa": "https://c2pa.org/ns/", "receipt": "https://c2pa.org/ns/receipt/"}
+_CONTEXT = {"c2pa": "https://c2pa.org/ns/", "receipt": "https://c2pa.org/ns/manifest-receipt#"}
 
 
 class Match(BaseModel):
@@ -76,10 +76,19 @@ class Repository:
                 session.commit()
         return manifest_id
 
-    def manifest(self, manifest_id: str) -> bytes:
-        """The bytes of a manifest store; raises `UnknownManifestError`."""
+    def manifest(self, manifest_id: str, *, active: bool = False) -> bytes:
+        """The bytes of a manifest store, with ``active`` of one that holds its active manifest and no other.
+
+        What is no manifest store comes as it was stored. Raises `UnknownManifestError`.
+        """
         with self._registry.session("read") as session:
-            return _required(_manifest(session, manifest_id), manifest_id)
+            store = _required(_manifest(session, manifest_id), manifest_id)
+        if not active:
+            return store
+        try:
+            return only_active(store)
+        except MalformedBoxError:
+            return store
 
     def remove(self, manifest_id: str) -> None:
         """Remove a stored manifest and its bindings.
@@ -88,9 +97,7 @@ class Repository:
         """
         with self._registry.session("written") as session:
             if session.scalar(select(SealRow.video_id).where(SealRow.manifest_id == manifest_id)) is not None:
-                raise UsageError(
-                    f"{manifest_id} is of a video sealed here.", remedy="Erase it in the registry instead."
-                )
+                raise UsageError(f"{manifest_id} was sealed here.", remedy="Erase it in the registry instead.")
             row = _required(session.get(StoredManifestRow, manifest_id), manifest_id)
             append_event(session, "remove", "", {"manifest_id": manifest_id})
             session.execute(delete(BindingRow).where(BindingRow.manifest_id == manifest_id))
@@ -145,38 +152,35 @@ class Repository:
         return self._registry.head()
 
     def receipt(self, manifest_id: str, base_url: str) -> dict[str, Any]:
-        """A receipt for a manifest kept here: its event in the log, and the log's head at that event."""
+        """A receipt for a manifest kept here: its event in the log, and the log's head at that event.
+
+        Raises `UnknownManifestError`.
+        """
         with self._registry.session("read") as session:
-            data = _required(_manifest(session, manifest_id), manifest_id)
-            stored = session.get(StoredManifestRow, manifest_id)
-            if stored is not None:
-                event = session.get_one(LogRow, stored.sequence)
-            else:
-                seal = session.scalars(select(SealRow).where(SealRow.manifest_id == manifest_id)).one()
-                kinds = or_(*(LogRow.record.contains(f'"event":"{kind}"') for kind in ("seal", "adopt", "import")))
-                events = select(LogRow).where(LogRow.video_id == seal.video_id, kinds)
-                event = session.scalars(events.order_by(LogRow.sequence.desc()).limit(1)).one()
-            proof = {
-                "sequence": event.sequence,
-                "size": event.sequence + 1,
-                "root": event.root,
-                "manifestSha256": hashlib.sha256(data).hexdigest(),
-            }
-        value = base64.b64encode(json.dumps(proof, sort_keys=True).encode()).decode()
+            _required(_manifest(session, manifest_id), manifest_id)
+            proof = _proof(_logged(session, manifest_id))
         return {
             "@context": _CONTEXT,
             "@type": _RECEIPT,
             "repository": {"uri": base_url, "manifestId": manifest_id},
-            "anchor": {"uri": f"{base_url}/services/status", "proof": {"alg": _PROOF, "value": value}},
+            "anchor": {"uri": f"{base_url}/services/status", "proof": proof},
         }
 
-    def check_receipt(self, manifest_id: str, receipt: Mapping[str, Any]) -> bool:
-        """Whether a receipt is one for this manifest as it is kept here; raises `UnknownManifestError`."""
-        genuine = self.receipt(manifest_id, "")
-        named = (receipt.get("repository") or {}).get("manifestId") if isinstance(receipt, Mapping) else None
-        anchor = receipt.get("anchor")
-        proof = anchor.get("proof") if isinstance(anchor, Mapping) else None
-        return bool(named == manifest_id and proof == genuine["anchor"]["proof"])
+    def check_receipt(self, manifest_id: str, receipt: Mapping[str, Any]) -> str | None:
+        """Why a receipt (of the form that `receipt` makes) is not one for this manifest as it is kept here, if so.
+
+        Raises `UnknownManifestError`.
+        """
+        with self._registry.session("read") as session:
+            data = _required(_manifest(session, manifest_id), manifest_id)
+            logged = _logged(session, manifest_id)
+        if receipt["repository"]["manifestId"] != manifest_id:
+            return "The receipt is for another manifest."
+        if receipt["anchor"]["proof"] != _proof(logged):
+            return "The receipt's proof is not what the log says of this manifest."
+        if logged["manifestSha256"] != hashlib.sha256(data).hexdigest():
+            return "The manifest that is kept here is not the one that the log says was stored."
+        return None
 
 
 def _manifest(session: Session, manifest_id: str) -> bytes | None:
@@ -184,6 +188,29 @@ def _manifest(session: Session, manifest_id: str) -> bytes | None:
     if sealed is not None:
         return sealed or None  # empty: erased
     return session.scalar(select(StoredManifestRow.store).where(StoredManifestRow.manifest_id == manifest_id))
+
+
+def _proof(logged: Mapping[str, Any]) -> dict[str, str]:
+    value = base64.b64encode(json.dumps(logged, sort_keys=True).encode()).decode()
+    return {"alg": _PROOF, "value": value}
+
+
+def _logged(session: Session, manifest_id: str) -> dict[str, Any]:
+    """What the log says of a manifest that is kept here, and its head at that event."""
+    stored = session.get(StoredManifestRow, manifest_id)
+    if stored is not None:
+        event = session.get_one(LogRow, stored.sequence)
+    else:
+        seal = session.scalars(select(SealRow).where(SealRow.manifest_id == manifest_id)).one()
+        kinds = or_(*(LogRow.record.contains(f'"event":"{kind}"') for kind in ("seal", "adopt", "import")))
+        events = select(LogRow).where(LogRow.video_id == seal.video_id, kinds)
+        event = session.scalars(events.order_by(LogRow.sequence.desc()).limit(1)).one()
+    return {
+        "sequence": event.sequence,
+        "size": event.sequence + 1,
+        "root": event.root,
+        "manifestSha256": json.loads(event.record)["manifest_sha256"],
+    }
 
 
 def _required(found: Found | None, manifest_id: str) -> Found:

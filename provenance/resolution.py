@@ -25,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
-from countermark.core.media import Limits
+from countermark.core.media import Limits, probe
 from countermark.core.routes import SmallBody
 from countermark.core.settings import Settings
 from provenance.extract import extract
@@ -48,8 +48,15 @@ MAX_MANIFEST = 16 * 1024**2
 _MAX_VALUE = 2048
 _MAX_RESULTS = 100
 _MANIFEST_TYPE = "application/c2pa"
+_DEMUXERS = {
+    **{"video/mp4": "mp4", "application/mp4": "mp4", "video/x-m4v": "mp4", "video/quicktime": "mov"},
+    **{"video/webm": "webm", "video/matroska": "matroska", "video/x-matroska": "matroska", "video/ogg": "ogg"},
+    **{"video/mp2t": "mpegts", "video/mpeg": "mpeg", "video/x-msvideo": "avi", "video/x-flv": "flv"},
+    **{"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp", "image/gif": "gif"},
+}
+"""Media types of assets that are looked at, and what FFmpeg calls their containers."""
 _AT_ONCE = 2
-"""Videos that one process examines at once; more wait for their turn."""
+"""Assets that one process examines at once; more wait for their turn."""
 
 
 def bearer_tokens(tokens: Mapping[str, frozenset[str]]) -> Authorize:
@@ -105,7 +112,10 @@ class ByBinding(BaseModel):
 
 
 class ByReference(BaseModel):
-    """Body of ``POST /matches/byReference``; ``assetLength`` in bytes."""
+    """Body of ``POST /matches/byReference``; ``assetLength`` in bytes, ``assetType`` a media type.
+
+    A ``region`` is refused: looking beyond it would be wrong, and nothing here looks at parts of an asset.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"referenceUrl": "https://example.com/clip.mp4", "assetLength": 1048576}}
@@ -113,7 +123,8 @@ class ByReference(BaseModel):
 
     referenceUrl: str = Field(min_length=1, max_length=4096)  # noqa: N815  # the API's name
     assetLength: int = Field(gt=0)  # noqa: N815
-    assetType: str | None = None  # noqa: N815
+    assetType: str | None = Field(default=None, max_length=200)  # noqa: N815
+    region: list[Any] | None = Field(default=None, max_length=100)
 
 
 class Binding(BaseModel):
@@ -141,11 +152,49 @@ class Matches(BaseModel):
         return cls(matches=list(found))
 
 
+class Issuer(BaseModel):
+    """The repository that gave a receipt, and its name for the manifest."""
+
+    uri: str
+    manifestId: str  # noqa: N815
+
+
+class Anchor(BaseModel):
+    """Where the proof can be checked, and the proof, as the repository makes it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    uri: str
+    proof: dict[str, Any]
+    parameters: dict[str, Any] | None = None
+
+
+class Receipt(BaseModel):
+    """A proof that a manifest was stored."""
+
+    context: dict[str, Any] | str = Field(alias="@context")
+    type: Literal["org.c2pa.manifest-receipt"] = Field(alias="@type")
+    repository: Issuer
+    anchor: Anchor
+
+
+class VerifiedReceipt(Receipt):
+    """A receipt, whether it holds for the manifest as it is kept here, and if not, why."""
+
+    verified: bool
+    error: str | None = None
+
+    @classmethod
+    def of(cls, receipt: Receipt, problem: str | None) -> VerifiedReceipt:
+        """The receipt with what checking it gave."""
+        return cls.model_validate(receipt.model_dump(by_alias=True) | {"verified": problem is None, "error": problem})
+
+
 class Stored(BaseModel):
     """A manifest that is kept here now, with its receipt if one was asked for."""
 
     manifestId: str  # noqa: N815
-    receipt: dict[str, Any] | None = None
+    receipt: Receipt | None = None
 
 
 class Algorithm(BaseModel):
@@ -189,7 +238,7 @@ _WHY = {
     404: "There is no such manifest or binding.",
     413: "The upload is too large.",
     414: "The value is too long for a query; send it with POST.",
-    415: "Only video is looked at here.",
+    415: "Only videos and pictures are looked at here.",
     500: "The registry cannot be read.",
     502: "The asset cannot be fetched.",
 }
@@ -214,6 +263,7 @@ def resolution_router(
     allow = authorize or bearer_tokens({})
     turn = asyncio.Semaphore(_AT_ONCE)
     folder = partial(TemporaryDirectory, prefix="countermark-", dir=scratch)
+    limits = Limits.from_settings(settings)
 
     def using(work: Callable[[Repository], Result]) -> Result:
         with open_registry(settings) as registry:
@@ -223,24 +273,31 @@ def resolution_router(
         return Matches.of(*using(lambda repository: repository.find(algorithm, value, min(limit, _MAX_RESULTS))))
 
     def by_video(path: Path, algorithm: str | None, hint: tuple[str | None, str | None], limit: int) -> Matches:
-        """Matches of a video: through its watermark, else its fingerprint, else the caller's hint."""
+        """Matches of a video or picture: through its watermark, else its fingerprint, else the caller's hint.
+
+        ``algorithm`` names the one of the two that is to be asked.
+        """
         if algorithm not in (None, ALGORITHM_ID, FINGERPRINT_ID):
             raise UsageError(f"{algorithm} is not supported here.", remedy="See /services/supportedAlgorithms.")
-        watermark = SpreadSpectrum.load(settings)
+        found: list[Match] = []
         try:
-            with open_registry(settings) as registry:
-                payload = extract(path, watermark, Limits.from_settings(settings), registry=registry).payload
+            if algorithm != FINGERPRINT_ID:
+                found = marked(path)
+            if not found and algorithm != ALGORITHM_ID:
+                query = queries(path, limits)
+                found = using(lambda repository: repository.find_similar(query, min(limit, _MAX_RESULTS)))
         except MediaError as error:
             raise HTTPException(415, str(error)) from error
-        if payload is not None:
-            entry = using(lambda repository: repository.find_video(payload.video_id))
-            if entry is not None:
-                return Matches.of(entry)
-        query = queries(path, Limits.from_settings(settings))
-        alike = using(lambda repository: repository.find_similar(query, min(limit, _MAX_RESULTS)))
-        if alike:
-            return Matches.of(*alike)
-        return by_value(hint[0], hint[1], limit) if hint[0] and hint[1] else Matches.of()
+        if not found and hint[0] and hint[1]:
+            return by_value(hint[0], hint[1], limit)
+        return Matches.of(*found)
+
+    def marked(path: Path) -> list[Match]:
+        watermark = SpreadSpectrum.load(settings)
+        with open_registry(settings) as registry:
+            payload = extract(path, watermark, limits, registry=registry).payload
+            match = None if payload is None else Repository(registry).find_video(payload.video_id)
+        return [] if match is None else [match]
 
     @router.get("/matches/byBinding", summary="Find manifests by a value", **_answers(Matches, 414))
     def get_by_binding(
@@ -260,9 +317,9 @@ def resolution_router(
 
     @router.post(
         "/matches/byContent",
-        summary="Find manifests by a video",
+        summary="Find manifests by a video or picture",
         dependencies=[Depends(allow(EXAMINE))],
-        openapi_extra=_content("video/mp4", "application/octet-stream"),
+        openapi_extra=_content("video/mp4", "image/png", "image/jpeg", "image/webp", "application/octet-stream"),
         **_answers(Matches, *_EXAMINING),
     )
     async def by_content(
@@ -272,8 +329,8 @@ def resolution_router(
         hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
         limit: Limit = 10,
     ) -> Matches:
-        """Manifests that the video's watermark leads to, exactly; else its looks, with a score; else the hint."""
-        if not request.headers.get("content-type", "").startswith(("video/", "application/")):
+        """Manifests that the asset's watermark leads to, exactly; else its looks, with a score; else the hint."""
+        if not request.headers.get("content-type", "").startswith(("video/", "image/", "application/")):
             raise HTTPException(415, _WHY[415])
         with folder() as name:
             path = Path(name) / "asset"
@@ -283,7 +340,7 @@ def resolution_router(
 
     @router.post(
         "/matches/byReference",
-        summary="Find manifests by a video elsewhere",
+        summary="Find manifests by a video or picture elsewhere",
         dependencies=[Depends(allow(EXAMINE))],
         **_answers(Matches, *_EXAMINING, 502),
     )
@@ -294,12 +351,17 @@ def resolution_router(
         hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
         limit: Limit = 10,
     ) -> Matches:
-        """The same for a video that this service fetches, where its operator allows that."""
+        """The same for an asset that this service fetches, where its operator allows that."""
         if not settings.resolution_fetch:
             raise HTTPException(403, "This service does not fetch assets; upload them to /matches/byContent.")
+        if body.region:
+            raise HTTPException(400, "Parts of an asset are not looked at here; leave out region, or send the part.")
+        named = _demuxer(body.assetType)
 
         def work(path: Path) -> Matches:
             fetch(body.referenceUrl, path, length=body.assetLength, limit=settings.max_bytes)
+            if named is not None:
+                _check_format(path, named, limits)
             return by_video(path, alg, (hint_alg, hint_value), limit)
 
         with folder() as name:
@@ -324,7 +386,8 @@ def resolution_router(
 
         def work(repository: Repository) -> Stored:
             manifest_id = repository.store(data)
-            return Stored(manifestId=manifest_id, receipt=repository.receipt(manifest_id, base) if receipt else None)
+            given = Receipt.model_validate(repository.receipt(manifest_id, base)) if receipt else None
+            return Stored(manifestId=manifest_id, receipt=given)
 
         return await run_in_threadpool(using, work)
 
@@ -337,9 +400,15 @@ def resolution_router(
             200: {"description": "The manifest store.", "content": {_MANIFEST_TYPE: {"schema": _BINARY}}},
         },
     )
-    def get_manifest(manifest_id: str) -> Response:
-        """The bytes of a manifest store. Validate them: nothing that is kept here was believed."""
-        return Response(using(lambda repository: repository.manifest(manifest_id)), media_type=_MANIFEST_TYPE)
+    def get_manifest(
+        manifest_id: str, active: Annotated[bool, Query(alias="returnActiveManifest")] = False
+    ) -> Response:
+        """The bytes of a manifest store, or of one with its active manifest only.
+
+        Validate them: nothing that is kept here was believed.
+        """
+        store = using(lambda repository: repository.manifest(manifest_id, active=active))
+        return Response(store, media_type=_MANIFEST_TYPE)
 
     @router.delete(
         "/manifests/{manifest_id}",
@@ -352,16 +421,23 @@ def resolution_router(
         """Remove a stored manifest and its bindings; that of a video sealed here stays."""
         using(lambda repository: repository.remove(manifest_id))
 
-    @router.get("/manifests/{manifest_id}/receipts", summary="Fetch a receipt", responses=_faults(404))
-    def get_receipt(request: Request, manifest_id: str) -> dict[str, Any]:
-        """A receipt that says where in the log the manifest was recorded."""
+    @router.get("/manifests/{manifest_id}/receipts", summary="Fetch a receipt", **_answers(VerifiedReceipt, 404))
+    def get_receipt(request: Request, manifest_id: str) -> VerifiedReceipt:
+        """A receipt that says where in the log the manifest was recorded, and whether what is kept is still that."""
         base = _base_url(request, f"/manifests/{manifest_id}/receipts")
-        return using(lambda repository: repository.receipt(manifest_id, base))
 
-    @router.post("/manifests/{manifest_id}/receipts", summary="Check a receipt", responses=_faults(404, 413))
-    def check_receipt(manifest_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        def work(repository: Repository) -> VerifiedReceipt:
+            receipt = repository.receipt(manifest_id, base)
+            problem = repository.check_receipt(manifest_id, receipt)
+            return VerifiedReceipt.of(Receipt.model_validate(receipt), problem)
+
+        return using(work)
+
+    @router.post("/manifests/{manifest_id}/receipts", summary="Check a receipt", **_answers(VerifiedReceipt, 404, 413))
+    def check_receipt(manifest_id: str, body: Receipt) -> VerifiedReceipt:
         """The receipt, and as ``verified`` whether it is one for this manifest as it is kept here."""
-        return body | {"verified": using(lambda repository: repository.check_receipt(manifest_id, body))}
+        given = body.model_dump(by_alias=True)
+        return VerifiedReceipt.of(body, using(lambda repository: repository.check_receipt(manifest_id, given)))
 
     binding: dict[str, Any] = {
         "status_code": 204,
@@ -442,6 +518,25 @@ async def _body(request: Request, limit: int) -> bytes:
     if not data:
         raise HTTPException(400, "The request has no content.")
     return bytes(data)
+
+
+def _demuxer(kind: str | None) -> str | None:
+    """FFmpeg's name for what a media type names; raises HTTPException for one that is not looked at."""
+    if kind is None:
+        return None
+    try:
+        return _DEMUXERS[kind.partition(";")[0].strip().lower()]
+    except KeyError:
+        raise HTTPException(415, _WHY[415]) from None
+
+
+def _check_format(path: Path, demuxer: str, limits: Limits) -> None:
+    try:
+        found = probe(path, limits=limits).format
+    except MediaError as error:
+        raise HTTPException(415, str(error)) from error
+    if demuxer not in found.split(","):
+        raise HTTPException(400, f"The asset is not of the type that assetType names, but {found}.")
 
 
 def _answers(model: type[BaseModel], *statuses: int) -> dict[str, Any]:

@@ -79,11 +79,9 @@ def summary_sentence(
         return f"The credentials of this file cannot be relied on: {first[0].lower()}{first[1:]}"
     if conclusion == "recovered" and entry is not None and report is not None:
         similar = any(finding.code == "countermark.recovery.similar" for finding in findings)
-        how = (
-            f"its picture resembles that of a {thing} whose credentials were"
-            if similar
-            else ("its watermark led to those")
-        )
+        how = "its watermark led to those"
+        if similar:
+            how = f"{'it resembles a' if picture else 'its picture resembles that of a'} {thing} whose credentials were"
         return (
             f"The file's own credentials are missing, but {how} registered by {entry.signer}{note} on "
             f"{entry.created_at:%Y-%m-%d}; {_statement(report, thing)}."

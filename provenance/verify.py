@@ -204,11 +204,11 @@ def _sidecar(path: Path, manifest: Path | None) -> bytes | None:
         return None
     try:
         if place.stat().st_size > MAX_STORE:
-            raise UsageError(f"{place} is too large for a manifest.", remedy="Give the .c2pa file of this video.")
+            raise UsageError(f"{place} is too large for a manifest.", remedy="Give the .c2pa file that belongs to it.")
         return place.read_bytes()
     except OSError as error:
         raise UsageError(
-            f"The manifest {place} cannot be read: {error.strerror}.", remedy="Give the .c2pa file of this video."
+            f"The manifest {place} cannot be read: {error.strerror}.", remedy="Give the .c2pa file that belongs to it."
         ) from error
 
 
@@ -261,7 +261,7 @@ def _recover(case: _Case) -> _Recovery:
     else:
         problem, vouching = _registered_problem(report, entry, case.anchors)
     if report is None or problem is not None:
-        message = f"The registry holds this video, but its stored manifest is not usable: {problem}."
+        message = f"The registry holds this {case.thing}, but its stored manifest is not usable: {problem}."
         return _Recovery(_recovery_finding("fail", "invalid", message))
     message = (
         f"The watermark led to the manifest that was registered on {entry.created_at:%Y-%m-%d}; "
@@ -282,9 +282,10 @@ def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
         stated = to_value(case.registry.fingerprint(entry.video_id))
         if report is None or problem is not None or report.soft_bindings(FINGERPRINT_ID) != [stated]:
             continue
+        likeness = f"The picture resembles {'one' if report.of_picture else 'the video'} that was registered on"
+        share = "" if case.extraction.info.still else f": {alike.similarity} % of the sampled frames match"
         message = (
-            f"The picture resembles the video that was registered on {entry.created_at:%Y-%m-%d}: {alike.similarity} % "
-            "of the sampled frames match. A resemblance is no proof; the two may differ in details."
+            f"{likeness} {entry.created_at:%Y-%m-%d}{share}. A resemblance is no proof; the two may differ in details."
         )
         finding = _recovery_finding("warn", "similar", message)
         return _Recovery(finding, entry, report, vouching, alike.similarity)
@@ -294,7 +295,7 @@ def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
 def _registered_problem(
     report: ManifestReport | None, entry: RegistryEntry, anchors: Anchors
 ) -> tuple[str | None, Anchor | None]:
-    """Why a stored manifest may not be shown as this video's, if so; and who vouches for its signer."""
+    """Why a stored manifest may not be shown as this file's, if so; and who vouches for its signer."""
     if report is None or report.manifest_id != entry.manifest_id:
         return "it is another manifest", None
     if report.signed is None or report.signed.claim_sha256 != entry.claim_sha256:
@@ -323,7 +324,7 @@ def _compare_watermark(case: _Case) -> Finding:
     if not bound:
         return _watermark_finding("warn", "unmentioned", f"{read}, and the manifest does not mention it.")
     if any(value != payload.video_id for value in bound):
-        message = f"{read}, but the manifest was made for a video with another watermark ({bound[0]})."
+        message = f"{read}, but the manifest was made for a {case.thing} with another watermark ({bound[0]})."
         return _watermark_finding("fail", "contradiction", message)
     return _watermark_finding("pass", "match", f"{read}, and agrees with the manifest.")
 
@@ -338,7 +339,8 @@ def _unread(case: _Case, *, claimed: bool) -> Finding:
             "it could not be read with this machine's key."
         )
         return _watermark_finding("warn", "unread", message)
-    return _watermark_finding("not_applicable", "absent", f"No watermark of ours was read in {found.frames} frames.")
+    place = "the picture" if found.info.still else f"{found.frames} frames"
+    return _watermark_finding("not_applicable", "absent", f"No watermark of ours was read in {place}.")
 
 
 def _label_findings(labels: Labels, *, signed: bool) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
 import zlib
@@ -16,11 +17,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from rubrics import failed, integrity
 from signed_clip import crjson
+from sqlalchemy import update
 
 from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Frames, probe
 from countermark.core.settings import Settings
 from provenance.bmff import MalformedBoxError
+from provenance.compliance import check_compliance
 from provenance.credentials import load_or_create_credentials
 from provenance.labels import read_labels
 from provenance.picture_files import insert_xmp, picture_store, picture_xmp
@@ -29,6 +32,7 @@ from provenance.reader import read_report
 from provenance.registry import open_registry
 from provenance.seal import seal
 from provenance.statements import TRAINED_ALGORITHMIC_MEDIA
+from provenance.tables import SealRow
 from provenance.verify import Verification, verify
 
 NAMES = ("sealed.png", "sealed.jpg")
@@ -44,6 +48,10 @@ def still(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("still")
     settings = make_settings(folder)
     return Case(folder, settings, seal([one()], SPEC, folder / request.param, origin=ORIGIN, settings=settings))
+
+
+def words(verification: Verification) -> str:
+    return " ".join([verification.summary, *(finding.message for finding in verification.findings)])
 
 
 def statuses(verification: Verification) -> dict[str, str]:
@@ -118,10 +126,36 @@ def test_stripped_and_compressed_it_is_recovered(still: Case, tmp_path: Path, na
 def test_it_is_found_by_its_looks(still: Case, tmp_path: Path) -> None:
     copy = tmp_path / "plain.png"
     Image.fromarray(one().to_rgb()[0]).save(copy)  # the same picture, never marked
-    assert verify(copy, settings=still.settings).conclusion == "no_credentials"
+    unknown = verify(copy, settings=still.settings)
+    assert unknown.conclusion == "no_credentials"
+    assert "No watermark of ours was read in the picture." in words(unknown)
     answer = verify(copy, similar=True, settings=still.settings)
     assert (answer.conclusion, answer.similarity) == ("recovered", 100)
-    assert "resembles that of a picture" in answer.summary
+    assert "resembles a picture" in answer.summary
+    for said in (words(unknown), words(answer)):
+        assert not re.search(r"\b(video|frames?)\b", said), said
+
+
+def test_a_picture_is_not_called_a_video(settings: Settings, tmp_path: Path) -> None:
+    sealed = seal([one()], SPEC, tmp_path / "p.png", origin=ORIGIN, settings=settings)
+    other = seal([one()], SPEC, tmp_path / "q.png", origin=ORIGIN, settings=settings, delivery="sidecar")
+    copy = tmp_path / "copy.png"
+    with Image.open(sealed.path) as image:
+        image.convert("RGB").save(copy)
+    contradiction = words(verify(copy, manifest=other.sidecar, settings=settings))
+    assert "made for a picture with another watermark" in contradiction
+    with open_registry(settings) as registry, registry.session("written") as session:
+        session.execute(update(SealRow).values(manifest=b"damaged"))
+        session.commit()
+    unusable = words(verify(copy, settings=settings))
+    assert "The registry holds this picture, but its stored manifest is not usable" in unusable
+    for said in (words(verify(sealed.path, settings=settings)), contradiction, unusable):
+        assert "video" not in said
+
+
+def test_compliance_speaks_of_pictures(still: Case) -> None:
+    names = {item.name for item in check_compliance(still.sealed.path, ["cn"], settings=still.settings).requirements}
+    assert "explicit: text in the picture" in names
 
 
 def test_a_change_is_tampering(still: Case, tmp_path: Path) -> None:

@@ -5,21 +5,31 @@ from __future__ import annotations
 import base64
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_clip import SPEC, Case, draw
+from drawn_clip import ORIGIN, SPEC, Case, draw
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from PIL import Image
+from sqlalchemy import update
 
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import resolution
+from provenance.bmff import MalformedBoxError, active_manifest_id, only_active
 from provenance.fetching import FetchError, fetch, public_address
+from provenance.fingerprint import FINGERPRINT_ID
 from provenance.registry import open_registry
 from provenance.resolution import bearer_tokens, discovery_router, resolution_router
+from provenance.seal import seal
+from provenance.tables import StoredManifestRow
 from provenance.watermark import ALGORITHM_ID
 
 WRITER = {"Authorization": "Bearer writer"}
@@ -122,14 +132,32 @@ def test_stripped_video_in_manifest_out(case: Case, owner: TestClient, plain: Pa
     with VideoWriter(other, SPEC) as writer:
         for frames in draw():
             writer.write(frames.with_luma(np.ascontiguousarray(frames.luma[:, ::-1])))
-    assert post(content=other.read_bytes()).json() == {"matches": []}
+    looks = {"alg": FINGERPRINT_ID}  # the watermark is not asked then
+    assert post(content=path.read_bytes(), params=looks).json()["matches"][0].keys() == alike.keys()
+    assert post(content=other.read_bytes(), params=looks).json() == {"matches": []}
     hint = {"hintAlg": ALGORITHM_ID, "hintValue": base64.b64encode(bytes.fromhex(case.sealed.video_id)).decode()}
-    found = post(content=other.read_bytes(), params=hint).json()
+    found = post(content=plain.read_bytes(), params=hint | {"alg": ALGORITHM_ID}).json()  # nor are the looks here
     assert found == {"matches": [{"manifestId": case.sealed.manifest_id}]}
     assert post(content=b"no video").status_code == 415
     assert post(content=b"").status_code == 400
     assert post(content=b"x", params={"alg": "com.example.other"}).status_code == 400
     assert owner.post("/v1/matches/byContent", content=b"x", headers={"Content-Type": "image/png"}).status_code == 415
+
+
+def test_a_stripped_picture_leads_to_its_manifest(settings: Settings, tmp_path: Path) -> None:
+    picture = next(draw())[:1]
+    sealed = seal([picture], SPEC, tmp_path / "sealed.png", origin=ORIGIN, settings=settings)
+    client = client_for(settings)
+    for kind, name in (("image/png", "copy.png"), ("image/jpeg", "copy.jpg"), ("image/webp", "copy.webp")):
+        with Image.open(sealed.path) as image:
+            image.convert("RGB").save(tmp_path / name, quality=90)
+        answer = client.post(
+            "/v1/matches/byContent", content=(tmp_path / name).read_bytes(), headers={"Content-Type": kind}
+        )
+        assert answer.json() == {"matches": [{"manifestId": sealed.manifest_id}]}, name
+    for kind in ("audio/mpeg", "text/plain", "model/gltf+json"):
+        answer = client.post("/v1/matches/byContent", content=b"x", headers={"Content-Type": kind})
+        assert answer.status_code == 415
 
 
 def test_uploads_have_a_limit(settings: Settings) -> None:
@@ -147,11 +175,16 @@ def test_store_fetch_receipt_and_delete(client: TestClient, settings: Settings) 
     assert receipt["@type"] == "org.c2pa.manifest-receipt"
     assert receipt["repository"] == {"uri": "http://testserver/v1", "manifestId": manifest_id}
     path = f"/v1/manifests/{manifest_id}/receipts"
-    assert client.get(path).json() == receipt
-    assert client.post(path, json=receipt).json()["verified"] is True
+    assert client.get(path).json() == receipt | {"verified": True}
+    assert client.post(path, json=receipt).json() == receipt | {"verified": True}
     forged = receipt | {"anchor": receipt["anchor"] | {"proof": {"alg": "x", "value": "y"}}}
-    for wrong in (forged, {}, receipt | {"repository": {"manifestId": "urn:c2pa:other"}}, {"anchor": 1}):
-        assert client.post(path, json=wrong).json()["verified"] is False
+    other = receipt | {"repository": receipt["repository"] | {"manifestId": "urn:c2pa:other"}}
+    for wrong, why in ((forged, "proof"), (other, "another manifest")):
+        answer = client.post(path, json=wrong | {"verified": True}).json()
+        assert (answer["verified"], why in answer["error"]) == (False, True)
+    for malformed in ({}, receipt | {"repository": "x"}, receipt | {"anchor": 1}, receipt | {"@type": "x"}):
+        answer = client.post(path, json=malformed)
+        assert (answer.status_code, set(answer.json())) == (400, {"error"})
     assert client.delete(f"/v1/manifests/{manifest_id}", headers=WRITER).status_code == 204
     for answer in (client.get(f"/v1/manifests/{manifest_id}"), client.get(path), client.post(path, json=receipt)):
         assert answer.status_code == 404
@@ -160,6 +193,55 @@ def test_store_fetch_receipt_and_delete(client: TestClient, settings: Settings) 
     with open_registry(settings) as registry:
         assert registry.audit().problems == ()
         assert registry.head().size == 2
+
+
+def test_a_receipt_does_not_hold_for_a_manifest_that_was_changed_here(client: TestClient, settings: Settings) -> None:
+    manifest_id = store(client)["manifestId"]
+    with open_registry(settings) as registry, registry.session("written") as session:
+        session.execute(update(StoredManifestRow).values(store=b"another manifest"))
+        session.commit()
+    answer = client.get(f"/v1/manifests/{manifest_id}/receipts").json()
+    assert (answer["verified"], "not the one that the log says" in answer["error"]) == (False, True)
+
+
+def test_the_active_manifest_is_to_be_had_alone(case: Case, owner: TestClient, client: TestClient) -> None:
+    path = f"/v1/manifests/{case.sealed.manifest_id}"
+    whole = owner.get(path).content
+    assert owner.get(path, params={"returnActiveManifest": False}).content == whole
+    # A store of two: the same manifest under another name first, as an ingredient would be.
+    older = whole.replace(case.sealed.manifest_id.encode(), b"urn:c2pa:" + b"0" * 36)
+    both = joined(older, whole)
+    assert store(client, both)["manifestId"] == case.sealed.manifest_id
+    assert client.get(path).content == both
+    alone = client.get(path, params={"returnActiveManifest": True})
+    assert (alone.content, alone.headers["content-type"]) == (whole, "application/c2pa")
+    opaque = store(client, b"no manifest store")["manifestId"]
+    assert client.get(f"/v1/manifests/{opaque}", params={"returnActiveManifest": True}).content == b"no manifest store"
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_hostile_store_is_malformed_or_shortened_to_its_active_manifest(case: Case, data: st.DataObject) -> None:
+    with open_registry(case.settings) as registry:
+        whole = registry.manifest(case.sealed.video_id)
+    store = bytearray(joined(whole, whole))
+    for _ in range(data.draw(st.integers(0, 4))):
+        store[data.draw(st.integers(0, 120) | st.integers(0, len(store) - 1))] = data.draw(st.integers(0, 255))
+    hostile = bytes(store[: data.draw(st.just(len(store)) | st.integers(0, len(store)))])
+    try:
+        alone = only_active(hostile)
+    except MalformedBoxError:
+        return
+    assert len(alone) <= len(hostile)
+    assert only_active(alone) == alone
+    with suppress(MalformedBoxError):  # another box may be labelled as the store is
+        assert active_manifest_id(hostile) == active_manifest_id(alone)
+
+
+def joined(first: bytes, second: bytes) -> bytes:
+    """The manifests of two stores in one."""
+    description = 8 + int.from_bytes(first[8:12], "big")
+    return (len(first) + len(second) - description).to_bytes(4, "big") + first[4:] + second[description:]
 
 
 def test_real_manifest_keeps_its_own_id(case: Case, owner: TestClient, client: TestClient) -> None:
@@ -240,7 +322,10 @@ def test_references_are_fetched_only_if_allowed_and_public(
     assert client.post("/v1/matches/byReference", json=body).status_code == 403
     allowed = client_for(settings.model_copy(update={"resolution_fetch": True}))
     assert "queryByReference" in allowed.get("/v1/services/capabilities").json()["supportedCapabilities"]
-    answer = allowed.post("/v1/matches/byReference", json=body)
+    part = body | {"region": [{"type": "frame", "frame": {"start": 0, "end": 5}}]}
+    assert (allowed.post("/v1/matches/byReference", json=part).status_code) == 400
+    assert allowed.post("/v1/matches/byReference", json=body | {"assetType": "audio/mpeg"}).status_code == 415
+    answer = allowed.post("/v1/matches/byReference", json=body | {"assetType": "video/mp4", "region": []})
     assert answer.status_code == 502
     assert "not on the public network" in answer.json()["error"]
     for url in ("http://example.com/x", "file:///etc/passwd", "https://user@example.com/", "https:///x", "ftp://x/y"):
@@ -248,6 +333,23 @@ def test_references_are_fetched_only_if_allowed_and_public(
             fetch(url, tmp_path / "x", length=10, limit=100)
     with pytest.raises(FetchError, match="limit"):
         fetch("https://example.com/", tmp_path / "x", length=101, limit=100)
+
+
+def test_a_fetched_asset_must_be_what_the_request_says(
+    case: Case, owner: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def give(url: str, target: Path, *, length: int, limit: int) -> None:
+        target.write_bytes(case.sealed.path.read_bytes())
+
+    monkeypatch.setattr(resolution, "fetch", give)
+    client = client_for(case.settings.model_copy(update={"resolution_fetch": True}))
+    body = {"referenceUrl": "https://example.com/clip", "assetLength": 1}
+    found = {"matches": [{"manifestId": case.sealed.manifest_id}]}
+    for kind in ("video/mp4", "Video/MP4; codecs=avc1", "video/quicktime", None):
+        assert client.post("/v1/matches/byReference", json=body | {"assetType": kind}).json() == found
+    for kind in ("video/webm", "image/png"):
+        answer = client.post("/v1/matches/byReference", json=body | {"assetType": kind})
+        assert (answer.status_code, "not of the type" in answer.json()["error"]) == (400, True)
 
 
 @pytest.mark.parametrize(

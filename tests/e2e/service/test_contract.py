@@ -24,6 +24,8 @@ def test_every_answer_is_one_that_the_document_allows(tmp_path):
         command += ["--checks", "all", "--phases", "examples,coverage,fuzzing", "--max-examples", "3", "--seed", "1"]
         # What is valid by its form may be refused for its meaning: a prompt, a model, a video that is not there.
         command += ["--exclude-checks", "positive_data_acceptance"]
+        # Pictures that it makes are decoded, each by a process of its own, which takes a busy machine its time.
+        command += ["--request-timeout", "60", "--max-response-time", "60"]
         # A job that is followed answers until it is finished, which may be never here; schemathesis cannot write C2PA.
         command += ["--exclude-path-regex", "/events$|/c2pa/v1/manifests$", "--no-color"]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False)
