@@ -14,6 +14,7 @@ latent frame. A clip of 1 + 4n frames has 1 + n latent frames.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -190,9 +191,18 @@ class Autoencoder(nn.Module):
         """Latents [B, C, h, w] to frames [B, 4, 3, 16h, 16w], about [-1, 1]. ``plan`` [B, 4, 3] says where the subject
         is in each frame; size 0 where that is not known.
         """
-        drawn = self.drawn(latents)
-        painted: Tensor = self.painter(drawn, self.painter.look(drawn, plan), plan)
-        return painted
+        return self.decode_together(latents[None], plan[None], range(1))
+
+    def decode_together(self, latents: Tensor, plans: Tensor, order: Iterable[int]) -> Tensor:
+        """Groups that show several subjects, [B, 4, 3, 16h, 16w]. ``latents`` [S, B, C, h, w] have one background, each
+        with one subject, and ``plans`` [S, B, 4, 3]. The first gives the background; subjects are painted in ``order``,
+        which begins with what is farthest away.
+        """
+        drawn = [self.drawn(each) for each in latents]
+        picture = drawn[0]
+        for i in order:
+            picture = self.painter(picture, self.painter.look(drawn[i], plans[i]), plans[i])
+        return picture
 
     def drawn(self, latents: Tensor) -> Tensor:
         """What is drawn by convolutions alone, [B, 4, 3, 16h, 16w]."""

@@ -89,22 +89,22 @@ class Camera:
             out[:, 3] = sway[:, 2] * SWAY[1]
         return out.float()
 
-    def onto(self, plan: Tensor) -> Tensor:
-        """A plan [T, 3] of the picture as one of the canvas, so that the subject stays in view.
+    def onto(self, plans: Tensor) -> Tensor:
+        """Plans [S, T, 3] of the picture as ones of the canvas, so that all ``S`` subjects stay in view.
 
-        The subject moves over the canvas as it was planned for the picture. Where pan and movement together would
-        take it out of sight, the camera goes with it so far that they do not.
+        They move over the canvas as was planned for the picture. Where pan and movement together would take one out of
+        sight, the camera goes with them so far that they do not.
         """
         width, height = self.sides
-        large = plan.new_tensor([self.canvas.columns * STRIDE, self.canvas.rows * STRIDE])
-        small = plan.new_tensor([width, height])
-        places = plan[:, :2].clone()
+        large = plans.new_tensor([self.canvas.columns * STRIDE, self.canvas.rows * STRIDE])
+        small = plans.new_tensor([width, height])
+        places = plans[..., :2].clone()
         if self.move in _DIRECTION:
             axis, _ = _DIRECTION[self.move]
-            way = self.path(len(plan))[:, axis].to(plan.device) / small[axis]
-            places[:, axis] = way + _in_view(places[:, axis], way)
+            way = self.path(plans.shape[1])[:, axis].to(plans.device) / small[axis]
+            places[..., axis] = way + _in_view(places[..., axis], way)
         across = (places - 0.5) * small / large + 0.5
-        return torch.cat((across, plan[:, 2:] * height / large[1]), dim=1)
+        return torch.cat((across, plans[..., 2:] * height / large[1]), dim=-1)
 
     def seen(self, plan: Tensor) -> Tensor:
         """A plan [T, 3] of the canvas as one of what is seen."""
@@ -136,7 +136,7 @@ class Camera:
 
 
 def _in_view(place: Tensor, way: Tensor) -> Tensor:
-    """Where a thing is seen, planned at ``place`` [T], by a camera that goes along ``way`` [T], all in shares of the
+    """Where things are seen, planned at ``place`` [S, T], by a camera that goes along ``way`` [T], all in shares of the
     picture: ``place - way`` if that stays inside it when moved as a whole, else with as much of ``way`` as does.
     """
     low, high = min(MARGIN, float(place.min())), max(1 - MARGIN, float(place.max()))
@@ -144,4 +144,5 @@ def _in_view(place: Tensor, way: Tensor) -> Tensor:
         seen = place - share * way
         if seen.max() - seen.min() <= high - low + 1e-6:
             break
-    return seen + (low - seen.min()).clamp(min=0) - (seen.max() - high).clamp(min=0)
+    moved: Tensor = seen + (low - seen.min()).clamp(min=0) - (seen.max() - high).clamp(min=0)
+    return moved

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,17 +13,18 @@ from torch import Tensor
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
-from generator.dit.light import lit
 from generator.dit.networks import SIDE, Networks
-from generator.dit.places import GROUP, group_plan, off_subject
+from generator.dit.pairs import paired
+from generator.dit.piece import Piece, Second, finished, shown
+from generator.dit.places import GROUP, group_plan
 from generator.dit.plans import long_plan
 from generator.dit.shots import cut, understand_shots
-from generator.dit.text import Understanding, named, negative_tokens, understand
+from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
 from generator.dit.views import View, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest, Shot
-from generator.world.cinematography import OWN_LIGHT, Filmed, Light, between_cuts
+from generator.world.cinematography import OWN_LIGHT, Filmed, between_cuts
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
@@ -34,36 +35,6 @@ BRIDGE_FRAMES = 16
 STRETCHED = ("rise", "fall", "left", "right", "throw", "zigzag")  # movements with an end, slower in a longer clip
 FADED = 48  # frames after which nothing is left of what was carried over from given frames
 NEIGHBOURS = 2  # latent frames of each side that a bridge sees
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
-    is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
-    weight in every frame, [frames]. A ``camera`` that moves sees a part of it. ``lights``
-    other than day have a weight in every frame too.
-    """
-
-    latents: Tensor
-    plan: Tensor
-    frames: int
-    starts: bool
-    carried: tuple[tuple[Tensor, Tensor], ...] = ()
-    camera: Camera | None = None
-    lights: tuple[tuple[Light, Tensor], ...] = ()
-
-    @property
-    def seen(self) -> Tensor:
-        """The plan [frames, 3] of the picture that is seen."""
-        return self.plan if self.camera is None else self.camera.seen(self.plan)
-
-    @property
-    def places(self) -> Tensor:
-        """The plan of every latent frame, [G, 4, 3]."""
-        plan = torch.cat((self.plan[:1].expand(GROUP - 1, -1), self.plan)) if self.starts else self.plan
-        missing = GROUP * len(self.latents) - len(plan)
-        places: Tensor = torch.cat((plan, plan[-1:].expand(missing, -1))).unflatten(0, (-1, GROUP))
-        return places
 
 
 def _groups(frames: int) -> int:
@@ -114,7 +85,7 @@ class Script:
             after = None if inputs.after is None else self._read(_first_groups(inputs.after))
             pieces = self._written(before, after)
         for piece in pieces:
-            yield from self._decoded(piece)
+            yield from finished(self._networks, piece, self._canvas)
 
     def _read(self, rgb: RGB) -> View:
         return read_clip(self._networks, self._canvas.around(rgb))
@@ -123,9 +94,8 @@ class Script:
         """What a prompt asks for, beside what is given."""
         request = self._request
         if before is not None and after is not None:
-            said, _, asked = named(request.prompt)
-            self._films(asked, given=True)
-            ends = [Understanding({**said, **view.concepts}, (), (), ()) for view in (before, after)]
+            asked = self._understand(request.prompt, {})
+            ends = [replace(asked, concepts={**asked.concepts, **view.concepts}) for view in (before, after)]
             return [self._bridge(before, after, ends, self._asked(BRIDGE_FRAMES))]
         given = before or after
         understanding = self._understand(request.prompt, None if given is None else given.concepts)
@@ -142,28 +112,46 @@ class Script:
     def _own(self, understanding: Understanding, frames: int, *, seed: int = 0) -> Piece:
         """A clip from words alone, whose first latent frame is a single frame."""
         groups = 1 + _groups(frames - 1)
-        tokens = self._tokens(understanding)
-        still = self._request.still
-        plan = long_plan(
-            self._networks.planner,
-            tokens,
-            OWN_FRAMES if still else 1 + GROUP * (groups - 1),
-            seed=self._request.seed + seed,
-            stretched=understanding.concepts["motion"] in STRETCHED,
-        )
-        if still:  # from the middle of the movement: at its ends the subject may stand at the border, or beyond
-            plan = plan[OWN_FRAMES // 2 :][:1]
-        plan = plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])  # as large in pixels at any size
+        told = [understanding.concepts]
+        companion = understanding.companion
+        if companion is not None:
+            told.append(companion.concepts)
+        plans = torch.stack([self._plan(concepts, groups, seed=seed + i) for i, concepts in enumerate(told)])
+        if companion is not None:
+            aspect = self._canvas.columns / self._canvas.rows
+            plans = torch.stack(paired(plans[0], plans[1], companion.relation, aspect=aspect))
+        if self._request.still:  # from the middle: at its ends a subject may stand at the border, or beyond
+            plans = plans[:, OWN_FRAMES // 2 :][:, :1]
         camera, canvas = None, self._canvas
         if understanding.filmed.move != "still":
             camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
-            plan, canvas = camera.onto(plan), camera.canvas
-        unknown = self._unknown(groups, canvas)
-        latents = self._sample(unknown, torch.ones(groups), group_plan(plan[None])[0], [tokens], torch.ones(groups, 1))
+            plans, canvas = camera.onto(plans), camera.canvas
+        unknown, free, shares = self._unknown(groups, canvas), torch.ones(groups), torch.ones(groups, 1)
+        if not self._steps:
+            self._expect(*(groups for _ in told))
+        # The same noise and scene give the same background, which only the first one's latents are taken for.
+        latents = [
+            self._sample(unknown, free, places, [torch.tensor(tokens_of(concepts), device=unknown.device)], shares)
+            for concepts, places in zip(told, group_plan(plans), strict=True)
+        ]
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
         lights = () if own or light is None else ((light, torch.ones(frames)),)
-        return Piece(latents, plan[:frames], frames, starts=True, camera=camera, lights=lights)
+        second = None
+        if companion is not None:
+            second = Second(latents[1], plans[1, :frames], companion.relation == "front")
+        return Piece(latents[0], plans[0, :frames], frames, starts=True, camera=camera, lights=lights, companion=second)
+
+    def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
+        """A plan for a clip of this many latent frames, as large in pixels at any size."""
+        plan = long_plan(
+            self._networks.planner,
+            torch.tensor(tokens_of(concepts), device=self._networks.device),
+            OWN_FRAMES if self._request.still else 1 + GROUP * (groups - 1),
+            seed=self._request.seed + seed,
+            stretched=concepts["motion"] in STRETCHED,
+        )
+        return plan * plan.new_tensor([1, 1, SIDE / (self._canvas.rows * STRIDE)])
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
@@ -193,9 +181,9 @@ class Script:
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
         count = NEIGHBOURS * GROUP
-        shown = [torch.cat(list(self._tensors(piece))) for piece in (first, second)]
-        before = view_of(self._networks, shown[0][-count:], first.seen[-count:], {})
-        after = view_of(self._networks, shown[1][:count], second.seen[:count], {})
+        ends_shown = [torch.cat(list(shown(self._networks, piece))) for piece in (first, second)]
+        before = view_of(self._networks, ends_shown[0][-count:], first.seen[-count:], {})
+        after = view_of(self._networks, ends_shown[1][:count], second.seen[:count], {})
         shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
         lights = [
             (light, share) for piece, share in zip((first, second), shares, strict=True) for light, _ in piece.lights
@@ -244,14 +232,18 @@ class Script:
 
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
-        told = understand_shots(shots, seed=self._request.seed, anew=anew)
-        for shot, understanding in zip(shots, told, strict=True):
-            for notice in understanding.notices:
-                self._on_notice(f"{shot.prompt!r}: {notice}")
         bridges = [i for i, shot in enumerate(shots) if i and shot.transition == "blend"]
+        told = understand_shots(shots, seed=self._request.seed, anew=anew)
+        for i, shot in enumerate(shots):
+            if {i, i + 1} & set(bridges):
+                told[i] = self._alone(told[i])
+            for notice in told[i].notices:
+                self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        self._expect(*(1 + _groups(c - 1) for c in own), *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
+        subjects = [1 if understanding.companion is None else 2 for understanding in told]
+        lengths = [1 + _groups(c - 1) for c, count in zip(own, subjects, strict=True) for _ in range(count)]
+        self._expect(*lengths, *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
         out: list[Piece] = []
         for i, (understanding, count) in enumerate(zip(told, own, strict=True)):
             piece = self._own(understanding, count, seed=i)
@@ -262,10 +254,20 @@ class Script:
 
     def _understand(self, prompt: str, seen: dict[Kind, str] | None) -> Understanding:
         understanding = understand(prompt, seed=self._request.seed, seen=seen)
+        if seen is not None or self._request.loop:
+            understanding = self._alone(understanding)
         understanding = replace(understanding, filmed=self._films(understanding.filmed, given=seen is not None))
         for notice in understanding.notices:
             self._on_notice(notice)
         return understanding
+
+    def _alone(self, understanding: Understanding) -> Understanding:
+        """Without its second subject, which is reported."""
+        if understanding.companion is not None:
+            other = understanding.companion.concepts["subject"]
+            reason = "two are shown where all is made from words alone, and not in loops or beside a blend"
+            self._on_notice(f"the second subject was left out ({other}): {reason}")
+        return replace(understanding, companion=None)
 
     def _films(self, asked: Filmed, *, given: bool) -> Filmed:
         """What of camera and light this task can have; the rest is reported."""
@@ -321,34 +323,6 @@ class Script:
             negative=self._negative,
             on_step=on_step,
         )
-
-    def _tensors(self, piece: Piece) -> Iterator[Tensor]:
-        """Decoded chunks [T, 3, H, W] of the canvas in [-1, 1], as the camera sees them."""
-        left = piece.frames
-        for i, (latent, places) in enumerate(zip(piece.latents, piece.places, strict=True)):
-            group = self._networks.autoencoder.decode_groups(latent[None], places[None])[0].clamp(-1, 1)
-            chunk = (group[GROUP - 1 :] if piece.starts and i == 0 else group)[:left]
-            first = piece.frames - left
-            left -= len(chunk)
-            if len(chunk):
-                whole = self._with_carried(chunk, piece, first)
-                yield whole if piece.camera is None else piece.camera.look(whole, first)
-
-    def _with_carried(self, chunk: Tensor, piece: Piece, first: int) -> Tensor:
-        """``chunk``, the frames of ``piece`` from ``first``, with what is carried over from given frames."""
-        rows, columns = chunk.shape[2:]
-        span = slice(first, first + len(chunk))
-        for picture, weight in piece.carried:
-            share = weight[span, None, None, None].to(chunk.device) * off_subject(piece.plan[span], rows, columns)
-            chunk = chunk + share * picture
-        return chunk.clamp(-1, 1)
-
-    def _decoded(self, piece: Piece) -> Iterator[RGB]:
-        first = 0
-        for chunk in self._tensors(piece):
-            span = slice(first, first := first + len(chunk))
-            picture = lit(self._canvas.picture(chunk), [(light, weight[span]) for light, weight in piece.lights])
-            yield ((picture + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
 
 
 def _last_groups(rgb: RGB) -> RGB:

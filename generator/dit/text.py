@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
-from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS, SCENES, Concept, Kind
+from generator.world.relations import Mention, Pair, Relation, pair
+from generator.world.vocabulary import BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES, Concept, Kind
 
 NOTHING = 0
 WORDS = len(CONCEPTS) + 1
@@ -28,10 +29,34 @@ _STOP_EN = re.compile(
 _STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
 
 
+def tokens_of(concepts: Mapping[Kind, str]) -> list[int]:
+    """Concept tokens in the fixed order of kinds; nothing for a kind without a concept."""
+    return [TOKEN[kind, concepts[kind]] if kind in concepts else NOTHING for kind in KINDS]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A second subject, and how the first is to it. Its scene is the first's, and its motion where none is named."""
+
+    concepts: dict[Kind, str]
+    relation: Relation
+    chosen: tuple[Kind, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def notices(self) -> list[str]:
+        """Plain sentences for the user about what was chosen and left out."""
+        name = self.concepts["subject"]
+        out = [f"the prompt names no {kind} for the {name}; it drew: {self.concepts[kind]}" for kind in self.chosen]
+        if self.others:
+            out.append(f"two subjects a clip; left out: {', '.join(self.others)}")
+        return out
+
+
 @dataclass(frozen=True)
 class Understanding:
     """What was understood: one concept name per kind, where those came from that the prompt does not name, the words
-    that are unknown, and how it is ``filmed``. A kind without a concept is left to the model.
+    that are unknown, how it is ``filmed``, and a second subject. A kind without a concept is left to the model.
     """
 
     concepts: dict[Kind, str]
@@ -39,11 +64,12 @@ class Understanding:
     seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
     filmed: Filmed = field(default_factory=Filmed)
+    companion: Companion | None = None
 
     @property
     def tokens(self) -> list[int]:
         """Concept tokens in the fixed order of kinds."""
-        return [TOKEN[kind, self.concepts[kind]] if kind in self.concepts else NOTHING for kind in KINDS]
+        return tokens_of(self.concepts)
 
     @property
     def notices(self) -> list[str]:
@@ -57,7 +83,7 @@ class Understanding:
             out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
         if self.filmed.light is not None and self.concepts.get("scene") in OWN_LIGHT:
             out.append(f"the light was left out ({self.filmed.light}): the scene {self.concepts['scene']} has its own")
-        return out + self.filmed.notices
+        return out + self.filmed.notices + ([] if self.companion is None else self.companion.notices)
 
 
 @cache
@@ -83,6 +109,19 @@ def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
     camera and light. A scene that is an hour ("at night") is the light where another scene is named.
     """
     said = filmed(normalised(prompt))
+    found, scenes, unknown = _concepts(said.rest)
+    places = [name for name, light in scenes if light is None]
+    hours = [light for _, light in scenes if light is not None]
+    if places and hours:
+        found["scene"] = places[0]
+        said = replace(said, light=said.light or hours[0])
+    return found, unknown, said
+
+
+def _concepts(text: str) -> tuple[dict[Kind, str], list[tuple[str, Light | None]], tuple[str, ...]]:
+    """The first concept of each kind in ``text``, all its scenes with the hour that each may mean, and its words that
+    the model does not know.
+    """
     found: dict[Kind, str] = {}
     scenes: list[tuple[str, Light | None]] = []
 
@@ -95,15 +134,18 @@ def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
                 break
         return " "
 
-    rest = _pattern().sub(take, said.rest)
-    places = [name for name, light in scenes if light is None]
-    hours = [light for _, light in scenes if light is not None]
-    if places and hours:
-        found["scene"] = places[0]
-        said = replace(said, light=said.light or hours[0])
+    rest = _pattern().sub(take, text)
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    return found, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), said
+    return found, scenes, tuple(dict.fromkeys(w for w in (*latin, *han) if w))
+
+
+def _mentions(text: str) -> list[Mention]:
+    """Where ``text`` names something of the world."""
+    return [
+        (*match.span(), frozenset(concept.kind for concept in _meaning()[match[0]]))
+        for match in _pattern().finditer(text)
+    ]
 
 
 def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
@@ -111,16 +153,46 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
     goes on is left to the model; without anything given, ``seed`` decides.
     """
     found, unknown, said = named(prompt)
-    if seen is not None:
-        filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
-        concepts = {kind: name for kind, name in filled.items() if name is not None}
-        return Understanding(concepts, (), tuple(k for k in KINDS if k in concepts and k not in found), unknown, said)
     rng = random.Random(seed)
     drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
     if said.light is not None and drawn["scene"] in OWN_LIGHT:
         drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
+    two, companion = pair(said.rest, _mentions(said.rest)), None
+    if two is not None:
+        found, unknown, companion = _companion(two, found, drawn, rng)
+    if seen is not None:
+        filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
+        concepts = {kind: name for kind, name in filled.items() if name is not None}
+        kept = tuple(kind for kind in KINDS if kind in concepts and kind not in found)
+        return Understanding(concepts, (), kept, unknown, said, companion)
     chosen = tuple(kind for kind in KINDS if kind not in found)
-    return Understanding({**drawn, **found}, chosen, (), unknown, said)
+    return Understanding({**drawn, **found}, chosen, (), unknown, said, companion)
+
+
+def _companion(
+    two: Pair, whole: Mapping[Kind, str], drawn: Mapping[Kind, str], rng: random.Random
+) -> tuple[dict[Kind, str], tuple[str, ...], Companion]:
+    """What a text with ``two`` subjects says of the first, its unknown words, and the second. ``whole`` is what was
+    found in all of it, ``drawn`` what is shown where nothing was.
+    """
+    first, _, strange = _concepts(two.first)
+    second, _, strange_too = _concepts(two.second)
+    if "scene" in whole:
+        first["scene"] = whole["scene"]
+    if two.relation == "collide":  # they come from both sides
+        first["motion"], second["motion"] = "right", "left"
+    elif "motion" in second:
+        first.setdefault("motion", second["motion"])
+    elif two.relation in ("chase", "chased"):
+        first.setdefault("motion", "right")
+    shown = {**drawn, **first}
+    colour = rng.choice([colour for colour in COLOURS if colour != shown["colour"]])
+    theirs: dict[Kind, str] = {**shown, "colour": colour, **second, "scene": shown["scene"]}
+    texts = two.first, two.second
+    subjects = {c.name for t in texts for m in _pattern().finditer(t) for c in _meaning()[m[0]] if c.kind == "subject"}
+    others = tuple(sorted(subjects - {shown["subject"], theirs["subject"]}))
+    chosen: tuple[Kind, ...] = () if "colour" in second else ("colour",)
+    return first, tuple(dict.fromkeys((*strange, *strange_too))), Companion(theirs, two.relation, chosen, others)
 
 
 def negative_tokens(prompt: str) -> list[int]:

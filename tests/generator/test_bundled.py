@@ -324,3 +324,44 @@ def test_a_prompt_with_cuts_is_a_storyboard():
     assert frames[12].mean() < frames[11].mean() - 40
     _, notices = sampled(GenerationRequest(prompt=prompt, steps=1, size=SMALL, still=True))
     assert "cuts were left out" in " ".join(notices)
+
+
+def colour_at(frame: np.ndarray, x: float, y: float) -> np.ndarray:
+    """Mean colour around a place, in shares of the picture."""
+    row, column = int(y * frame.shape[0]), int(x * frame.shape[1])
+    return frame[row - 5 : row + 6, column - 5 : column + 6].mean((0, 1))
+
+
+def test_two_subjects_are_drawn_where_the_relation_puts_them():
+    prompt = "a red ball to the left of a blue ball, hovering, snow"
+    frames, notices = sampled(GenerationRequest(prompt=prompt, seed=3, steps=6))
+    assert frames.shape == (25, 256, 256, 3)
+    assert notices == []
+    red = (frames[12, :, :, 0].astype(int) > frames[12, :, :, 2].astype(int) + 80).nonzero()
+    blue = (frames[12, :, :, 2].astype(int) > frames[12, :, :, 0].astype(int) + 80).nonzero()
+    assert red[1].mean() + 60 < blue[1].mean()
+    assert abs(red[0].mean() - blue[0].mean()) < 60
+
+
+def test_what_is_in_front_covers_what_is_behind():
+    prompt = "a red ball {} a blue ball, hovering, snow"
+    frames = {
+        where: sampled(GenerationRequest(prompt=prompt.format(where), seed=3, steps=2, still=True))[0]
+        for where in ("behind", "in front of")
+    }
+    assert not np.array_equal(frames["behind"], frames["in front of"])
+
+
+@pytest.mark.parametrize("fields", [{"loop": True}, {"conditions": at("start", still=True)}])
+def test_where_there_is_no_second_subject_it_is_said(fields):
+    request = GenerationRequest(prompt="a red ball behind a blue star, snow", steps=1, size=SMALL, **fields)
+    picture = np.full((1, 128, 128, 3), 200, np.uint8)
+    _, notices = sampled(request, Inputs(before=picture) if request.conditions else None)
+    assert "the second subject was left out (star)" in " ".join(notices)
+
+
+def test_two_subjects_have_a_camera_light_and_cuts():
+    prompt = "a red ball chases a blue star over the sea at night, pan left; cut to a car"
+    frames, notices = sampled(GenerationRequest(prompt=prompt, steps=1, seconds=2, size=SMALL))
+    assert frames.shape == (24, 128, 128, 3)
+    assert "left out" not in " ".join(notices)
