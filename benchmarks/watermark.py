@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import shlex
 import sys
 import time
 import zlib
@@ -247,7 +248,7 @@ def command(options: argparse.Namespace, arguments: Sequence[str]) -> str:
     """What was typed, with names in place of this machine's paths."""
     named = [str(options.data), *(str(value) for value in vars(options).values() if isinstance(value, Path))]
     typed = ["DATA" if word == named[0] else Path(word).name if word in named else word for word in arguments]
-    return " ".join(["python -m benchmarks.watermark", *typed])
+    return shlex.join(["python", "-m", "benchmarks.watermark", *typed])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
