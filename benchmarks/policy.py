@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 from countermark.core.settings import get_settings
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
-from policy.classifier import Heads
+from policy.classifier import Floats, Heads
 from policy.clauses import split_parts
 from policy.corpus import (
     HALVED,
@@ -44,6 +44,7 @@ RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
 CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbing")
 MOST_PER_SET = 400
+MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
 LANGUAGES = Path(__file__).parent / "policy_languages.yaml"
 PADDING = (
@@ -128,20 +129,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {line} |" for line in lines) + "\n"
 
 
-def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Example]) -> str:
+def scores(policy: Policy, baseline: Heads, test: Sequence[Example]) -> tuple[Floats, Floats]:
+    """Log-odds [N, C] of all test prompts, ours and the baseline's."""
+    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in test], policy.heads.features)
+    return pool(policy.heads, units), pool(baseline, units)
+
+
+def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats, plain: Floats) -> str:
     """Recall of each head at the score that 1 % and 5 % of harmless test prompts exceed."""
-    harmless = select(test, lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"})
-    unsafe = select(test, lambda e: e.unsafe)
-    prepared = [policy.rules.prepare(e.text)[2] for e in (*harmless, *unsafe)]
-    units = policy.rules.units(prepared, policy.heads.features)
-    ours, plain = pool(policy.heads, units), pool(baseline, units)
-    words = [judges.keyword_categories(policy.rules.normalise(e.text).canonical) for e in (*harmless, *unsafe)]
+    harmless = [i for i, e in enumerate(test) if not e.unsafe and e.source in {*CAPTIONS, "own_benign"}]
+    unsafe = [i for i, e in enumerate(test) if e.unsafe]
+    chosen = [*harmless, *unsafe]
+    words = [judges.keyword_categories(policy.rules.normalise(test[i].text).canonical) for i in chosen]
     n = len(harmless)
     rows = []
     for k, category in enumerate(HEADS):
-        mine = np.array([e.category == category for e in unsafe])
+        mine = np.array([test[i].category == category for i in unsafe])
         cells = [category, str(int(mine.sum()))]
-        for odds in (ours, plain):
+        for odds in (ours[chosen], plain[chosen]):
             for allowed in (0.01, 0.05):
                 cut = float(np.quantile(odds[:n, k], 1 - allowed))
                 cells.append(percent(float((odds[n:, k][mine] > cut).mean())))
@@ -155,16 +160,15 @@ def recall_per_category(policy: Policy, baseline: Heads, judges: Judges, test: S
     )
 
 
-def operating_points(policy: Policy, baseline: Heads, test: Sequence[Example]) -> str:
+def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, plain: Floats) -> str:
     """Recall of all heads together when every threshold moves by the same log-odds, as ``check``'s ``shift`` does.
 
     The thresholds of the policy weigh the heads against each other; the baseline has none, its highest score counts.
     """
-    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in test], policy.heads.features)
     limits = policy.thresholds.thresholds
     block = np.array([limits[c].block or 1 - 1e-4 for c in HEADS])
     core = [HEADS.index(category) for category in CORE]
-    ours, plain = pool(policy.heads, units) - np.log(block / (1 - block)), pool(baseline, units)
+    ours = scored - np.log(block / (1 - block))
 
     def among(keep: Callable[[Example], bool]) -> npt.NDArray[np.bool_]:
         return np.array([keep(e) for e in test])
@@ -215,7 +219,7 @@ def operating_points(policy: Policy, baseline: Heads, test: Sequence[Example]) -
     )
 
 
-def unseen(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Example]) -> str:
+def unseen(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats, plain: Floats) -> str:
     """Sets of other authors that nothing was trained, tuned or calibrated on, and the unseen halves of two."""
     rows = []
     for source in (*HALVED, *UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
@@ -235,14 +239,12 @@ def unseen(policy: Policy, baseline: Heads, judges: Judges, test: Sequence[Examp
         ("OVERT", "overt_unsafe_half", "overt_benign_half"),
         ("COLD dev, Chinese, offensive against not", "cold_dev", "cold_dev"),
     ):
-        unsafe = [e.text for e in test if e.source == bad and e.unsafe]
-        safe = [e.text for e in test if e.source == good and not e.unsafe]
+        unsafe = [i for i, e in enumerate(test) if e.source == bad and e.unsafe]
+        safe = [i for i, e in enumerate(test) if e.source == good and not e.unsafe]
         if not unsafe or not safe:
             continue
-        units = policy.rules.units([policy.rules.prepare(t)[2] for t in (*unsafe, *safe)], policy.heads.features)
-        for name, heads in (("ours", policy.heads), ("encoder only", baseline)):
-            best = pool(heads, units).max(axis=1)
-            high, low = best[: len(unsafe)], best[len(unsafe) :]
+        for name, odds in (("ours", ours), ("encoder only", plain)):
+            high, low = odds[unsafe].max(axis=1), odds[safe].max(axis=1)
             auc = float((high[:, None] > low[None, :]).mean())
             refused = percent(float((low > np.quantile(high, 0.15)).mean()))
             lines.append([title, name, f"{len(unsafe)} / {len(safe)}", f"{auc:.3f}", refused])
@@ -404,12 +406,13 @@ def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
 
 
 def limited(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_PER_SET` of each set, the same ones every time."""
+    """At most `MOST_PER_SET` of each set, `MOST_OF_OURS` of ours, the same ones every time."""
     rng = random.Random(11)
     out: list[Example] = []
     for source in sorted({e.source for e in examples}):
         rows = [e for e in examples if e.source == source]
-        out += rng.sample(rows, MOST_PER_SET) if len(rows) > MOST_PER_SET else rows
+        most = MOST_OF_OURS if source == "own" else MOST_PER_SET
+        out += rng.sample(rows, most) if len(rows) > most else rows
     return out
 
 
@@ -422,10 +425,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     examples = own_prompts() + public_prompts(options.data)
     test = limited(select(examples, lambda e: e.part == "test"))
     baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
+    ours, plain = scores(policy, baseline, test)
     sections = {
-        "Recall per category": recall_per_category(policy, baseline, judges, test),
-        "All heads together": operating_points(policy, baseline, test),
-        "Sets that were not seen": unseen(policy, baseline, judges, test),
+        "Recall per category": recall_per_category(policy, judges, test, ours, plain),
+        "All heads together": operating_points(policy, test, ours, plain),
+        "Sets that were not seen": unseen(policy, judges, test, ours, plain),
         "Decisions at the shipped thresholds": decisions(judges, test),
         "Disguised spelling": obfuscation(judges, test),
         "Harm among harmless padding": dilution(judges, test),

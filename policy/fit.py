@@ -2,7 +2,8 @@
 
 Each output is trained on its own labels with its own weights (`targets`), so that a prompt of one category is neither
 example nor counterexample for a category it shades into. The hidden layer is shared: a twin pair of one category
-teaches all of them what a harmless sense looks like.
+teaches all of them what a harmless sense looks like. One more output learns harm of any category (`any_harm`), from all
+pairs together; its log-odds are averaged into those of every head, which needs no output of its own in use.
 """
 
 from __future__ import annotations
@@ -41,17 +42,20 @@ _NEIGHBOURS = (
     {"intellectual_property", "fraud"},
 )
 SEED = 20261125
-HIDDEN = 384
+MEMBERS = 2  # networks from different starts whose log-odds are averaged, in one file as one wider network
+HIDDEN = 384  # units of each
 EPOCHS = 16
 BATCH = 256
 PEAK_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 NOISE = 0.3  # standard deviation of what is added to every feature that is not zero
 DROPOUT = (0.1, 0.3)  # of the features, of the hidden layer
-WEIGHTS = {"own": 3.0, "own_benign": 2.0, **dict.fromkeys(HALVED, 3.0), "chat": 0.3, "caption": 0.3}
+WEIGHTS = {"own": 3.0, "own_benign": 4.0, **dict.fromkeys(HALVED, 3.0), "chat": 0.3, "caption": 0.3}
 OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
-PART_OF_HARMLESS = 0.3  # weight of a clause of a harmless prompt, read by itself
+PART_OF_HARMLESS = 0.6  # weight of a clause of a harmless prompt, read by itself
 POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives
+ANY_HARM_WEIGHT = 6.0  # of the output for any harm in the loss, against one category
+ANY_HARM_SHARE = 0.4  # of its log-odds in those of every head
 
 
 def source_weight(example: Example) -> float:
@@ -78,9 +82,22 @@ def targets(examples: Sequence[Example]) -> tuple[Floats, Floats]:
         positive = label[:, k] > 0
         if not positive.any():
             raise ConfigurationError(f"No unsafe prompt for {category}.", remedy="Add some to policy/data/prompts.")
-        share = POSITIVE_SHARE / (1 - POSITIVE_SHARE)
-        weight[positive, k] *= share * weight[~positive, k].sum() / weight[positive, k].sum()
+        _balance(weight[:, k], positive)
     return label, weight
+
+
+def any_harm(examples: Sequence[Example]) -> tuple[Floats, Floats]:
+    """Labels and weights [N] of unsafe prompts of whatever category against harmless ones."""
+    label = np.array([e.unsafe for e in examples], np.float32)
+    weight = np.array([source_weight(e) for e in examples], np.float32)
+    _balance(weight, label > 0)
+    return label, weight
+
+
+def _balance(weight: Floats, positive: npt.NDArray[np.bool_]) -> None:
+    """Scale ``weight`` [N] in place so that the positives have their share of it."""
+    share = POSITIVE_SHARE / (1 - POSITIVE_SHARE)
+    weight[positive] *= share * weight[~positive].sum() / weight[positive].sum()
 
 
 def fit(
@@ -94,16 +111,29 @@ def fit(
 
     AdamW with a one-cycle schedule; the same data give the same heads.
     """
+    label, weight = targets(examples)
+    harm, harm_weight = any_harm(examples)
+    label = np.column_stack([label, harm])
+    weight = np.column_stack([weight / weight.mean(), ANY_HARM_WEIGHT * harm_weight / harm_weight.mean()])
+    if part is not None:
+        weight[part] *= PART_OF_HARMLESS
+    members = [_member(features, label, weight / weight.mean(), SEED + i) for i in range(MEMBERS)]
+    hidden, hidden_bias = (np.concatenate([m[i] for m in members]) for i in (0, 1))
+    output = np.concatenate([m[2] for m in members], axis=1) / MEMBERS
+    output_bias = np.mean([m[3] for m in members], axis=0)
+    mixed = [(1 - ANY_HARM_SHARE) * own[:-1] + ANY_HARM_SHARE * own[-1:] for own in (output, output_bias)]
+    return Heads(hidden, hidden_bias, mixed[0], mixed[1], HEADS, names, encoder)
+
+
+def _member(features: Floats, label: Floats, weight: Floats, seed: int) -> list[Floats]:
+    """One network: hidden layer [H, F] and [H], output [C + 1, H] and [C + 1]; the last output is for any harm."""
     import torch
     from torch.nn import functional
 
-    label, weight = targets(examples)
-    if part is not None:
-        weight[part] *= PART_OF_HARMLESS
-    torch.manual_seed(SEED)
-    x, y, w = (torch.from_numpy(a) for a in (features, label, weight / weight.mean()))
+    torch.manual_seed(seed)
+    x, y, w = (torch.from_numpy(a) for a in (features, label, weight))
     hidden = torch.nn.Linear(x.shape[1], HIDDEN)
-    output = torch.nn.Linear(HIDDEN, len(HEADS))
+    output = torch.nn.Linear(HIDDEN, label.shape[1])
     parameters = [*hidden.parameters(), *output.parameters()]
     optimiser = torch.optim.AdamW(parameters, weight_decay=WEIGHT_DECAY)
     steps = EPOCHS * -(-len(x) // BATCH)
@@ -119,5 +149,4 @@ def fit(
             loss.backward()
             optimiser.step()
             schedule.step()
-    numbers = [t.detach().numpy() for t in (hidden.weight, hidden.bias, output.weight, output.bias)]
-    return Heads(numbers[0], numbers[1], numbers[2], numbers[3], HEADS, names, encoder)
+    return [t.detach().numpy() for t in (hidden.weight, hidden.bias, output.weight, output.bias)]

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from string import ascii_lowercase
 from typing import Literal
 
 from policy.schema import NormalisationRules
@@ -24,15 +25,21 @@ _INVISIBLE = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u3164", "\uffa
 _JOINERS = {"\u200c", "\u200d"}  # legitimate inside emoji and several scripts; never between Latin or Han letters
 _SEPARATORS = r" ._\-*~|/\\+·•,"
 _LETTER = r"[A-Za-z0-9@$]"
-_SPACED = re.compile(rf"(?<!{_LETTER}){_LETTER}([{_SEPARATORS}])(?:{_LETTER}\1)+{_LETTER}(?!{_LETTER})")
+_SPACED = re.compile(
+    rf"(?<!{_LETTER}){_LETTER}([{_SEPARATORS}])(?:(?:{_LETTER}|['’])\1)+{_LETTER}(?!{_LETTER})(?:\1(?=[,;:!?]))?"
+)
 _SPLIT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]+(?:[._*~|+][A-Za-z]+)+(?![A-Za-z])")
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _SPLIT_HAN = re.compile(rf"(?<=[{_HAN}])[*_~|.+#^]+(?=[{_HAN}])")
 _SPACED_HAN = re.compile(rf"(?<![{_HAN}])(?:[{_HAN}][ \-/]){{2,}}[{_HAN}](?![{_HAN}])")
 _TOKEN = re.compile(r"[A-Za-z0-9@$!€]+")
 _INNER_LEET = re.compile(r"[a-z][013457@$!€]+[a-z]")
-_TECHNICAL = re.compile(r"\d+[a-z]{1,4}|[a-z]{1,4}\d+[a-z]?")  # 60fps, 35mm, 4k, mp4, x264
+_AMOUNT = re.compile(r"\d+[a-z]{1,4}")  # 60fps, 35mm, 4k
+_TECHNICAL = re.compile(r"\d+[a-z]{1,4}|[a-z]{1,4}\d+[a-z]?")  # these, and mp4, x264
+_ABBREVIATIONS = {"aka", "asap", "fyi", "rsvp"}  # written with points and without
+_ENDING = re.compile(r"(?:s|es|ed|ing|ly)$")
 _MIN_SENTENCE = 8  # letters: from here a run of single letters may be several words
+_MIN_UNKNOWN = 5  # letters: from here a run of single letters is taken for a word that nobody knows
 _LONGEST_WORD = 16
 
 
@@ -173,16 +180,29 @@ def _map_homoglyphs(text: str, table: dict[str, str]) -> tuple[str, bool]:
     return re.sub(r"\w+", replace, text), changed
 
 
+def _is_inflected(word: str, is_word: Callable[[str], bool]) -> bool:
+    """True for a known word and for a known one with a common English ending ("heroes", "compared")."""
+    if is_word(word):
+        return True
+    stem = _ENDING.sub("", word)
+    return len(stem) > 3 and stem != word and (is_word(stem) or is_word(f"{stem}e"))
+
+
 def _segment(letters: str, is_word: Callable[[str], bool]) -> list[str]:
-    """Cut a run of letters into known words, long ones preferred (sum of squared lengths); [] if impossible."""
+    """Cut a run of letters into known words, long ones preferred (sum of squared lengths), unknown
+    stretches between them at least `_MIN_UNKNOWN` letters; [] if impossible.
+    """
     best: list[tuple[int, list[str]] | None] = [(0, [])] + [None] * len(letters)
     for end in range(1, len(letters) + 1):
         for start in range(max(0, end - _LONGEST_WORD), end):
             head = best[start]
             word = letters[start:end]
-            if head is None or not (is_word(word) if len(word) > 1 else word in "ai"):
+            if head is None:
                 continue
-            value = head[0] + len(word) ** 2
+            known = is_word(word) if len(word) > 1 else word in "ai"
+            if not known and len(word) < _MIN_UNKNOWN:
+                continue
+            value = head[0] + (len(word) ** 2 if known else 0)
             current = best[end]
             if current is None or value > current[0]:
                 best[end] = (value, [*head[1], word])
@@ -195,13 +215,23 @@ def _join_letters(text: str, is_term: Callable[[str], bool], is_word: Callable[[
 
     def spaced(match: re.Match[str]) -> str:
         nonlocal changed
-        joined = re.sub(rf"[{_SEPARATORS}]", "", match.group())
-        if sum(c.isalpha() for c in joined) < 3:
+        joined = re.sub(rf"[{_SEPARATORS}'’]", "", match.group())
+        letters = sum(c.isalpha() for c in joined)
+        plain = joined.lower()
+        if letters < 3 or plain in _ABBREVIATIONS:
             return match.group()
         words = [joined]
-        if not (is_term(joined.lower()) or (len(joined) > 3 and is_word(joined.lower()))):
-            words = _segment(joined.lower(), lambda w: is_term(w) or is_word(w)) if len(joined) >= _MIN_SENTENCE else []
-            if not words or len(joined) / len(words) < 2.5:  # an alphabet, initials: no words in it
+        if not (is_term(plain) or (len(joined) > 3 and _is_inflected(plain, is_word))):
+            listing = joined.isupper() or plain in ascii_lowercase or letters < len(joined)  # initials, A B C, 1 2 3
+            if match.group(1) != " ":  # such a separator ends where the word ends
+                words = [] if listing or not (is_word(plain) or letters >= _MIN_UNKNOWN) else [joined]
+            elif len(joined) >= _MIN_SENTENCE:
+                words = _segment(plain, lambda w: is_term(w) or is_word(w))
+            else:
+                words = [joined] if letters >= _MIN_UNKNOWN else []
+            if not words or len(joined) / len(words) < 2.5:
+                return match.group()
+            if listing and not all(is_term(w) or is_word(w) for w in words):
                 return match.group()
         changed = True
         return " ".join(words)
@@ -247,6 +277,8 @@ def _read_leet(
             return token
         readings = [r for r in _readings(word, rules.leet) if r.isalpha()]
         chosen = next((r for r in readings if is_term(r)), None)
+        if chosen is None and len(word) > 3 and not _AMOUNT.fullmatch(word):
+            chosen = next((r for r in readings if _is_inflected(r, is_word)), None)
         if chosen is None and letters > 1 and len(word) > 2 and not _TECHNICAL.fullmatch(word):
             chosen = next((r for r in readings if is_word(r)), None)
             if chosen is None and _INNER_LEET.search(word) and len(word) > 4:

@@ -24,7 +24,7 @@ from policy.allocation import allocate, quantiles
 from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
 from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
-from policy.fit import BATCH, EPOCHS, HEADS, HIDDEN, SEED, fit
+from policy.fit import ANY_HARM_SHARE, BATCH, EPOCHS, HEADS, HIDDEN, MEMBERS, SEED, fit
 from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
@@ -171,11 +171,12 @@ def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[in
     mixture = ", ".join(f"{100 * share:g} % {what.get(source, source)}" for source, share in MIXTURE.items())
     return f"""# Prompt classifier heads
 
-One network with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category, over a frozen multilingual
-sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`). Languages: English and
-Chinese; others only as far as the encoder carries them.
+The average of {MEMBERS} networks with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category,
+over a frozen multilingual sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`).
+A further output, trained on harm of any category, makes up {100 * ANY_HARM_SHARE:g} % of every head's log-odds.
+Languages: English and Chinese; others only as far as the encoder carries them.
 
-* Made by: `python -m policy.training DATA`, seed {SEED}, {EPOCHS} epochs of AdamW in batches of {BATCH}.
+* Made by: `python -m policy.training DATA`, seeds from {SEED}, {EPOCHS} epochs of AdamW in batches of {BATCH}.
 * File: `heads.safetensors`, half precision, SHA-256 `{digest}`.
 * Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,

@@ -19,9 +19,9 @@ OWN = own_prompts()
 
 def test_there_are_enough_prompts_and_every_unsafe_one_has_a_safe_twin() -> None:
     for category in HEADS:
-        for language, enough in (("en", 230), ("zh", 225)):
+        for language in ("en", "zh"):
             rows = [e for e in OWN if e.category == category and e.language == language]
-            assert Counter(e.unsafe for e in rows)[True] >= enough
+            assert Counter(e.unsafe for e in rows)[True] >= 300
             assert Counter(e.seed for e in rows if e.unsafe) == Counter(e.seed for e in rows if not e.unsafe)
 
 
