@@ -27,7 +27,7 @@ class BundledModel:
     ``fast`` takes the transformer that was taught to arrive in few steps, guidance included.
     """
 
-    version = "3"
+    version = "4"
     fps = Fraction(FPS)
     context = 3 * GROUP
 
