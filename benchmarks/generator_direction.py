@@ -124,7 +124,7 @@ def _light_rows(sampler: Sampler, clips: int) -> Iterator[str]:
         read.setdefault(light, []).extend(found[kind] == getattr(spec, kind) for kind in _READ)
     yield from (
         "",
-        "| light | read back from the mean colour | subject and colour read by the judge |",
+        "| light | read back from the mean colour | subject and colour, by a judge who never saw such light |",
         "|---|---|---|",
     )
     yield from (f"| {light} | {_share(values)} | {_share(read[light])} |" for light, values in right.items())
@@ -201,7 +201,8 @@ def _improved(one: Tensor, two: Tensor, away: Tensor, step: Tensor) -> Tensor:
     weight = 1 / (1 + (error / 0.05) ** 2)  # edges of the subject that were not masked count less
     normal = jacobian.T @ (weight[:, None] * jacobian)
     ridge = torch.diag(torch.full((4,), 1e-4 * len(error), dtype=torch.float64))  # where nothing tells, nothing moved
-    return torch.linalg.solve(normal + ridge, jacobian.T @ (weight * error))
+    better: Tensor = torch.linalg.solve(normal + ridge, jacobian.T @ (weight * error))
+    return better
 
 
 def read_move(moved: npt.NDArray[np.float64]) -> Move:
@@ -264,8 +265,8 @@ def without(frames: RGB, boxes: npt.NDArray[np.float64]) -> RGB:
 
 def holds(relation: Relation, first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> bool:
     """Whether two things with these centres [T, 2] are in ``relation``, in nine of ten frames that show both."""
-    both = ~(np.isnan(first) | np.isnan(second)).any(1)
-    if both.sum() < 0.7 * len(both):
+    both = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
+    if both.sum() < 0.7 * len(first):
         return False
     first, second = first[both], second[both]
     x, y = (second - first).T
