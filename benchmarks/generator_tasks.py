@@ -87,8 +87,8 @@ def places(frames: RGB) -> np.ndarray:
     return read_clip(load_networks(), frames).plan[: len(frames)].numpy()
 
 
-def sheet(name: str, rows: list[RGB]) -> None:
-    """A contact sheet: a row a seed, frames evenly spread over the clip."""
+def sheet(name: str, rows: list[RGB], *, colours: int = 96) -> None:
+    """A contact sheet in so many colours: a row a seed, frames evenly spread over the clip."""
     lines = []
     for frames in rows:
         chosen = frames[np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)]
@@ -98,7 +98,7 @@ def sheet(name: str, rows: list[RGB]) -> None:
             np.concatenate([np.asarray(Image.fromarray(f).resize(small, Image.Resampling.BOX)) for f in chosen], 1)
         )
     IMAGES.mkdir(exist_ok=True)
-    image = Image.fromarray(np.concatenate(lines)).quantize(96, dither=Image.Dither.NONE)
+    image = Image.fromarray(np.concatenate(lines)).quantize(colours, dither=Image.Dither.NONE)
     image.save(IMAGES / f"generator-{name}.png", optimize=True)
 
 
@@ -150,7 +150,7 @@ def camera() -> Iterator[str]:
         "handheld shot, a pink heart circling, meadow",
     )
     rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
-    sheet("camera", rows)
+    sheet("camera", rows, colours=256)
     yield f"| camera moves | subject, colour and scene as read back | {read_back(rows, prompts)} |"
 
 
@@ -160,7 +160,7 @@ def light() -> Iterator[str]:
     scenes = ("over the sea", "in the city", "in the forest", "by the beach")
     prompts = [f"a red balloon hovering {scenes[seed // 2]} {hours[seed % 4]}" for seed in SEEDS]
     rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
-    sheet("light", rows)
+    sheet("light", rows, colours=256)
     yield f"| light | subject, colour and scene as read back | {read_back(rows, prompts)} |"
 
 
@@ -177,7 +177,7 @@ def pairs() -> Iterator[str]:
         "a purple balloon below a brown star bouncing in the forest",
     )
     rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
-    sheet("pairs", rows)
+    sheet("pairs", rows, colours=256)
     yield "| two subjects | relations as read back | `benchmarks/results/generator.md` |"
 
 
