@@ -3,7 +3,8 @@
 ``python -m benchmarks.generator [--clips 96]`` samples prompts in seen and in held-out combinations, in English and in
 Chinese, lets the judge (`generator.dit.judge`) read the clips back, and writes
 ``benchmarks/results/generator.md``. The judge's accuracy on renders, and on renders that went through the autoencoder,
-stands beside as the ceiling. Nothing of what is sampled here leaves the process.
+stands beside as the ceiling. `benchmarks.generator_direction` adds camera moves, light and relations of two subjects.
+Nothing of what is sampled here leaves the process.
 """
 
 from __future__ import annotations
@@ -19,12 +20,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from benchmarks.generator_direction import Sampler
+from benchmarks.generator_direction import rows as direction_rows
 from countermark.core.encoders.image import SIZE, image_encoder
 from countermark.core.errors import WeightsError
 from generator.dit.judge import FRAMES, Judge, labels, load_judge, prepare
 from generator.dit.networks import FAST_STEPS, Networks, load_fast_networks, load_networks, sample_clips
 from generator.dit.text import understand
 from generator.dit.training.judge import accuracy
+from generator.model import Sampling
 from generator.world.clips import ClipSpec, random_spec, render
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
@@ -177,6 +181,7 @@ def main() -> None:
         f"Sampling and decoding in batches of {BATCH}: {seconds:.2f} s a clip, the fast model {fast_seconds:.2f} s; "
         f"{torch.get_num_threads()} thread(s); "
         f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB.",
+        *direction_rows(Sampler(Sampling(args.steps, args.guidance), args.seed), args.clips),
         "",
     ]
     RESULTS.parent.mkdir(exist_ok=True)

@@ -87,8 +87,8 @@ def places(frames: RGB) -> np.ndarray:
     return read_clip(load_networks(), frames).plan[: len(frames)].numpy()
 
 
-def sheet(name: str, rows: list[RGB]) -> None:
-    """A contact sheet: a row a seed, frames evenly spread over the clip."""
+def sheet(name: str, rows: list[RGB], *, colours: int = 96) -> None:
+    """A contact sheet in so many colours: a row a seed, frames evenly spread over the clip."""
     lines = []
     for frames in rows:
         chosen = frames[np.linspace(0, len(frames) - 1, SHOWN).round().astype(int)]
@@ -98,7 +98,7 @@ def sheet(name: str, rows: list[RGB]) -> None:
             np.concatenate([np.asarray(Image.fromarray(f).resize(small, Image.Resampling.BOX)) for f in chosen], 1)
         )
     IMAGES.mkdir(exist_ok=True)
-    image = Image.fromarray(np.concatenate(lines)).quantize(96, dither=Image.Dither.NONE)
+    image = Image.fromarray(np.concatenate(lines)).quantize(colours, dither=Image.Dither.NONE)
     image.save(IMAGES / f"generator-{name}.png", optimize=True)
 
 
@@ -135,6 +135,50 @@ def text() -> Iterator[str]:
     rows = [sampled(GenerationRequest(prompt=p, seed=s, seconds=4)) for s, p in zip(SEEDS, PROMPTS, strict=True)]
     sheet("text", rows)
     yield f"| text, 4 s | subject, colour and scene as read back | {read_back(rows, PROMPTS)} |"
+
+
+def camera() -> Iterator[str]:
+    """The eight moves of the camera."""
+    prompts = (
+        "the camera pans left, a red balloon rising over the sea",
+        "panning right, a green ball bouncing in the meadow",
+        "the camera tilts up, a purple rocket hovering, city",
+        "tilt down, a white boat hovering, beach",
+        "zoom in on a red car moving right in the snow",
+        "zoom out, a yellow star hovering, desert",
+        "the camera rolls, an orange mushroom hovering, forest",
+        "handheld shot, a pink heart circling, meadow",
+    )
+    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
+    sheet("camera", rows, colours=256)
+    yield f"| camera moves | subject, colour and scene as read back | {read_back(rows, prompts)} |"
+
+
+def light() -> Iterator[str]:
+    """Night, sunset and dawn over scenes that are drawn by day."""
+    hours = ("at night", "in the golden hour", "at dawn", "in daylight")
+    scenes = ("over the sea", "in the city", "in the forest", "by the beach")
+    prompts = [f"a red balloon hovering {scenes[seed // 2]} {hours[seed % 4]}" for seed in SEEDS]
+    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
+    sheet("light", rows, colours=256)
+    yield f"| light | subject, colour and scene as read back | {read_back(rows, prompts)} |"
+
+
+def pairs() -> Iterator[str]:
+    """Two subjects, related."""
+    prompts = (
+        "a red balloon and a blue fish rising over the sea",
+        "a yellow car chases a green ball in the meadow",
+        "a white star above a red boat hovering by the beach",
+        "an orange mushroom to the left of a purple rocket rising in the city",
+        "a pink heart behind a turquoise balloon hovering in the snow",
+        "a green car in front of a yellow umbrella hovering in the desert",
+        "a red ball collides with a blue ball in the desert",
+        "a purple balloon below a brown star bouncing in the forest",
+    )
+    rows = [sampled(GenerationRequest(prompt=p, seed=s)) for s, p in zip(SEEDS, prompts, strict=True)]
+    sheet("pairs", rows, colours=256)
+    yield "| two subjects | relations as read back | `benchmarks/results/generator.md` |"
 
 
 def physics() -> Iterator[str]:
@@ -346,7 +390,24 @@ def spread(values: list[float]) -> str:
     return f"{np.median(values):.2f}, {max(values):.2f}"
 
 
-TASKS = (gallery, text, physics, image, extend, blend, loop, edit, inpaint, outpaint, sizes, storyboard, minute)
+TASKS = (
+    gallery,
+    text,
+    camera,
+    light,
+    pairs,
+    physics,
+    image,
+    extend,
+    blend,
+    loop,
+    edit,
+    inpaint,
+    outpaint,
+    sizes,
+    storyboard,
+    minute,
+)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ _BETWEEN: Mapping[Relation, tuple[str, ...]] = {
         r"(?:is )?(?:chas(?:es|ing)|chase|follow(?:s|ing)|pursu(?:es|ing)|(?:run|rac)(?:s|es|ning|ing) after)",
         "追逐|追赶|追着|追|跟着|跟随",
     ),
-    "chased": (r"(?:is |being )?(?:chased|followed|pursued) by", "(?:正)?被"),
+    "chased": (r"(?:is |being )?(?:chased|followed|pursued) by", "被(?=.{1,16}(?:追|跟))"),
     "collide": (
         r"(?:collid(?:es|ing)|collide) with|(?:crash|bump|run)(?:s|es|ing|ning)? into|hit(?:s|ting)?|touch(?:es|ing)",
         "撞上|撞到|撞向|撞击|碰到|碰上|撞",

@@ -34,6 +34,7 @@ RELATIONS = get_args(Relation)
         ("白色星星在红色小船的上方", "white star", "red boat", "above"),
         ("灰色汽车在绿色蘑菇左边，沙漠", "grey car", "green mushroom", "left"),
         ("粉色爱心在紫色气球后面", "pink heart", "purple balloon", "behind"),
+        ("白色星星被黑色火箭追着", "white star", "black rocket", "chased"),
         ("红色皮球撞上蓝色皮球", "red ball", "blue ball", "collide"),
         ("红色皮球和蓝色星星相撞", "red ball", "blue star", "collide"),
     ],
@@ -57,6 +58,7 @@ def test_two_subjects_are_understood(prompt, first, second, relation):
         "a ball moving to the left of the picture",
         "a red and white boat by the beach",
         "汽车在海边向左行驶",
+        "皮球被抛出，星空",
         "一只红色气球在海面上升起",
     ],
 )
