@@ -17,6 +17,8 @@ from generator.dit.places import GROUP, off_subject
 from generator.model import RGB
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
+PAN = 6  # of the judge's pixels, to either side
+
 
 @dataclass(frozen=True)
 class View:
@@ -78,13 +80,34 @@ def _seen(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor]:
         heats.append(networks.locator.heat(features).amax((1, 2)))
         scale, corner = small.new_tensor([side / width, side / height, side / height]), (left / width, top / height, 0)
         tracks.append(networks.locator(features) * scale + small.new_tensor(corner))
-        said.append(networks.judge(small[spread][None]))
+        said.append(_said(networks, small[spread][None] if len(small) > 1 else _panned(small[0])))
     best = torch.stack(heats).argmax(0)
     places = torch.stack(tracks)[best, torch.arange(len(frames), device=frames.device)]
     shown = said[int(best.mode().values)]
     # How it moves is not read: a still says nothing of it, and a clip goes on as it did.
     kinds = (kind for kind in KINDS if kind != "motion")
     return {kind: BY_KIND[kind][int(shown[kind].argmax())].name for kind in kinds}, places
+
+
+def _said(networks: Networks, clips: Tensor) -> dict[str, Tensor]:
+    """What the judge makes of clips [N, T, 3, S, S] of one thing together: scores of each kind, [1, concepts]."""
+    return {kind: said.log_softmax(1).mean(0, keepdim=True) for kind, said in networks.judge(clips).items()}
+
+
+def _panned(still: Tensor) -> Tensor:
+    """A picture [3, S, S] as four clips [4, T, 3, S, S] that pan over it along the diagonals.
+
+    The judge has only seen things that move: of 80 first frames of renders it read 60 subjects and 69 colours as they
+    are, 65 and 74 so.
+    """
+    size = still.shape[1:]
+    wide = F.pad(still[None], (PAN, PAN, PAN, PAN), mode="reflect")[0]
+    way = [round(PAN * (2 * t / (FRAMES_SEEN - 1) - 1)) for t in range(FRAMES_SEEN)]
+    clips = [
+        [wide[:, PAN + down * at :, PAN + across * at :][:, : size[0], : size[1]] for at in way]
+        for across, down in ((1, 1), (1, -1), (-1, 1), (-1, -1))
+    ]
+    return torch.stack([torch.stack(clip) for clip in clips])
 
 
 def encoded(networks: Networks, frames: Tensor) -> Tensor:
