@@ -331,9 +331,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         try:
             code = _run(words)
-        except Exception:
-            stopping.check()  # it may be what became of a signal
-            raise
+        finally:
+            stopping.check()  # an error may be what became of a signal, and so may a success
     except stopping.StoppedError as stop:
         print("countermark: interrupted; no unfinished file is left.", file=sys.stderr)
         code = stop.exit_code
