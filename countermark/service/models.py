@@ -82,11 +82,11 @@ class SealRecord(BaseModel):
         return cls(**shared, signer=signer, watermark_psnr=video.watermark.psnr)
 
 
-class VideoJob(BaseModel):
-    """OpenAI's ``video`` object; ``countermark`` and ``notices`` are ours."""
+class GenerationJob(BaseModel):
+    """What videos and pictures in the making have in common. Times are Unix seconds."""
 
     id: str
-    object: Literal["video"] = "video"
+    object: str
     model: str
     status: State
     progress: int
@@ -94,10 +94,16 @@ class VideoJob(BaseModel):
     completed_at: int | None = None
     expires_at: int | None = None
     prompt: str
+    error: JobFault | None = None
+
+
+class VideoJob(GenerationJob):
+    """OpenAI's ``video`` object; ``countermark`` and ``notices`` are ours."""
+
+    object: Literal["video"] = "video"
     seconds: str
     size: str
     remixed_from_video_id: str | None = None
-    error: JobFault | None = None
     notices: list[str] = Field(default=[], description="Where the video differs from what was asked, and why.")
     countermark: SealRecord | None = Field(default=None, description="What the finished video carries.")
 
@@ -136,19 +142,10 @@ class ImageList(BaseModel):
     notices: list[str] = Field(default=[], description="Where the pictures differ from what was asked, and why.")
 
 
-class ImageJob(BaseModel):
+class ImageJob(GenerationJob):
     """A request for pictures as a job; the pictures are at ``/v1/images/{id}/content``."""
 
-    id: str
     object: Literal["image"] = "image"
-    model: str
-    status: State
-    progress: int
-    created_at: int
-    completed_at: int | None = None
-    expires_at: int | None = None
-    prompt: str
-    error: JobFault | None = None
     data: list[SealRecord] = []
 
     @classmethod
