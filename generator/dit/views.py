@@ -97,8 +97,7 @@ def _said(networks: Networks, clips: Tensor) -> dict[str, Tensor]:
 def _panned(still: Tensor) -> Tensor:
     """A picture [3, S, S] as four clips [4, T, 3, S, S] that pan over it along the diagonals.
 
-    The judge has only seen things that move: of 80 first frames of renders it read 60 subjects and 69 colours as they
-    are, 65 and 74 so.
+    The judge has only seen things that move, and misreads fewer pictures so.
     """
     size = still.shape[1:]
     wide = F.pad(still[None], (PAN, PAN, PAN, PAN), mode="reflect")[0]
