@@ -80,7 +80,7 @@ def _seen(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor]:
         heats.append(networks.locator.heat(features).amax((1, 2)))
         scale, corner = small.new_tensor([side / width, side / height, side / height]), (left / width, top / height, 0)
         tracks.append(networks.locator(features) * scale + small.new_tensor(corner))
-        said.append(_said(networks, small[spread][None] if len(small) > 1 else _panned(small[0])))
+        said.append(_said(networks, small[spread][None] if len(small) > 1 else panned(small[0])))
     best = torch.stack(heats).argmax(0)
     places = torch.stack(tracks)[best, torch.arange(len(frames), device=frames.device)]
     shown = said[int(best.mode().values)]
@@ -94,10 +94,9 @@ def _said(networks: Networks, clips: Tensor) -> dict[str, Tensor]:
     return {kind: said.log_softmax(1).mean(0, keepdim=True) for kind, said in networks.judge(clips).items()}
 
 
-def _panned(still: Tensor) -> Tensor:
-    """A picture [3, S, S] as four clips [4, T, 3, S, S] that pan over it along the diagonals.
-
-    The judge has only seen things that move, and misreads fewer pictures so.
+def panned(still: Tensor) -> Tensor:
+    """A picture [3, S, S] as four clips [4, T, 3, S, S] that pan over it along the diagonals, which is how the judge
+    knows pictures.
     """
     size = still.shape[1:]
     wide = F.pad(still[None], (PAN, PAN, PAN, PAN), mode="reflect")[0]

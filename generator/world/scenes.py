@@ -192,6 +192,83 @@ def _underwater(h: int, w: int, rng: np.random.Generator) -> Image:
     return image
 
 
+def _volcano(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (92, 70, 92)), (0.45, (206, 120, 96)), (0.75, (246, 190, 132))])
+    x = _columns(w, h)
+    cx = rng.uniform(0.34, 0.66) * w / h
+    for dx, y, radius in ((0.0, 0.2, 0.06), (0.07, 0.13, 0.075), (0.17, 0.07, 0.09)):  # what it smokes
+        _disc(image, cx + dx, y, radius, (124, 104, 112), 0.03)
+    cone = np.maximum(0.28 + 0.9 * np.maximum(np.abs(x - cx) - 0.09, 0), 0.28 + 0.02 * np.cos((x - cx) * 30))
+    _below(image, cone.astype(np.float32), (96, 66, 66), (58, 40, 46))
+    _, y = _grid(h, w)
+    stream = 0.03 + 0.12 * (y - 0.28) + 0.012 * np.sin(y * 40) - np.abs(x - cx)[None]  # of lava, wider below
+    glow = np.clip(stream * h / 2 + 0.5, 0, 1) * np.clip((y - 0.3) * h, 0, 1) * np.clip((0.74 - y) * 6, 0, 1)
+    _blend(image, glow.astype(np.float32), _rgb((255, 122, 40)))
+    ground = 0.76 + 0.02 * np.sin(x * 7 + rng.uniform(0, 6.28))
+    _below(image, ground.astype(np.float32), (70, 52, 58), (40, 30, 38))
+    return image
+
+
+def _room(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (238, 222, 196)), (0.8, (222, 200, 170))])
+    x, y = _grid(h, w)
+    left, top, wide, tall = rng.uniform(0.12, 0.5) * w / h, rng.uniform(0.12, 0.18), 0.36, 0.34
+    for grown, colour in ((0.03, (142, 98, 66)), (0.0, (160, 212, 240))):  # a frame, and the sky in it
+        inside = np.minimum(
+            np.minimum(x - left + grown, left + wide + grown - x), np.minimum(y - top + grown, top + tall + grown - y)
+        )
+        _blend(image, np.clip(inside * h + 0.5, 0, 1).astype(np.float32), _rgb(colour))
+    bars = np.minimum(np.abs(x - left - wide / 2), np.abs(y - top - tall / 2))
+    glass = (inside > 0) & (bars < 0.02)
+    _blend(image, np.where(glass, np.clip((0.012 - bars) * h + 0.5, 0, 1), 0).astype(np.float32), _rgb((142, 98, 66)))
+    floor = rng.uniform(0.7, 0.74)
+    _below(image, np.full(w, floor - 0.03, np.float32), (250, 246, 238), (250, 246, 238))
+    _below(image, np.full(w, floor, np.float32), (176, 122, 80), (140, 92, 58))
+    return image
+
+
+def _farm(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (120, 190, 240)), (0.6, (244, 240, 214))])
+    _cloud(image, rng.uniform(0.15, 0.85) * w / h, rng.uniform(0.1, 0.2), rng.uniform(0.9, 1.2))
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    _below(image, (0.58 + 0.02 * np.sin(x * 5 + phase)).astype(np.float32), (122, 160, 82), (104, 144, 70))
+    cx = rng.choice((0.2, 0.8)) * w / h + rng.uniform(-0.06, 0.06)
+    house = np.where(np.abs(x - cx) < 0.15, 0.36 + 0.55 * np.abs(x - cx), 2).astype(np.float32)
+    roofless = np.where(np.abs(x - cx) < 0.13, 0.45, 2).astype(np.float32)
+    _below(image, house, (112, 60, 52), (112, 60, 52))
+    _below(image, np.maximum(house + 0.03, roofless), (190, 62, 54), (170, 52, 48))
+    _below(image, np.where(np.abs(x - cx) < 0.045, 0.53, 2).astype(np.float32), (246, 238, 226), (246, 238, 226))
+    line = 0.66 + 0.02 * np.sin(x * 4 + phase + 1)
+    _below(image, line.astype(np.float32), (240, 204, 98), (206, 158, 58))
+    middle = rng.uniform(0.3, 0.7) * w / h
+    for side in range(-5, 6):  # furrows that meet behind the horizon
+        _, y = _grid(h, w)
+        way = middle + side * 0.09 + (y - 0.66) * side * 0.6
+        furrow = np.clip(0.5 - (np.abs(x[None] - way) - 0.008) * h, 0, 1) * np.clip((y - line[None] - 0.02) * h, 0, 1)
+        _blend(image, (0.7 * furrow).astype(np.float32), _rgb((186, 138, 50)))
+    return image
+
+
+def _lunar(h: int, w: int, rng: np.random.Generator) -> Image:
+    image = _gradient(h, w, [(0, (10, 10, 20)), (0.7, (30, 30, 46))])
+    stars = np.random.default_rng(13)  # one fixed sky, as at night
+    for _ in range(20):
+        at = stars.uniform(0.02, 0.98) * w / h, stars.uniform(0.02, 0.5)
+        _disc(image, *at, stars.uniform(0.003, 0.006), (236, 238, 255), 0.006)
+    cx, cy = rng.uniform(0.16, 0.34) * w / h, rng.uniform(0.16, 0.24)
+    _disc(image, cx, cy, 0.1, (58, 124, 206))
+    _disc(image, cx - 0.025, cy - 0.02, 0.045, (112, 176, 108), 0.02)
+    x, phase = _columns(w, h), rng.uniform(0, 6.28)
+    _below(image, (0.62 + 0.04 * np.sin(x * 4 + phase)).astype(np.float32), (150, 150, 160), (120, 120, 132))
+    _below(image, (0.72 + 0.02 * np.sin(x * 6 + phase + 2)).astype(np.float32), (190, 190, 198), (140, 140, 152))
+    _, y = _grid(h, w)
+    shift = rng.uniform(-0.08, 0.08)
+    for px, py, rx in ((0.18, 0.82, 0.09), (0.52, 0.9, 0.12), (0.8, 0.8, 0.07)):
+        reach = np.hypot((x[None] - (px + shift) * w / h) / rx, (y - py) / (0.38 * rx)) - 1
+        _blend(image, np.clip(0.5 - reach * rx * 0.6 * h, 0, 1).astype(np.float32), _rgb((116, 116, 130)))
+    return image
+
+
 _DRAW: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "sea": _sea,
     "meadow": _meadow,
@@ -203,6 +280,10 @@ _DRAW: dict[str, Callable[[int, int, np.random.Generator], Image]] = {
     "forest": _forest,
     "beach": _beach,
     "underwater": _underwater,
+    "volcano": _volcano,
+    "room": _room,
+    "farm": _farm,
+    "lunar": _lunar,
 }
 
 

@@ -186,6 +186,148 @@ def _mushroom(c: _Canvas) -> None:
         c.ellipse(x, y, r, r, c.light)
 
 
+def _airplane(c: _Canvas) -> None:
+    c.polygon([(-0.1, -0.08), (-0.42, -0.62), (-0.2, -0.62), (0.34, -0.08)], c.dark)
+    c.polygon([(-0.62, -0.1), (-0.96, -0.62), (-0.7, -0.62), (-0.4, -0.1)], c.dark)
+    body = [(-0.95, -0.08), (-0.5, -0.2), (0.5, -0.22), (0.82, -0.12), (0.97, 0.06), (0.8, 0.2), (-0.4, 0.24)]
+    c.polygon(body, c.dark)
+    c.polygon(_scaled(body, 0.88, (0, 0.02)), c.colour)
+    c.polygon([(0.6, -0.12), (0.78, -0.1), (0.86, 0.02), (0.6, 0.02)], (206, 234, 250))
+    for x in (-0.3, -0.04, 0.22):
+        c.ellipse(x, -0.05, 0.07, 0.07, (206, 234, 250))
+    c.polygon([(0.3, 0.1), (-0.12, 0.1), (-0.62, 0.72), (-0.34, 0.72)], c.dark)
+    c.polygon([(0.2, 0.13), (-0.1, 0.13), (-0.5, 0.66), (-0.37, 0.66)], c.light)
+
+
+def _bird(c: _Canvas) -> None:
+    c.polygon([(-0.4, 0.1), (-0.97, -0.02), (-0.92, 0.2), (-0.8, 0.36), (-0.3, 0.36)], c.dark)
+    c.ellipse(0.08, 0.22, 0.56, 0.33, c.dark)
+    c.ellipse(0.08, 0.22, 0.5, 0.27, c.colour)
+    c.ellipse(0.54, 0.0, 0.26, 0.26, c.dark)
+    c.ellipse(0.54, 0.0, 0.21, 0.21, c.colour)
+    c.polygon([(0.74, -0.08), (0.98, 0.05), (0.72, 0.12)], (248, 176, 48))
+    c.ellipse(0.6, -0.05, 0.07, 0.07, (25, 25, 35))
+    wing = [(0.3, 0.18), (-0.22, 0.22), (-0.62, -0.5), (-0.5, -0.9), (-0.1, -0.6)]
+    c.polygon(wing, c.dark)
+    c.polygon(_scaled(wing, 0.78, (-0.16, -0.2)), c.light)
+
+
+def _butterfly(c: _Canvas) -> None:
+    for side in (-1, 1):
+        c.ellipse(side * 0.5, -0.34, 0.46, 0.46, c.dark)
+        c.ellipse(side * 0.4, 0.42, 0.36, 0.4, c.dark)
+        c.ellipse(side * 0.5, -0.34, 0.38, 0.38, c.colour)
+        c.ellipse(side * 0.4, 0.42, 0.28, 0.32, c.colour)
+        c.ellipse(side * 0.54, -0.36, 0.17, 0.17, c.light)
+        c.ellipse(side * 0.42, 0.46, 0.12, 0.14, c.light)
+        c.line([(0, -0.5), (side * 0.14, -0.78), (side * 0.3, -0.9)], 0.05, (60, 48, 44))
+    c.box(-0.09, -0.58, 0.09, 0.66, 0.09, (70, 56, 50))
+
+
+def _cat(c: _Canvas) -> None:
+    """Sitting, seen from the front, with the tail to its left."""
+    c.line([(-0.3, 0.8), (-0.72, 0.74), (-0.8, 0.4), (-0.66, 0.2)], 0.16, c.dark)
+    c.ellipse(0.04, 0.5, 0.48, 0.47, c.dark)
+    c.ellipse(0.04, 0.5, 0.41, 0.41, c.colour)
+    c.ellipse(0.04, 0.6, 0.22, 0.28, c.light)
+    for side in (-1, 1):
+        c.polygon([(0.04 + side * 0.14, -0.56), (0.04 + side * 0.5, -0.97), (0.04 + side * 0.52, -0.2)], c.dark)
+        c.polygon([(0.04 + side * 0.26, -0.56), (0.04 + side * 0.45, -0.8), (0.04 + side * 0.46, -0.36)], c.light)
+    c.ellipse(0.04, -0.26, 0.54, 0.44, c.dark)
+    c.ellipse(0.04, -0.26, 0.48, 0.38, c.colour)
+    for side in (-1, 1):
+        c.ellipse(0.04 + side * 0.2, -0.32, 0.1, 0.12, (255, 255, 255))
+        c.ellipse(0.04 + side * 0.19, -0.3, 0.055, 0.09, (25, 25, 35))
+    c.polygon([(-0.04, -0.14), (0.12, -0.14), (0.04, -0.05)], (236, 130, 140))
+
+
+def _dog(c: _Canvas) -> None:
+    """Standing, seen from the side."""
+    c.line([(-0.62, 0.0), (-0.82, -0.3), (-0.92, -0.34)], 0.15, c.dark)
+    for x in (-0.56, -0.3, 0.16, 0.4):
+        c.box(x - 0.12, 0.2, x + 0.12, 0.94, 0.08, c.dark)
+    c.box(-0.74, -0.14, 0.56, 0.5, 0.26, c.dark)
+    c.box(-0.68, -0.08, 0.5, 0.43, 0.22, c.colour)
+    c.box(0.2, -0.8, 0.78, -0.04, 0.22, c.dark)
+    c.box(0.5, -0.52, 0.98, -0.1, 0.16, c.dark)
+    c.box(0.25, -0.74, 0.73, -0.09, 0.18, c.colour)
+    c.box(0.52, -0.46, 0.92, -0.16, 0.12, c.light)
+    c.box(0.06, -0.78, 0.32, -0.2, 0.13, c.dark)
+    c.ellipse(0.94, -0.4, 0.07, 0.08, (25, 25, 35))
+    c.ellipse(0.56, -0.56, 0.07, 0.08, (25, 25, 35))
+
+
+def _flower(c: _Canvas) -> None:
+    c.line([(0, 0.0), (0.03, 0.97)], 0.09, (66, 140, 62))
+    c.polygon([(0.03, 0.78), (0.24, 0.46), (0.56, 0.42), (0.38, 0.7)], (84, 168, 74))
+    for i in range(6):
+        angle = math.pi * i / 3
+        c.ellipse(0.4 * math.sin(angle), -0.3 - 0.4 * math.cos(angle), 0.27, 0.27, c.dark)
+    for i in range(6):
+        angle = math.pi * i / 3
+        c.ellipse(0.4 * math.sin(angle), -0.3 - 0.4 * math.cos(angle), 0.21, 0.21, c.colour)
+    c.ellipse(0, -0.3, 0.25, 0.25, (250, 214, 90))
+
+
+def _duck(c: _Canvas) -> None:
+    c.polygon([(-0.5, 0.2), (-0.97, -0.18), (-0.8, 0.5)], c.dark)
+    c.ellipse(-0.1, 0.42, 0.74, 0.46, c.dark)
+    c.ellipse(-0.1, 0.42, 0.67, 0.39, c.colour)
+    c.ellipse(-0.22, 0.36, 0.36, 0.22, c.light)
+    c.ellipse(0.42, -0.34, 0.38, 0.38, c.dark)
+    c.ellipse(0.42, -0.34, 0.32, 0.32, c.colour)
+    c.polygon([(0.7, -0.42), (0.98, -0.26), (0.68, -0.14)], (248, 150, 40))
+    c.ellipse(0.5, -0.42, 0.09, 0.1, (25, 25, 35))
+
+
+def _robot(c: _Canvas) -> None:
+    c.line([(0, -0.6), (0, -0.9)], 0.06, (90, 94, 104))
+    c.ellipse(0, -0.9, 0.09, 0.09, (240, 96, 84))
+    for side in (-1, 1):
+        c.box(side * 0.66 - 0.13, 0.04, side * 0.66 + 0.13, 0.56, 0.1, c.dark)
+        c.box(side * 0.26 - 0.14, 0.6, side * 0.26 + 0.14, 0.97, 0.06, c.dark)
+    c.box(-0.52, -0.04, 0.52, 0.72, 0.1, c.dark)
+    c.box(-0.46, 0.02, 0.46, 0.66, 0.08, c.colour)
+    c.box(-0.26, 0.16, 0.26, 0.46, 0.04, c.light)
+    c.box(-0.5, -0.74, 0.5, -0.1, 0.14, c.dark)
+    c.box(-0.44, -0.68, 0.44, -0.16, 0.1, c.colour)
+    for side in (-1, 1):
+        c.ellipse(side * 0.2, -0.46, 0.13, 0.13, (244, 250, 255))
+        c.ellipse(side * 0.2, -0.46, 0.06, 0.06, (25, 25, 35))
+
+
+def _turtle(c: _Canvas) -> None:
+    """The shell has the colour; head, legs and tail are those of any turtle."""
+    skin, rim = (148, 176, 96), (92, 118, 62)
+    c.polygon([(-0.7, 0.4), (-0.98, 0.52), (-0.7, 0.56)], rim)
+    for x in (-0.44, 0.4):
+        c.box(x - 0.19, 0.36, x + 0.19, 0.84, 0.12, rim)
+        c.box(x - 0.14, 0.36, x + 0.14, 0.79, 0.1, skin)
+    c.ellipse(0.78, 0.14, 0.21, 0.24, rim)
+    c.ellipse(0.78, 0.14, 0.16, 0.19, skin)
+    c.ellipse(0.84, 0.08, 0.06, 0.07, (25, 25, 35))
+    c.polygon(_dome(-0.06, 0.5, 0.76, 0.98), c.dark)
+    c.polygon(_dome(-0.06, 0.44, 0.68, 0.85), c.colour)
+    for x, y, r in ((-0.38, 0.2, 0.15), (-0.06, -0.08, 0.18), (0.26, 0.2, 0.15)):
+        c.ellipse(x, y, r, r, c.light)
+
+
+def _train(c: _Canvas) -> None:
+    """A steam engine."""
+    c.box(0.42, -0.62, 0.68, 0.0, 0.04, (58, 58, 68))
+    c.box(0.36, -0.72, 0.74, -0.54, 0.06, (58, 58, 68))
+    c.box(-0.9, -0.72, -0.1, 0.5, 0.06, c.dark)
+    c.box(-0.98, -0.84, -0.02, -0.66, 0.06, c.dark)
+    c.box(-0.72, -0.52, -0.28, -0.1, 0.05, (198, 228, 244))
+    c.box(-0.2, -0.2, 0.92, 0.5, 0.18, c.dark)
+    c.box(-0.2, -0.13, 0.85, 0.43, 0.14, c.colour)
+    c.box(-0.84, -0.02, -0.16, 0.43, 0.04, c.colour)
+    c.box(0.06, -0.13, 0.18, 0.43, 0.01, c.light)
+    for x, r in ((-0.56, 0.3), (0.12, 0.24), (0.62, 0.24)):
+        c.ellipse(x, 0.94 - r, r, r, (38, 38, 46))
+        c.ellipse(x, 0.94 - r, r * 0.5, r * 0.5, (196, 196, 204))
+
+
 _DRAW: dict[str, Callable[[_Canvas], None]] = {
     "balloon": _balloon,
     "ball": _ball,
@@ -197,6 +339,16 @@ _DRAW: dict[str, Callable[[_Canvas], None]] = {
     "rocket": _rocket,
     "umbrella": _umbrella,
     "mushroom": _mushroom,
+    "airplane": _airplane,
+    "bird": _bird,
+    "butterfly": _butterfly,
+    "cat": _cat,
+    "dog": _dog,
+    "flower": _flower,
+    "duck": _duck,
+    "robot": _robot,
+    "turtle": _turtle,
+    "train": _train,
 }
 
 

@@ -243,6 +243,60 @@ CONCEPTS: tuple[Concept, ...] = (
         ("underwater", "under water", "under the sea", "deep sea", "seabed", "reef", "aquarium"),
         ("水下", "海底", "深海", "水底", "水中"),
     ),
+    Concept(
+        "subject",
+        "airplane",
+        ("airplane", "airplanes", "aeroplane", "plane", "planes", "aircraft", "jet plane"),
+        ("飞机", "客机"),
+    ),
+    Concept(
+        "subject",
+        "bird",
+        ("bird", "birds", "pigeon", "dove", "sparrow", "seagull"),
+        ("小鸟", "鸟", "鸽子", "海鸥", "麻雀"),
+    ),
+    Concept("subject", "butterfly", ("butterfly", "butterflies", "moth"), ("蝴蝶", "飞蛾")),
+    Concept("subject", "cat", ("cat", "cats", "kitten", "kitty"), ("小猫", "猫咪", "猫")),
+    Concept("subject", "dog", ("dog", "dogs", "puppy", "doggy"), ("小狗", "狗狗", "狗")),
+    Concept("subject", "flower", ("flower", "flowers", "daisy", "blossom"), ("花朵", "小花", "鲜花", "雏菊", "花")),
+    Concept("subject", "duck", ("duck", "ducks", "duckling", "rubber duck"), ("鸭子", "小鸭", "小鸭子", "鸭")),
+    Concept("subject", "robot", ("robot", "robots", "android"), ("机器人",)),
+    Concept("subject", "turtle", ("turtle", "turtles", "tortoise", "sea turtle"), ("乌龟", "海龟", "龟")),
+    Concept(
+        "subject", "train", ("train", "trains", "steam train", "locomotive", "steam engine"), ("火车", "列车", "火车头")
+    ),
+    Concept(
+        "scene",
+        "volcano",
+        ("volcano", "volcanoes", "volcanic island", "lava", "crater"),
+        ("火山", "岩浆", "熔岩", "火山口"),
+    ),
+    Concept(
+        "scene",
+        "room",
+        ("room", "living room", "bedroom", "kitchen", "indoors", "inside a house", "house", "office", "hall"),
+        ("房间", "客厅", "卧室", "厨房", "室内", "屋里", "屋内", "家里", "办公室"),
+    ),
+    Concept(
+        "scene",
+        "farm",
+        ("farm", "wheat field", "cornfield", "farmland", "barn", "village", "harvest"),
+        ("农场", "麦田", "农田", "稻田", "村庄", "乡村", "谷仓"),
+    ),
+    Concept(
+        "scene",
+        "lunar",
+        (
+            "lunar surface",
+            "surface of the moon",
+            "moon surface",
+            "on the moon",
+            "mars",
+            "alien planet",
+            "another planet",
+        ),
+        ("月球", "月球表面", "月面", "火星", "外星球", "外星"),
+    ),
 )
 
 BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in CONCEPTS if c.kind == kind) for kind in KINDS}

@@ -1,8 +1,8 @@
 """Train the judge (`generator.dit.judge`): ``python -m generator.dit.training.judge --minutes 15``.
 
-A small network, trained on rendered clips, seen and held-out combinations alike, with the blur, noise and contrast
-changes that keep it from reading the renderer's exact pixels. Its own accuracy on renders is the ceiling of every
-figure it reports. ``python -m generator.dit.training.judge --minutes 15``.
+A small network, trained on rendered clips, seen and held-out combinations alike, and on single frames of them as
+`generator.dit.views` shows it pictures, with the blur, noise and contrast changes that keep it from reading the
+renderer's exact pixels. Its own accuracy on renders is the ceiling of every figure it reports.
 """
 
 from __future__ import annotations
@@ -22,9 +22,12 @@ from torch import Tensor
 
 from generator.dit.judge import FRAMES, SIDE, STEP, Judge, labels
 from generator.dit.training.start import start_from
+from generator.dit.views import panned
 from generator.world.clips import random_spec, render
 from generator.world.vocabulary import KINDS
 
+STILLS = 12  # of a batch
+BATCH = 48
 SMALLEST = 0.75  # of the usual size: the subject in a square cut from a larger picture
 
 
@@ -56,6 +59,14 @@ def augmented(clips: Tensor) -> Tensor:
     return x + torch.randn_like(x) * 0.08 * torch.rand(len(x), 1, 1, 1, 1)
 
 
+def shown(clips: Tensor) -> Tensor:
+    """A batch to learn from: the first `STILLS` of ``clips`` only as a frame each, panned over as pictures are."""
+    x = augmented(clips)
+    for clip in x[:STILLS]:
+        clip.copy_(panned(clip[torch.randint(FRAMES, ())].clone())[torch.randint(4, ())])
+    return x
+
+
 @torch.inference_mode()
 def accuracy(judge: Judge, clips: Tensor, truth: Tensor) -> dict[str, float]:
     """Share of clips read rightly, per kind. ``clips`` float [B, FRAMES, 3, 64, 64], ``truth`` [B, 4]."""
@@ -83,11 +94,13 @@ def main() -> None:
     while (spent := time.process_time() - begin) < budget:
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * min(1.0, 2 * (1 - spent / budget))
-        index = torch.randint(len(clips), (48,))
+        index = torch.randint(len(clips), (BATCH,))
+        target = truth[index]
+        target[:STILLS, KINDS.index("motion")] = -100  # a picture says nothing of it; ignored by the loss
         judge.train()
         with torch.autocast("cpu", torch.bfloat16):
-            said = judge(augmented(clips[index]))
-        loss = torch.stack([F.cross_entropy(said[kind].float(), truth[index, i]) for i, kind in enumerate(KINDS)]).sum()
+            said = judge(shown(clips[index]))
+        loss = torch.stack([F.cross_entropy(said[kind].float(), target[:, i]) for i, kind in enumerate(KINDS)]).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
