@@ -111,7 +111,7 @@ class SpreadSpectrumDetector:
         """Exact payload or None; ``statistic`` is the cosine between soft values and likeliest code word, 0 to 1.
 
         Always tried: the frame as it is, mirrored, and turned by quarters. ``search`` also looks for the mark in a
-        picture that was cropped, turned, scaled, squeezed or seen in perspective: some seconds. Where nothing can be
+        picture that was cropped, turned, scaled, squeezed or seen in perspective: a second or two. Where nothing can be
         decoded, the payloads of a ``register`` are compared one by one, which finds marks too weak to decode.
         """
         attempts = 0

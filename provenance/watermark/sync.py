@@ -29,9 +29,12 @@ _CAP = 10.0  # of one wave's whitened power: a regular texture must not count as
 _SHIFTS = 512  # grid of shifts a side, over two frames
 _WINDOWS = 8  # a side, for the last refinement
 _HYPOTHESES, _RESULTS = 12, 8
+_SIDE = (np.arange(GRID) + 0.5) / GRID - 0.5
 
-_ANGLES = np.deg2rad(np.arange(-90.0, 90.0, 0.55))
-_SCALES = np.exp(np.arange(np.log(0.42), np.log(2.3), 0.0095))
+_TURN, _GROWTH = np.deg2rad(0.55), 0.0095  # steps of angles, and of scales' logarithms
+_ANGLES = np.arange(-np.pi / 2, np.pi / 2, _TURN)
+_SCALES = np.exp(np.arange(np.log(0.42), np.log(2.3), _GROWTH))
+_FINER = 2  # steps of the polar spectrum to one of the hypotheses
 _SQUEEZES = np.exp(np.arange(-14, 15) * 0.024)  # ratio of the aspects, beyond the one that is tried first
 
 
@@ -85,16 +88,16 @@ def _whitened(detail: Plane) -> tuple[Plane, Plane]:
 
 def _linear_hypotheses(power: Plane, waves: Matrix, aspect: float, ratios: Matrix) -> list[Matrix]:
     """The linear maps [2, 2] with the most power where they would have the waves, none near another."""
-    capped = np.minimum(power, _CAP).ravel()
-    scored: list[tuple[float, Matrix]] = []
-    for ratio in ratios:
-        for angle in np.array_split(_ANGLES, 8):
-            maps = _linear(angle, _SCALES, aspect, ratio)
-            scores = _score(capped, waves, maps)
-            scored += [(float(scores[i]), maps[i]) for i in np.argsort(-scores)[:_HYPOTHESES]]
-    scored.sort(key=lambda entry: -entry[0])
+    scored: list[tuple[float, float, float, float]] = []
+    for ratio, scores in zip(ratios, _scores(power, waves, aspect, ratios), strict=True):
+        for angles, part in zip(np.array_split(_ANGLES, 8), np.array_split(scores, 8), strict=True):
+            best = np.argpartition(part, -_HYPOTHESES, axis=None)[-_HYPOTHESES:]
+            for angle, scale in zip(*np.unravel_index(best, part.shape), strict=True):
+                scored.append((float(part[angle, scale]), float(angles[angle]), float(_SCALES[scale]), float(ratio)))
+    scored.sort(reverse=True)
     kept: list[Matrix] = []
-    for _, linear in scored:
+    for _, angle, scale, ratio in scored:
+        linear = _linear(angle, scale, aspect, ratio)
         if all(min(np.abs(linear - k).max(), np.abs(linear + k).max()) > 0.03 for k in kept):
             kept.append(linear)
             if len(kept) == _HYPOTHESES:
@@ -102,23 +105,38 @@ def _linear_hypotheses(power: Plane, waves: Matrix, aspect: float, ratios: Matri
     return kept
 
 
-def _linear(angles: Matrix, scales: Matrix, aspect: float, ratio: float) -> Matrix:
-    """Maps [angles x scales, 2, 2] from the received to the marked frame; ``ratio`` of marked to received aspect."""
-    angle, scale = (part.ravel() for part in np.meshgrid(angles, scales, indexing="ij"))
+def _linear(angle: float, scale: float, aspect: float, ratio: float) -> Matrix:
+    """The map [2, 2] from the received to the marked frame; ``ratio`` of marked to received aspect."""
     cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
-    return np.stack((np.stack((cos / ratio, sin / (aspect * ratio)), -1), np.stack((-sin * aspect, cos), -1)), -2)
+    return np.array(((cos / ratio, sin / (aspect * ratio)), (-sin * aspect, cos)))
 
 
-def _score(capped: Plane, waves: Matrix, maps: Matrix) -> Plane:
-    """Sum of capped power [n] where each of the maps [n, 2, 2] would have the waves."""
-    bins = maps.astype(np.float32) * _PADDING
-    total = np.zeros(len(maps), np.float32)
-    for x, y in waves.astype(np.float32):
-        column = np.rint(x * bins[:, 0, 0] + y * bins[:, 1, 0]).astype(np.int32) + GRID
-        row = np.rint(x * bins[:, 0, 1] + y * bins[:, 1, 1]).astype(np.int32) + GRID
-        inside = (column >= 0) & (column < _BINS) & (row >= 0) & (row < _BINS)
-        total += np.where(inside, capped[np.where(inside, row * _BINS + column, 0)], 1)
-    return total
+def _scores(power: Plane, waves: Matrix, aspect: float, ratios: Matrix) -> Iterator[Plane]:
+    """For each of ``ratios`` the sum of capped power [angles, scales] where each hypothesis would have the waves.
+
+    In polar coordinates with a logarithmic radius, turning and scaling only shift the waves: the sum is one of shifted
+    copies of the spectrum.
+    """
+    squeezed = waves[None] * np.stack((1 / ratios, np.full(len(ratios), aspect)), axis=1)[:, None]  # [ratios, 16, 2]
+    angle = np.arctan2(squeezed[..., 1], squeezed[..., 0]) + _ANGLES[0]
+    radius = np.log(np.hypot(squeezed[..., 0], squeezed[..., 1])) + np.log(_SCALES[0])
+    column = np.rint((angle - angle.min()) * (_FINER / _TURN)).astype(np.int64)
+    row = np.rint((radius - radius.min()) * (_FINER / _GROWTH)).astype(np.int64)
+    count = column.max() + _FINER * len(_ANGLES), row.max() + _FINER * len(_SCALES)
+    angles = (angle.min() + np.arange(count[0]) * (_TURN / _FINER)).astype(np.float32)[:, None]
+    radii = np.exp(radius.min() + np.arange(count[1]) * (_GROWTH / _FINER)).astype(np.float32) * _PADDING
+    x = np.rint(np.cos(angles) * radii).astype(np.int32) + GRID
+    y = np.rint(np.sin(angles) * (radii / np.float32(aspect))).astype(np.int32) + GRID
+    inside = (x >= 0) & (x < _BINS) & (y >= 0) & (y < _BINS)
+    capped = np.minimum(power, _CAP).ravel()
+    polar = np.where(inside, capped[np.where(inside, y * _BINS + x, 0)], 1)  # as much as noise where there is nothing
+    phases = [[np.ascontiguousarray(polar[i::_FINER, j::_FINER]) for j in range(_FINER)] for i in range(_FINER)]
+    for columns, rows in zip(column, row, strict=True):
+        total = np.zeros((len(_ANGLES), len(_SCALES)), np.float32)
+        for i, j in zip(columns.tolist(), rows.tolist(), strict=True):
+            part = phases[i % _FINER][j % _FINER]
+            total += part[i // _FINER :, j // _FINER :][: len(_ANGLES), : len(_SCALES)]
+        yield total
 
 
 def _refine_linear(power: Plane, waves: Matrix, linear: Matrix) -> Matrix:
@@ -136,34 +154,34 @@ def _refine_linear(power: Plane, waves: Matrix, linear: Matrix) -> Matrix:
 
 def _shifted(detail: Plane, noise: Plane, waves: Matrix, signs: Matrix, linear: Matrix) -> Iterator[Located]:
     """The best shifts for each mirror image of ``linear``: the spectrum's power cannot tell them apart."""
-    bins = np.rint(2 * waves).astype(np.int64) % _SHIFTS  # waves have whole periods in two frames
-    for mirror in (np.diag((x, y)) for x in (1.0, -1.0) for y in (1.0, -1.0)):
-        turned = mirror @ linear
-        frequency = waves @ turned
-        place = np.clip(np.rint(frequency * _PADDING).astype(np.int64) + GRID, 0, _BINS - 1)
-        amplitude = _fourier(detail, frequency) / np.sqrt(noise[place[:, 1], place[:, 0]])
-        amplitude *= np.minimum(1, 4 / (np.abs(amplitude) + 1e-9))
-        spectrum = np.zeros((_SHIFTS, _SHIFTS), np.complex64)
-        np.add.at(
-            spectrum, (bins[:, 1], bins[:, 0]), np.conj(amplitude * signs * np.exp(-1j * np.pi * waves.sum(axis=1)))
-        )
-        scores = scipy.fft.ifft2(spectrum).real * (_SHIFTS**2 / np.sqrt(len(waves) / 2))
+    frequency = waves @ linear
+    place = np.clip(np.rint(frequency * _PADDING).astype(np.int64) + GRID, 0, _BINS - 1)
+    upright = _fourier(detail, frequency) / np.sqrt(noise[place[:, 1], place[:, 0]])
+    upright *= np.minimum(1, 4 / (np.abs(upright) + 1e-9))
+    swapped = np.roll(upright, len(waves) // 2)  # the second half of the waves mirrors the first in y
+    mirrors = {(1, 1): upright, (1, -1): swapped, (-1, 1): np.conj(swapped), (-1, -1): np.conj(upright)}
+    turns = signs * np.exp(-1j * np.pi * waves.sum(axis=1)) / np.sqrt(len(waves) / 2)
+    # A wave has whole periods in two frames. Few are not zero, so their sum is a product of two small matrices.
+    period = np.exp(2j * np.pi * np.outer(np.rint(2 * waves).T.ravel(), np.arange(_SHIFTS)) / _SHIFTS)
+    in_x, in_y = period.astype(np.complex64).reshape(2, len(waves), _SHIFTS)
+    across = np.concatenate((in_x.real, -in_x.imag))
+    for mirror, amplitude in mirrors.items():
+        down = np.conj(amplitude * turns).astype(np.complex64)[:, None] * in_y
+        scores = np.concatenate((down.real, down.imag)).T @ across
         for _ in range(2):
             row, column = divmod(int(np.argmax(scores)), _SHIFTS)
             shift = np.array((column, row)) * (2 / _SHIFTS)
             shift[shift >= 1] -= 2
             geometry = np.eye(3)
-            geometry[:2, :2], geometry[:2, 2] = turned, shift
+            geometry[:2, :2], geometry[:2, 2] = np.diag(mirror) @ linear, shift
             yield Located(geometry, float(scores[row, column]))
             scores[max(row - 7, 0) : row + 8, max(column - 7, 0) : column + 8] = -np.inf
 
 
 def _fourier(detail: Plane, frequency: Matrix) -> npt.NDArray[np.complex64]:
     """Fourier transform [n] of a plane at frequencies [n, 2] (x, y) in cycles per frame."""
-    side = (np.arange(GRID) + 0.5) / GRID - 0.5
-    x = np.exp(-2j * np.pi * np.outer(frequency[:, 0], side)).astype(np.complex64)
-    y = np.exp(-2j * np.pi * np.outer(frequency[:, 1], side)).astype(np.complex64)
-    return np.asarray(np.einsum("ny,yn->n", y, detail @ x.T))
+    x, y = np.exp(-2j * np.pi * frequency.T[..., None] * _SIDE).astype(np.complex64)
+    return np.asarray(np.sum(y * ((detail @ x.real.T).T + 1j * (detail @ x.imag.T).T), axis=1))
 
 
 def _refine(detail: Plane, located: Located, waves: Matrix, signs: Matrix, rounds: int = 3) -> Located:
@@ -181,31 +199,32 @@ def _refine(detail: Plane, located: Located, waves: Matrix, signs: Matrix, round
 
 def _demodulate(detail: Plane, geometry: Matrix, waves: Matrix) -> tuple[npt.NDArray[np.complex128], Matrix]:
     """Complex amplitude [16, windows] of each wave in each window, and the windows' centres [windows, 2] in the marked
-    frame. The phase is zero where ``geometry`` is right.
+    frame. The phase is zero where ``geometry`` is right. Within a window the geometry is taken to be affine, so that a
+    wave is a product of two, of x and of y.
     """
-    side = (np.arange(GRID) + 0.5) / GRID - 0.5
-    y, x = np.meshgrid(side, side, indexing="ij")
-    place = np.stack((x, y, np.ones_like(x)), axis=-1) @ geometry.T
-    place = (place[..., :2] / place[..., 2:]).astype(np.float32)
-    weight = np.where((np.abs(place) <= 0.5).all(axis=-1), detail, 0)
+    x, y, depth = _mapped(geometry, _SIDE, _SIDE[:, None])
+    inside = (np.abs(x) <= 0.5 * depth) & (np.abs(y) <= 0.5 * depth)
     block = GRID // _WINDOWS
+    tiles = np.where(inside, detail, np.float32(0)).reshape(_WINDOWS, block, _WINDOWS, block).swapaxes(1, 2)
 
-    def windows(plane: npt.NDArray[np.complex64] | Plane) -> npt.NDArray[np.complex128]:
-        return np.asarray(plane.reshape(_WINDOWS, block, _WINDOWS, block).sum(axis=(1, 3)).ravel(), np.complex128)
+    middle = (np.arange(_WINDOWS) + 0.5) / _WINDOWS - 0.5
+    x, y, depth = (part.ravel() for part in np.broadcast_arrays(*_mapped(geometry, middle, middle[:, None])))
+    centre = np.stack((x, y), axis=1) / depth[:, None]
+    slope = (geometry[:2, :2] - centre[:, :, None] * geometry[2, :2]) / depth[:, None, None]  # [windows, 2, 2]
+    local = np.einsum("kd,wde->wke", waves, slope)  # the waves' frequencies in the received frame
+    steps = (np.arange(block) + 0.5 - block / 2) / GRID
+    in_x, in_y = np.exp(-2j * np.pi * np.moveaxis(local, -1, 0)[..., None] * steps).astype(np.complex64)
+    both = np.concatenate((in_x.real, in_x.imag), axis=1).swapaxes(1, 2)
+    rows = tiles.reshape(-1, block, block) @ both  # [windows, y, 32]
+    half = len(waves)
+    sums = np.einsum("wky,wyk->kw", in_y, rows[..., :half] + 1j * rows[..., half:])
+    return sums * np.exp(-2j * np.pi * (waves @ (centre + 0.5).T)), centre
 
-    def wave(frequency: float, axis: int) -> npt.NDArray[np.complex64]:
-        turn = np.float32(-2 * np.pi * frequency) * (place[..., axis] + np.float32(0.5))
-        return np.cos(turn) + np.complex64(1j) * np.sin(turn)  # several times faster than a complex exponential
 
-    half = len(waves) // 2  # the second half mirrors the first in y, so two products serve both
-    amplitudes: list[npt.NDArray[np.complex128]] = []
-    mirrored: list[npt.NDArray[np.complex128]] = []
-    for fx, fy in waves[:half]:
-        in_x, in_y = weight * wave(fx, 0), wave(fy, 1)
-        amplitudes.append(windows(in_x * in_y))
-        mirrored.append(windows(in_x * np.conj(in_y)))
-    centre = place.reshape(_WINDOWS, block, _WINDOWS, block, 2).mean(axis=(1, 3)).reshape(-1, 2)
-    return np.array(amplitudes + mirrored), centre.astype(np.float64)
+def _mapped(geometry: Matrix, x: Matrix, y: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    """Homogeneous coordinates of (x, y) in the marked frame."""
+    a, b, c = (row[0] * x + row[1] * y + row[2] for row in geometry.astype(x.dtype))
+    return a, b, c
 
 
 #: How far, in marked frames, a correction is expected to go: of the linear part, the shift, the perspective.
