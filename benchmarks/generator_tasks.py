@@ -37,13 +37,13 @@ SHOWN = 6
 PICTURES = 80
 PROMPTS = (
     "a red balloon rising over the sea",
-    "a green ball bouncing in the meadow",
-    "a blue fish moving left over the sea",
+    "a white cat bouncing in the living room",
+    "a blue bird moving left over the farm",
     "an orange car moving right in the snow",
-    "a purple rocket rising at night",
-    "a white boat hovering at sunset",
-    "a yellow star falling in the desert",
-    "a pink heart bouncing in the snow",
+    "a purple robot hovering on the moon",
+    "a yellow duck moving right over the lake",
+    "a pink butterfly circling in the forest",
+    "a green airplane rising over a volcano",
 )
 READ: tuple[Kind, ...] = ("subject", "colour", "scene")
 

@@ -34,18 +34,25 @@ class Offer:
     created: int = 1764028800
 
     def size_for(self, asked: str | None) -> str:
-        """The size that is made when ``asked`` is asked for: the one that is nearest in shape."""
+        """The size that is made when ``asked`` is asked for: of those that are nearest in shape the nearest in area."""
         if asked is None or asked in self.sizes:
             return asked or self.sizes[0]
-        return min(self.sizes, key=lambda size: abs(math.log(_aspect(size) / _aspect(asked))))
+        width, height = _sides(asked)
+
+        def differences(size: str) -> tuple[float, float]:
+            made_width, made_height = _sides(size)
+            shape = abs(math.log(made_width * height / (made_height * width)))
+            return round(shape, 9), abs(math.log(made_width * made_height / (width * height)))
+
+        return min(self.sizes, key=differences)
 
 
-def _aspect(size: str) -> float:
+def _sides(size: str) -> tuple[int, int]:
     width, height = size.split("x")
-    return int(width) / int(height)
+    return int(width), int(height)
 
 
-_SIZES = ("256x256", "512x288", "288x512")
+_SIZES = ("256x256", "512x288", "288x512", "640x640", "1280x720", "720x1280")
 BUNDLED = Offer("countermark-dit", _SIZES, "2", "bundled")
 FAST = Offer("countermark-dit-fast", _SIZES, "2", "bundled:fast")
 OURS = (BUNDLED, FAST)

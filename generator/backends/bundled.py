@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
+import numpy as np
 import torch
+from torch import nn
 
 from countermark.core.errors import UsageError
 from generator.dit.autoencoder import STRIDE
-from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks
+from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks, load_upscaler
 from generator.dit.places import GROUP
 from generator.dit.script import Script
-from generator.dit.transformer import VideoTransformer
+from generator.dit.upscaler import FACTOR, reduced, upscaled
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
 
-SMALLEST, LARGEST = 128, 512  # pixels a side; it was trained on 256x256, 512x320 and 320x512
+SMALLEST, LARGEST = 128, 512  # pixels a side that are drawn; what is larger is drawn small and enlarged
 
 
 class BundledModel:
@@ -27,7 +29,7 @@ class BundledModel:
     ``fast`` takes the transformer that was taught to arrive in few steps, guidance included.
     """
 
-    version = "4"
+    version = "5"
     fps = Fraction(FPS)
     context = 3 * GROUP
 
@@ -40,11 +42,15 @@ class BundledModel:
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`."""
         width, height = size or (SIDE, SIDE)
-        if width % STRIDE or height % STRIDE or min(width, height) < SMALLEST or max(width, height) > LARGEST:
-            raise UsageError(
-                f"The bundled model makes no {width}x{height}.",
-                remedy=f"Both sides must be multiples of {STRIDE} from {SMALLEST} to {LARGEST}, such as 512x288.",
-            )
+        for side, other in ((width, height), (height, width)):
+            drawn = _drawn(side, larger=max(side, other) > LARGEST)
+            if drawn % STRIDE or not SMALLEST <= drawn <= LARGEST:
+                step, least, most = (int(n * FACTOR) for n in (STRIDE, SMALLEST, LARGEST))
+                raise UsageError(
+                    f"The bundled model makes no {width}x{height}.",
+                    remedy=f"Both sides must be multiples of {STRIDE} from {SMALLEST} to {LARGEST}, such as 512x288, "
+                    f"or of {step} from {least} to {most}, such as 1280x720.",
+                )
         return width, height
 
     def sample(
@@ -64,21 +70,43 @@ class BundledModel:
                 remedy="Leave them out, or use the model bundled.",
             )
         networks = load_fast_networks() if self._fast else load_networks()
-        with _cancellable(networks.transformer, cancelled), torch.inference_mode():
-            size = self.size_for(request.size)
-            script = Script(networks, request, sampling, size=size, on_progress=on_progress, on_notice=on_notice)
-            yield from script.frames(inputs)
+        width, height = self.size_for(request.size)
+        larger = max(width, height) > LARGEST
+        drawn = int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
+        upscaler = load_upscaler() if larger else None
+        blocks = [*networks.transformer.blocks, *(upscaler.blocks if upscaler else ())]
+        with _cancellable(blocks, cancelled), torch.inference_mode():
+            script = Script(networks, request, sampling, size=drawn, on_progress=on_progress, on_notice=on_notice)
+            if upscaler is None:
+                yield from script.frames(inputs)
+            else:
+                yield from upscaled(upscaler, script.frames(_reduced(inputs, drawn)))
+
+
+def _drawn(side: int, *, larger: bool) -> Fraction:
+    """Pixels that are drawn for ``side`` pixels of a picture that is ``larger`` than what the networks draw."""
+    return side / FACTOR if larger else Fraction(side)
+
+
+def _reduced(inputs: Inputs, size: tuple[int, int]) -> Inputs:
+    """``inputs`` at ``size``, width and height."""
+    before, after = (None if end is None else reduced(end, size) for end in (inputs.before, inputs.after))
+    whole = None if inputs.whole is None else (reduced(chunk, size) for chunk in inputs.whole)
+    mask = inputs.mask
+    if mask is not None:  # every pixel that a wanted one falls into
+        mask = reduced(np.where(mask, 255, 0).astype(np.uint8)[None, ..., None], size)[0, ..., 0] > 0
+    return Inputs(before, after, whole, mask)
 
 
 @contextmanager
-def _cancellable(transformer: VideoTransformer, cancelled: Cancelled) -> Iterator[None]:
-    """Ask before every block, which is many times a step."""
+def _cancellable(blocks: Iterable[nn.Module], cancelled: Cancelled) -> Iterator[None]:
+    """Ask before every block, which is many times a step or a frame."""
 
     def ask(*_: object) -> None:
         if cancelled():
             raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
-    hooks = [block.register_forward_pre_hook(ask) for block in transformer.blocks]
+    hooks = [block.register_forward_pre_hook(ask) for block in blocks]
     try:
         yield
     finally:

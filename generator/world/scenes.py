@@ -241,8 +241,8 @@ def _farm(h: int, w: int, rng: np.random.Generator) -> Image:
     line = 0.66 + 0.02 * np.sin(x * 4 + phase + 1)
     _below(image, line.astype(np.float32), (240, 204, 98), (206, 158, 58))
     middle = rng.uniform(0.3, 0.7) * w / h
+    _, y = _grid(h, w)
     for side in range(-5, 6):  # furrows that meet behind the horizon
-        _, y = _grid(h, w)
         way = middle + side * 0.09 + (y - 0.66) * side * 0.6
         furrow = np.clip(0.5 - (np.abs(x[None] - way) - 0.008) * h, 0, 1) * np.clip((y - line[None] - 0.02) * h, 0, 1)
         _blend(image, (0.7 * furrow).astype(np.float32), _rgb((186, 138, 50)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-NETWORKS = ("planner", "transformer", "transformer_fast", "autoencoder", "judge", "locator")
+NETWORKS = ("planner", "transformer", "transformer_fast", "autoencoder", "judge", "locator", "upscaler")
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
 

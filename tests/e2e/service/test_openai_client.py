@@ -40,8 +40,8 @@ def test_a_video_is_created_polled_and_downloaded(client, server, tmp_path):
 
 
 def test_what_old_clients_ask_for_is_answered_with_what_is_made(client):
-    video = client.videos.create(prompt=PROMPT, model="sora-2", seconds="8", size="1280x720", extra_body={"steps": 1})
-    assert (video.model, video.size, video.seconds) == ("countermark-dit", "512x288", "8")
+    video = client.videos.create(prompt=PROMPT, model="sora-2", seconds="8", size="1792x1024", extra_body={"steps": 1})
+    assert (video.model, video.size, video.seconds) == ("countermark-dit", "1280x720", "8")
     assert len(video.notices) == 1
     assert client.videos.delete(video.id).deleted
 
@@ -77,7 +77,7 @@ def picture(colour: str = "skyblue") -> bytes:
 def test_still_pictures_are_made_and_sealed(client, server, tmp_path):
     more = {"seed": 4, "steps": 2}
     made = client.images.generate(prompt=PROMPT, n=2, size="1536x1024", output_format="jpeg", extra_body=more)
-    assert (made.output_format, made.size, len(made.notices), len(made.data)) == ("jpeg", "512x288", 1, 2)
+    assert (made.output_format, made.size, len(made.notices), len(made.data)) == ("jpeg", "1280x720", 1, 2)
     files = [base64.b64decode(each.b64_json) for each in made.data]
     assert files[0] != files[1]
     for i, content in enumerate(files):
