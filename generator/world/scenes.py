@@ -196,8 +196,8 @@ def _volcano(h: int, w: int, rng: np.random.Generator) -> Image:
     image = _gradient(h, w, [(0, (92, 70, 92)), (0.45, (206, 120, 96)), (0.75, (246, 190, 132))])
     x = _columns(w, h)
     cx = rng.uniform(0.34, 0.66) * w / h
-    for dx, y, radius in ((0.0, 0.2, 0.06), (0.07, 0.13, 0.075), (0.17, 0.07, 0.09)):  # what it smokes
-        _disc(image, cx + dx, y, radius, (124, 104, 112), 0.03)
+    for dx, cy, radius in ((0.0, 0.2, 0.06), (0.07, 0.13, 0.075), (0.17, 0.07, 0.09)):  # what it smokes
+        _disc(image, cx + dx, cy, radius, (124, 104, 112), 0.03)
     cone = np.maximum(0.28 + 0.9 * np.maximum(np.abs(x - cx) - 0.09, 0), 0.28 + 0.02 * np.cos((x - cx) * 30))
     _below(image, cone.astype(np.float32), (96, 66, 66), (58, 40, 46))
     _, y = _grid(h, w)
