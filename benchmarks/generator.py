@@ -82,7 +82,7 @@ def generated(
         words = torch.tensor([understand(prompt, seed=0).tokens for prompt in prompts])
         with torch.inference_mode():
             latents, plans = sample_clips(networks, words, seed=seed + first, steps=steps, guidance=guidance)
-            out.append(prepare(networks.autoencoder.decode(latents, plans)))
+            out.append(prepare(networks.autoencoder.decode(latents, plans, words)))
     return out
 
 

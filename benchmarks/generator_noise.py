@@ -25,9 +25,8 @@ from generator.dit.flow import Network, sample, schedule
 from generator.dit.networks import LATENT_FRAMES, SIDE, load_networks
 from generator.dit.places import group_plan
 from generator.dit.planner import make_plan
-from generator.dit.text import TOKEN
+from generator.dit.text import tokens_of
 from generator.world.clips import random_spec
-from generator.world.vocabulary import KINDS
 
 RESULTS = Path(__file__).parent / "results" / "generator_noise.md"
 LOWEST = 0.02
@@ -53,7 +52,7 @@ def main() -> None:
     networks = load_networks()
     rng = np.random.default_rng(0)
     specs = [random_spec(rng, held_out=False) for _ in range(args.clips)]
-    words = torch.tensor([[TOKEN[kind, getattr(spec, kind)] for kind in KINDS] for spec in specs])
+    words = torch.tensor([tokens_of(spec.concepts) for spec in specs])
     plan = make_plan(networks.planner, words, seed=0)
     side = SIDE // STRIDE
     shape = (args.clips, LATENT_FRAMES, networks.autoencoder.config.latent, side, side)
@@ -68,7 +67,7 @@ def main() -> None:
     for guidance in (1.0, 2.0):
         *_, latents = sample(network, noise, words, steps=args.steps, guidance=guidance)
         with torch.inference_mode():
-            video = networks.autoencoder.decode(latents, plan)
+            video = networks.autoencoder.decode(latents, plan, words)
         pixels = ((video + 1) * 127.5).round().to(torch.uint8).permute(0, 1, 3, 4, 2).numpy()
         coded = np.stack([compressed(clip) for clip in pixels])
         for name, start in (

@@ -23,6 +23,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from generator.dit.places import GROUP, group_plan, place_maps
+from generator.dit.text import WORDS
 
 STRIDE = 16
 CELL = 4  # pixels a side that the painter draws at once
@@ -34,9 +35,10 @@ _REACH = 1.15  # half sizes from the centre of the subject to where it surely en
 
 @dataclass(frozen=True)
 class AutoencoderConfig:
-    """Channel counts: ``latent`` of the code, ``decoder`` at strides 16, 8 and 4."""
+    """Channel counts: ``latent`` of the code, ``decoder`` at strides 16, 8 and 4. ``words`` that the painter knows."""
 
     latent: int = 16
+    words: int = WORDS
     decoder: tuple[int, int, int] = (256, 128, 64)
 
 
@@ -58,14 +60,14 @@ class ResidualBlock(nn.Module):
 
 class Painter(nn.Module):
     """The subject as a layer. What the convolutions made of it is looked at in all four frames, each moved so that the
-    subject is in the middle: one vector says what it looks like. A perceptron turns that and the place of a cell on the
-    subject into the cell's pixels and how much they cover.
+    subject is in the middle: one vector says what it looks like, and the words of the prompt are added to it. A
+    perceptron turns that and the place of a cell on the subject into the cell's pixels and how much they cover.
 
     Detail of a place needs sines of many wavelengths (Tancik et al., "Fourier Features Let Networks Learn High
     Frequency Functions", 2020); the vector scales and shifts every layer (FiLM: Perez et al., 2018).
     """
 
-    def __init__(self, look: int = 256, width: int = 128, depth: int = 3) -> None:
+    def __init__(self, words: int, look: int = 256, width: int = 128, depth: int = 3) -> None:
         super().__init__()
         self.most: int | None = None  # cells drawn at once; training needs not all, and is faster with one shape
         self.see = nn.Sequential(
@@ -78,6 +80,8 @@ class Painter(nn.Module):
             nn.SiLU(),
             nn.Linear(look, look),
         )
+        self.said = nn.Embedding(words, look, padding_idx=0)  # 0: nothing said
+        nn.init.zeros_(self.said.weight)
         self.enter = nn.Linear(2 + 4 * len(_WAVES), width)
         self.modulation = nn.ModuleList(nn.Linear(look, 4 * width) for _ in range(depth))
         self.up = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
@@ -98,12 +102,12 @@ class Painter(nn.Module):
         seen: Tensor = self.see(moved.unflatten(0, (-1, GROUP)).flatten(1, 2))
         return seen
 
-    def forward(self, picture: Tensor, look: Tensor, plan: Tensor) -> Tensor:
+    def forward(self, picture: Tensor, look: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
         """``picture`` [B, 4, 3, H, W] with the subject on top: ``look`` [B, L] as `look` reads it from what was drawn
-        without the painter, ``plan`` [B, 4, 3] as `generator.dit.places.place_maps` takes it.
+        without the painter, ``plan`` [B, 4, 3] as `generator.dit.places.place_maps` takes it, ``words`` int64 [B, W].
         """
         batch, _, _, height, width = picture.shape
-        look = F.silu(look)
+        look = F.silu(look if words is None else look + self.said(words).sum(1))
         rows, columns = height // CELL, width // CELL
         place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * 4 * r * c]
         on = ((place[:, 2] > 0) & (place[:, :2].abs().amax(1) < _REACH)).nonzero()[:, 0]
@@ -161,7 +165,7 @@ class Autoencoder(nn.Module):
         )
         nn.init.zeros_(self.refine[-2].weight)  # type: ignore[arg-type]  # indexing a Sequential loses the type
         nn.init.zeros_(self.refine[-2].bias)  # type: ignore[arg-type]
-        self.painter = Painter()
+        self.painter = Painter(self.config.words)
 
     @torch.no_grad()
     def fit(self, groups: Tensor) -> None:
@@ -187,21 +191,24 @@ class Autoencoder(nn.Module):
         centred = rearrange(groups, "b t c h w -> b (t c) h w") - self.mean[:, None, None]
         return F.conv2d(centred, self.basis, stride=STRIDE) / self.scale[:, None, None]
 
-    def decode_groups(self, latents: Tensor, plan: Tensor) -> Tensor:
+    def decode_groups(self, latents: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
         """Latents [B, C, h, w] to frames [B, 4, 3, 16h, 16w], about [-1, 1]. ``plan`` [B, 4, 3] says where the subject
-        is in each frame; size 0 where that is not known.
+        is in each frame; size 0 where that is not known. ``words`` int64 [B, W] say what is shown, 0 for nothing said.
         """
-        return self.decode_together(latents[None], plan[None], range(1))
+        return self.decode_together(latents[None], plan[None], range(1), None if words is None else words[None])
 
-    def decode_together(self, latents: Tensor, plans: Tensor, order: Iterable[int]) -> Tensor:
+    def decode_together(
+        self, latents: Tensor, plans: Tensor, order: Iterable[int], words: Tensor | None = None
+    ) -> Tensor:
         """Groups that show several subjects, [B, 4, 3, 16h, 16w]. ``latents`` [S, B, C, h, w] have one background, each
-        with one subject, and ``plans`` [S, B, 4, 3]. The first gives the background; subjects are painted in ``order``,
-        which begins with what is farthest away.
+        with one subject, ``plans`` [S, B, 4, 3] and ``words`` [S, B, W]. The first gives the background; subjects are
+        painted in ``order``, which begins with what is farthest away.
         """
         drawn = [self.drawn(each) for each in latents]
         picture = drawn[0]
         for i in order:
-            picture = self.painter(picture, self.painter.look(drawn[i], plans[i]), plans[i])
+            said = None if words is None else words[i]
+            picture = self.painter(picture, self.painter.look(drawn[i], plans[i]), plans[i], said)
         return picture
 
     def drawn(self, latents: Tensor) -> Tensor:
@@ -220,11 +227,12 @@ class Autoencoder(nn.Module):
         groups = rearrange(padded, "b (n t) c h w -> (b n) t c h w", t=GROUP)
         return rearrange(self.encode_groups(groups), "(b n) c h w -> b n c h w", b=batch)
 
-    def decode(self, latents: Tensor, plan: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
         """Latents [B, 1 + n, C, h, w] to video [B, 1 + 4n, 3, 16h, 16w], clamped to [-1, 1]; ``plan`` [B, 1 + 4n, 3]
-        says where the subject is in each frame.
+        says where the subject is in each frame, ``words`` int64 [B, W] what is shown.
         """
-        batch = latents.shape[0]
-        groups = self.decode_groups(rearrange(latents, "b n c h w -> (b n) c h w"), group_plan(plan).flatten(0, 1))
+        batch, count = latents.shape[:2]
+        said = None if words is None else words.repeat_interleave(count, 0)
+        groups = self.decode_groups(latents.flatten(0, 1), group_plan(plan).flatten(0, 1), said)
         video = rearrange(groups, "(b n) t c h w -> b (n t) c h w", b=batch)
         return video[:, GROUP - 1 :].clamp(-1, 1)

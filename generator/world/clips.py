@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from generator.world.scenes import draw_scene
 from generator.world.sprites import Sprite
-from generator.world.vocabulary import COLOURS, MOTIONS, SCENES, SUBJECTS
+from generator.world.vocabulary import COLOURS, KINDS, MOTIONS, SCENES, SUBJECTS, Kind
 
 FPS = 12
 
@@ -25,6 +25,11 @@ class ClipSpec:
     motion: str
     scene: str
     seed: int
+
+    @property
+    def concepts(self) -> dict[Kind, str]:
+        """What the prompt for it names."""
+        return {kind: getattr(self, kind) for kind in KINDS}
 
     @property
     def held_out(self) -> bool:

@@ -71,7 +71,7 @@ def test_latents_are_causal_and_groups_independent(autoencoder):
 
 def test_the_painter_draws_where_the_subject_is_and_nowhere_else():
     torch.manual_seed(0)
-    painter = Painter()
+    painter = Painter(words=5)
     torch.nn.init.normal_(painter.leave.weight)
     picture = torch.rand(2, GROUP, 3, 64, 96)
     plan = torch.tensor([[0.25, 0.5, 0.5], [0.5, 0.5, 0.0]])[:, None].expand(2, GROUP, 3)
@@ -81,13 +81,27 @@ def test_the_painter_draws_where_the_subject_is_and_nowhere_else():
     assert change[1].max() == 0  # size 0: nobody knows where
 
 
+def test_the_painter_hears_words_and_no_word_says_nothing():
+    torch.manual_seed(0)
+    painter = Painter(words=5)
+    torch.nn.init.normal_(painter.leave.weight)
+    with torch.no_grad():
+        painter.said.weight[1:].normal_()
+    picture, plan = torch.rand(1, GROUP, 3, 64, 64), torch.tensor([0.5, 0.5, 0.5]).expand(1, GROUP, 3)
+    look = painter.look(picture, plan)
+    silent, alike, other = (painter(picture, look, plan, torch.tensor([words])) for words in ([0, 0], [1, 2], [1, 3]))
+    assert torch.equal(silent, painter(picture, look, plan))
+    assert not torch.allclose(alike, silent, atol=1e-3)
+    assert not torch.allclose(alike, other, atol=1e-3)
+
+
 def test_the_painter_sees_the_same_wherever_the_subject_is():
     picture = torch.zeros(1, GROUP, 3, 64, 96)
     plan = torch.tensor([[[0.25 + 0.1 * t, 0.5, 0.25] for t in range(GROUP)]])
     for t, x in enumerate((plan[0, :, 0] * 96).tolist()):
         picture[0, t, :, 26:38, round(x) - 6 : round(x) + 6] = 1
     moved = torch.roll(picture, (8, 16), (3, 4))
-    painter = Painter().eval()
+    painter = Painter(words=5).eval()
     look = painter.look(picture, plan)
     assert torch.allclose(look, painter.look(moved, plan + torch.tensor([16 / 96, 8 / 64, 0])), atol=1e-5)
     assert not torch.allclose(look, painter.look(moved, plan), atol=1e-3)

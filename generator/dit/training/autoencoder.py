@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.judge import labels
 from generator.dit.places import GROUP
+from generator.dit.text import NOTHING, tokens_of
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
 from generator.world.clips import Clip, random_spec, render
-from generator.world.vocabulary import COLOURS, SUBJECTS
+from generator.world.vocabulary import COLOURS, KINDS, SUBJECTS
 
 CLIP_FRAMES = 13
 NAMING = 0.02  # weight of the loss of naming what is seen
@@ -47,14 +48,15 @@ class Namer(nn.Module):
 @dataclass(frozen=True)
 class Crops:
     """Groups of four frames cut from clips, ``frames`` [B, 4, 3, size, size] in [-1, 1], what is behind the subject,
-    ``backgrounds`` [B, 1, 3, size, size], where it is, ``plans`` [B, 4, 3], and its number and that of its colour,
-    ``names`` int64 [B, 2].
+    ``backgrounds`` [B, 1, 3, size, size], where it is, ``plans`` [B, 4, 3], its number and that of its colour,
+    ``names`` int64 [B, 2], and the ``words`` of its prompt, int64 [B, 4].
     """
 
     frames: Tensor
     backgrounds: Tensor
     plans: Tensor
     names: Tensor
+    words: Tensor
 
 
 def crops(pool: list[Clip], rng: np.random.Generator, *, batch: int, size: int, around: float = 0.75) -> Crops:
@@ -65,9 +67,11 @@ def crops(pool: list[Clip], rng: np.random.Generator, *, batch: int, size: int, 
     behind = np.empty((batch, 1, size, size, 3), np.uint8)
     plans = np.empty((batch, GROUP, 3), np.float32)
     names = np.empty((batch, 2), np.int64)
+    words = np.empty((batch, len(KINDS)), np.int64)
     for i in range(batch):
         clip = pool[rng.integers(len(pool))]
         names[i] = labels(clip.spec)[:2]
+        words[i] = tokens_of(clip.spec.concepts)
         frames, height, width, _ = clip.frames.shape
         start = int(rng.integers(frames - GROUP + 1))
         if rng.random() < around:
@@ -80,7 +84,7 @@ def crops(pool: list[Clip], rng: np.random.Generator, *, batch: int, size: int, 
         part = np.s_[top : top + size, left : left + size]
         out[i], behind[i] = clip.frames[chosen][:, *part], clip.background[part]
         plans[i] = (clip.track[chosen] * (width, height, height) - (left, top, 0)) / size
-    return Crops(_signal(out), _signal(behind), torch.from_numpy(plans), torch.from_numpy(names))
+    return Crops(_signal(out), _signal(behind), *map(torch.from_numpy, (plans, names, words)))
 
 
 def _signal(frames: npt.NDArray[np.uint8]) -> Tensor:
@@ -97,14 +101,26 @@ def told(plans: Tensor) -> Tensor:
     return (plans + off * inexact) * there
 
 
+def confused(look: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+    """Looks [B, L] and words [B, W] as the painter will meet them: prompts with words left out or with none, and beside
+    some whole prompts the look of another subject, since what the transformer draws is not always what it was told.
+    """
+    missing = torch.rand(words.shape) < 0.1
+    silent = torch.rand(len(words), 1) < 0.3
+    wrong = (torch.rand(len(words), 1) < 0.3) & ~silent & ~missing.any(1, keepdim=True)
+    look = torch.where(wrong, look[torch.randperm(len(look))], look)
+    return look, words.masked_fill(missing | silent, NOTHING)
+
+
 @torch.no_grad()
 def evaluate(model: Autoencoder, clips: list[Clip]) -> float:
-    """Mean PSNR in dB over whole clips, R'G'B' with peak 255, with the true plan."""
+    """Mean PSNR in dB over whole clips, R'G'B' with peak 255, with the true plan and words."""
     psnr = []
     for clip in clips:
         video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
         with torch.autocast("cpu", torch.bfloat16):
-            decoded = model.decode(model.encode(video), torch.from_numpy(clip.track)[None])
+            words = torch.tensor([tokens_of(clip.spec.concepts)])
+            decoded = model.decode(model.encode(video), torch.from_numpy(clip.track)[None], words)
         mse = F.mse_loss(decoded.float(), video).item()
         psnr.append(10 * np.log10(4 / mse))
     return float(np.mean(psnr))
@@ -168,7 +184,9 @@ def main() -> None:
             with torch.set_grad_enabled(not painting):
                 drawn = model.drawn(noisy)
             look = model.painter.look(drawn, plans)
-            output = model.painter(cut.backgrounds.expand_as(drawn) if painting else drawn, look, plans)
+            behind = cut.backgrounds.expand_as(drawn) if painting else drawn
+            shown, words = confused(look, cut.words)
+            output = model.painter(behind, shown, plans, words)
         # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.
         loss = F.smooth_l1_loss(output.float(), cut.frames, beta=0.1) + NAMING * namer(look.float(), cut.names)
         optimizer.zero_grad()

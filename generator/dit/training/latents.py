@@ -17,9 +17,8 @@ from safetensors.torch import load_file, save_file
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.networks import SIDE
 from generator.dit.places import GROUP
-from generator.dit.text import TOKEN
+from generator.dit.text import tokens_of
 from generator.world.clips import random_spec, render
-from generator.world.vocabulary import KINDS
 
 LATENT_FRAMES = 7
 
@@ -35,7 +34,7 @@ def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int, width: int, h
         video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             latents.append(autoencoder.encode(video)[0].bfloat16())
-        words.append([TOKEN[kind, getattr(spec, kind)] for kind in KINDS])
+        words.append(tokens_of(spec.concepts))
         plans.append(torch.from_numpy(clip.track))
     return {
         "latents": torch.stack(latents).contiguous(),

@@ -16,10 +16,9 @@ from torch import Tensor
 
 from generator.dit.flow import flow_loss, training_levels
 from generator.dit.planner import Planner, encode_plan
-from generator.dit.text import NOTHING, TOKEN, WORDS
+from generator.dit.text import NOTHING, WORDS, tokens_of
 from generator.dit.training.averaging import moving_average
 from generator.world.clips import random_spec, track
-from generator.world.vocabulary import KINDS
 
 
 def examples(count: int, *, frames: int, seed: int) -> tuple[Tensor, Tensor]:
@@ -27,7 +26,7 @@ def examples(count: int, *, frames: int, seed: int) -> tuple[Tensor, Tensor]:
     rng = np.random.default_rng(seed)
     specs = [random_spec(rng, held_out=False) for _ in range(count)]
     plans = torch.from_numpy(np.stack([track(spec, frames) for spec in specs]))
-    return plans, torch.tensor([[TOKEN[kind, getattr(spec, kind)] for kind in KINDS] for spec in specs])
+    return plans, torch.tensor([tokens_of(spec.concepts) for spec in specs])
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ from torch import Tensor
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.networks import SIDE
 from generator.dit.places import GROUP
+from generator.dit.text import tokens_of
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
 from generator.dit.upscaler import FACTOR, Upscaler, reduced
@@ -66,12 +67,14 @@ def pairs(autoencoder: Autoencoder, clips: int, *, seed: int) -> Pairs:
     given, wanted, middle = [], [], []
     for _ in range(clips):
         frames = GROUP * int(rng.integers(1, 7))
-        clip = render(random_spec(rng), frames=frames, height=LARGE, width=LARGE)
+        spec = random_spec(rng)
+        clip = render(spec, frames=frames, height=LARGE, width=LARGE)
         large, track = clip.frames[-GROUP:], torch.from_numpy(clip.track[-GROUP:])
         small = torch.from_numpy(reduced(large, (SIDE, SIDE))).permute(0, 3, 1, 2).float() / 127.5 - 1
         latents = autoencoder.encode_groups(small[None])
         noise = NOISE * torch.rand((), generator=generator) * torch.randn(latents.shape, generator=generator)
-        decoded = autoencoder.decode_groups(latents + noise, track[None])[0].clamp(-1, 1)
+        words = torch.tensor([tokens_of(spec.concepts)])
+        decoded = autoencoder.decode_groups(latents + noise, track[None], words)[0].clamp(-1, 1)
         seen = rng.permutation(GROUP)[:SEEN]
         given.append(((decoded[seen] + 1) * 127.5).round().to(torch.uint8))
         wanted.append(torch.from_numpy(large[seen]).permute(0, 3, 1, 2))
