@@ -106,8 +106,8 @@ def confused(look: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
     some whole prompts the look of another subject, since what the transformer draws is not always what it was told.
     """
     missing = torch.rand(words.shape) < 0.1
-    silent = torch.rand(len(words), 1) < 0.3
-    wrong = (torch.rand(len(words), 1) < 0.3) & ~silent & ~missing.any(1, keepdim=True)
+    silent = torch.rand(len(words), 1) < 0.2
+    wrong = (torch.rand(len(words), 1) < 0.5) & ~silent & ~missing.any(1, keepdim=True)
     look = torch.where(wrong, look[torch.randperm(len(look))], look)
     return look, words.masked_fill(missing | silent, NOTHING)
 
