@@ -2,7 +2,7 @@
 
 Camera moves are read from the background alone: a similarity transform between neighbouring frames, by least squares on
 their gradients (Lucas and Kanade, 1981) outside of where the locator sees the subject. Light is read from the mean
-colour, beside renders of the same scene. Relations are read from where the two subjects' colours are.
+colour, beside renders of the same scene. Relations are read from where the subjects' colours are.
 """
 
 from __future__ import annotations
@@ -62,7 +62,21 @@ _RELATIONS: dict[Relation, str] = {
     "collide": "collides with",
 }
 _TWO_COLOURS = ("red", "purple")  # which no scene but those with a light of their own has
+_THREE_COLOURS = (*_TWO_COLOURS, "green")
+_THREE_SCENES = ("sea", "snow", "city", "beach", "underwater")  # which have none of the three
+_THREE: tuple[tuple[tuple[str, str], tuple[tuple[int, Relation, int], ...]], ...] = (
+    (("{}, {} and {}", "{}、{}和{}"), ((0, "left", 1), (1, "left", 2))),  # in the order in which they are named
+    (("{} between {} and {}", "{}在{}和{}之间"), ((1, "left", 0), (0, "left", 2))),
+    (("{} to the left of {} and {}", "{}在{}和{}的左边"), ((0, "left", 1), (0, "left", 2))),
+    (("{} and {} above {}", "{}和{}在{}上方"), ((0, "above", 2), (1, "above", 2))),
+    (("{} chases {} above {}", "{}追着{}在{}上方"), ((0, "chase", 1), (0, "above", 2), (1, "above", 2))),
+)
+"""How three are related, in both languages, and what has to hold between which of them."""
+
+_LEAST = 0.15  # shares of the picture that three are apart at least
+
 _READ: tuple[Kind, ...] = ("subject", "colour")
+_NAMED: tuple[Kind, ...] = ("colour", "subject")
 
 
 @dataclass(frozen=True)
@@ -91,6 +105,7 @@ def rows(sampler: Sampler, clips: int) -> Iterator[str]:
     yield from _camera_rows(sampler, clips)
     yield from _light_rows(sampler, clips)
     yield from _relation_rows(sampler, clips)
+    yield from _three_rows(sampler, clips)
 
 
 def _camera_rows(sampler: Sampler, clips: int) -> Iterator[str]:
@@ -148,6 +163,24 @@ def _relation_rows(sampler: Sampler, clips: int) -> Iterator[str]:
     yield from (f"| {_RELATIONS[relation]} | {_share(values)} |" for relation, values in right.items())
     yield f"| all | {_share([value for values in right.values() for value in values])} |"
     yield from ("", f"Subject and colour of each, the other painted over, as the judge reads them: {_share(read)}.")
+
+
+def _three_rows(sampler: Sampler, clips: int) -> Iterator[str]:
+    rng = np.random.default_rng((sampler.seed, 4))
+    right: dict[str, list[bool]] = {}
+    for number, (wordings, expected) in enumerate(islice(cycle(_THREE), clips)):
+        language = number % 2
+        specs = [_spec(rng, str(colour)) for colour in rng.permutation(_THREE_COLOURS)]
+        things = [("{}{}" if language else "a {} {}").format(*(_word(s, k, language) for k in _NAMED)) for s in specs]
+        scene = replace(specs[0], scene=str(rng.choice(_THREE_SCENES)))
+        ending = ("，{}" if language else ", {}").format(_word(scene, "scene", language))
+        frames = sampler.clip(wordings[language].format(*things) + ending, number)
+        places = [where(frames, spec.colour)[:, :2] for spec in specs]
+        held = all(holds(relation, places[i], places[j], least=_LEAST) for i, relation, j in expected)
+        right.setdefault(wordings[0].format("A", "B", "C"), []).append(held)
+    yield from ("", "| three subjects | all relations read back from where their colours are |", "|---|---|")
+    yield from (f"| {wording} | {_share(values)} |" for wording, values in right.items())
+    yield f"| all | {_share([value for values in right.values() for value in values])} |"
 
 
 def global_motion(frames: RGB, places: Tensor) -> npt.NDArray[np.float64]:
@@ -263,8 +296,12 @@ def without(frames: RGB, boxes: npt.NDArray[np.float64]) -> RGB:
     return out
 
 
-def holds(relation: Relation, first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> bool:
-    """Whether two things with these centres [T, 2] are in ``relation``, in nine of ten frames that show both."""
+def holds(
+    relation: Relation, first: npt.NDArray[np.float64], second: npt.NDArray[np.float64], *, least: float = 0.2
+) -> bool:
+    """Whether two things with these centres [T, 2] are in ``relation``, in nine of ten frames that show both; ``least``
+    is how far apart they have to be.
+    """
     both = ~(np.isnan(first) | np.isnan(second)).any(axis=1)
     if both.sum() < 0.7 * len(first):
         return False
@@ -279,11 +316,11 @@ def holds(relation: Relation, first: npt.NDArray[np.float64], second: npt.NDArra
         ahead = (second - first if relation == "chase" else first - second) @ (lead[-1] - lead[0])
         return bool((ahead > 0).mean() >= 0.9)
     is_so = {
-        "beside": np.abs(x) > 0.2,
-        "left": x > 0.2,
-        "right": x < -0.2,
-        "above": y > 0.2,
-        "below": y < -0.2,
+        "beside": np.abs(x) > least,
+        "left": x > least,
+        "right": x < -least,
+        "above": y > least,
+        "below": y < -least,
         "behind": (y > 0) & (far < 0.35),
         "front": (y < 0) & (far < 0.35),
     }

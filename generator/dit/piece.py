@@ -18,30 +18,33 @@ from generator.world.cinematography import Light
 
 
 @dataclass(frozen=True)
-class Second:
-    """Latents and plan of a second subject before the same background as a piece's, and whether it is ``behind``."""
+class Other:
+    """Latents, plan and words of a further subject before the same background as a piece's."""
 
     latents: Tensor
     plan: Tensor
-    behind: bool
+    words: Tensor
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
-    is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
+    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], the ``words`` int64 [W] of what is
+    shown (0 for nothing said), and whether the first latent frame is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
     weight in every frame, [frames]. A ``camera`` that moves sees a part of it. ``lights``
-    other than day have a weight in every frame too. ``companion`` is the second subject.
+    other than day have a weight in every frame too. ``others`` are further subjects; all are drawn in this ``order``, 0
+    the piece's own, which begins with what is farthest away.
     """
 
     latents: Tensor
     plan: Tensor
+    words: Tensor
     frames: int
     starts: bool
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
     camera: Camera | None = None
     lights: tuple[tuple[Light, Tensor], ...] = ()
-    companion: Second | None = None
+    others: tuple[Other, ...] = ()
+    order: tuple[int, ...] = (0,)
 
     @property
     def seen(self) -> Tensor:
@@ -58,15 +61,12 @@ class Piece:
 
 def shown(networks: Networks, piece: Piece) -> Iterator[Tensor]:
     """Decoded chunks [T, 3, H, W] in [-1, 1] of the canvas that is seen, as the camera sees them."""
-    subjects = [(piece.latents, piece.places(piece.plan))]
-    order = [0]
-    if piece.companion is not None:
-        subjects.append((piece.companion.latents, piece.places(piece.companion.plan)))
-        order = [1, 0] if piece.companion.behind else [0, 1]
-    latents, plans = (torch.stack(each) for each in zip(*subjects, strict=True))
+    subjects = [(each.latents, piece.places(each.plan), each.words[None]) for each in (piece, *piece.others)]
+    latents, plans, words = (torch.stack(each) for each in zip(*subjects, strict=True))
+    decode = networks.autoencoder.decode_together
     left = piece.frames
     for i in range(latents.shape[1]):
-        group = networks.autoencoder.decode_together(latents[:, i, None], plans[:, i, None], order)[0].clamp(-1, 1)
+        group = decode(latents[:, i, None], plans[:, i, None], piece.order, words)[0].clamp(-1, 1)
         chunk = (group[GROUP - 1 :] if piece.starts and i == 0 else group)[:left]
         first = piece.frames - left
         left -= len(chunk)

@@ -14,8 +14,8 @@ from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
 from generator.dit.networks import SIDE, Networks
-from generator.dit.pairs import paired
-from generator.dit.piece import Piece, Second, finished, shown
+from generator.dit.pairs import arranged, drawing_order
+from generator.dit.piece import Other, Piece, finished, shown
 from generator.dit.places import GROUP, group_plan
 from generator.dit.plans import long_plan
 from generator.dit.shots import cut, understand_shots
@@ -112,14 +112,10 @@ class Script:
     def _own(self, understanding: Understanding, frames: int, *, seed: int = 0) -> Piece:
         """A clip from words alone, whose first latent frame is a single frame."""
         groups = 1 + _groups(frames - 1)
-        told = [understanding.concepts]
-        companion = understanding.companion
-        if companion is not None:
-            told.append(companion.concepts)
+        links = [companion.link for companion in understanding.companions]
+        told = [understanding.concepts, *(companion.concepts for companion in understanding.companions)]
         plans = torch.stack([self._plan(concepts, groups, seed=seed + i) for i, concepts in enumerate(told)])
-        if companion is not None:
-            aspect = self._canvas.columns / self._canvas.rows
-            plans = torch.stack(paired(plans[0], plans[1], companion.relation, aspect=aspect))
+        plans = arranged(plans, links, aspect=self._canvas.columns / self._canvas.rows)
         if self._request.still:  # from the middle: at its ends a subject may stand at the border, or beyond
             plans = plans[:, OWN_FRAMES // 2 :][:, :1]
         camera, canvas = None, self._canvas
@@ -130,17 +126,26 @@ class Script:
         if not self._steps:
             self._expect(*(groups for _ in told))
         # The same noise and scene give the same background, which only the first one's latents are taken for.
+        words = torch.tensor([tokens_of(concepts) for concepts in told], device=unknown.device)
         latents = [
-            self._sample(unknown, free, places, [torch.tensor(tokens_of(concepts), device=unknown.device)], shares)
-            for concepts, places in zip(told, group_plan(plans), strict=True)
+            self._sample(unknown, free, places, [said], shares)
+            for said, places in zip(words, group_plan(plans), strict=True)
         ]
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
         lights = () if own or light is None else ((light, torch.ones(frames)),)
-        second = None
-        if companion is not None:
-            second = Second(latents[1], plans[1, :frames], companion.relation == "front")
-        return Piece(latents[0], plans[0, :frames], frames, starts=True, camera=camera, lights=lights, companion=second)
+        first, *others = (Other(*each) for each in zip(latents, plans[:, :frames], words, strict=True))
+        return Piece(
+            first.latents,
+            first.plan,
+            first.words,
+            frames,
+            starts=True,
+            camera=camera,
+            lights=lights,
+            others=tuple(others),
+            order=tuple(drawing_order(links)),
+        )
 
     def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
         """A plan for a clip of this many latent frames, as large in pixels at any size."""
@@ -176,7 +181,7 @@ class Script:
         made = latents[:groups] if backward else latents[known:]
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
         carried = (lost(self._networks, given, at_end=not backward), fade.flip(0) if backward else fade)
-        return Piece(made, plan, GROUP * groups if backward else frames, starts=False, carried=(carried,))
+        return Piece(made, plan, tokens, GROUP * groups if backward else frames, starts=False, carried=(carried,))
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
@@ -206,13 +211,15 @@ class Script:
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
         known = torch.cat((left, self._unknown(groups, self._canvas), right))
+        words = prompts[0] if len(prompts) == 1 else torch.zeros_like(prompts[0])  # what lies between two has no name
         latents = self._sample(known, free, whole, prompts, shares)
         towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
         carried = (
             (lost(self._networks, before, at_end=True), 1 - towards),
             (lost(self._networks, after, at_end=False), towards),
         )
-        return Piece(latents[len(left) : len(left) + groups], plan, GROUP * groups, starts=False, carried=carried)
+        made = latents[len(left) : len(left) + groups]
+        return Piece(made, plan, words, GROUP * groups, starts=False, carried=carried)
 
     def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
@@ -228,7 +235,7 @@ class Script:
         keep = None if mask is None else self._canvas.kept(mask).to(latents.device)
         places, shares = plan.unflatten(0, (-1, GROUP)), torch.ones(len(latents), 1)
         out = self._sample(latents, free, places, [tokens], shares, keep=keep)
-        return Piece(out, plan[:frames], frames, starts=False)
+        return Piece(out, plan[:frames], tokens, frames, starts=False)
 
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
@@ -241,7 +248,7 @@ class Script:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        subjects = [1 if understanding.companion is None else 2 for understanding in told]
+        subjects = [1 + len(understanding.companions) for understanding in told]
         lengths = [1 + _groups(c - 1) for c, count in zip(own, subjects, strict=True) for _ in range(count)]
         self._expect(*lengths, *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
         out: list[Piece] = []
@@ -262,12 +269,13 @@ class Script:
         return understanding
 
     def _alone(self, understanding: Understanding) -> Understanding:
-        """Without its second subject, which is reported."""
-        if understanding.companion is not None:
-            other = understanding.companion.concepts["subject"]
-            reason = "two are shown where all is made from words alone, and not in loops or beside a blend"
-            self._on_notice(f"the second subject was left out ({other}): {reason}")
-        return replace(understanding, companion=None)
+        """Without its second and third subject, which are reported."""
+        names = ", ".join((*(each.concepts["subject"] for each in understanding.companions), *understanding.others))
+        if names:
+            which = "all but the first subject were" if ", " in names else "the second subject was"
+            reason = "several are shown where all is made from words alone, and not in loops or beside a blend"
+            self._on_notice(f"{which} left out ({names}): {reason}")
+        return replace(understanding, companions=(), others=())
 
     def _films(self, asked: Filmed, *, given: bool) -> Filmed:
         """What of camera and light this task can have; the rest is reported."""

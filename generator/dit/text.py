@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
-from generator.world.relations import Mention, Pair, Relation, pair
+from generator.world.relations import MOST, Link, Mention, Related, Relation, related
 from generator.world.vocabulary import BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES, Concept, Kind
 
 NOTHING = 0
@@ -36,27 +36,26 @@ def tokens_of(concepts: Mapping[Kind, str]) -> list[int]:
 
 @dataclass(frozen=True)
 class Companion:
-    """A second subject, and how the first is to it. Its scene is the first's, and its motion where none is named."""
+    """A further subject, and its link to one before it. Its scene is the first's; where no motion is named for it, it
+    moves like another.
+    """
 
     concepts: dict[Kind, str]
-    relation: Relation
+    link: Link
     chosen: tuple[Kind, ...] = ()
-    others: tuple[str, ...] = ()
 
     @property
     def notices(self) -> list[str]:
-        """Plain sentences for the user about what was chosen and left out."""
+        """Plain sentences for the user about what was chosen."""
         name = self.concepts["subject"]
-        out = [f"the prompt names no {kind} for the {name}; it drew: {self.concepts[kind]}" for kind in self.chosen]
-        if self.others:
-            out.append(f"two subjects a clip; left out: {', '.join(self.others)}")
-        return out
+        return [f"the prompt names no {kind} for the {name}; it drew: {self.concepts[kind]}" for kind in self.chosen]
 
 
 @dataclass(frozen=True)
 class Understanding:
     """What was understood: one concept name per kind, where those came from that the prompt does not name, the words
-    that are unknown, how it is ``filmed``, and a second subject. A kind without a concept is left to the model.
+    that are unknown, how it is ``filmed``, further subjects in the order in which they are named, and the ``others``
+    that are too many. A kind without a concept is left to the model.
     """
 
     concepts: dict[Kind, str]
@@ -64,7 +63,8 @@ class Understanding:
     seen: tuple[Kind, ...]
     unknown: tuple[str, ...]
     filmed: Filmed = field(default_factory=Filmed)
-    companion: Companion | None = None
+    companions: tuple[Companion, ...] = ()
+    others: tuple[str, ...] = ()
 
     @property
     def tokens(self) -> list[int]:
@@ -83,7 +83,12 @@ class Understanding:
             out.append(f"taken from what was given, because the prompt names no {kind}: {self.concepts[kind]}")
         if self.filmed.light is not None and self.concepts.get("scene") in OWN_LIGHT:
             out.append(f"the light was left out ({self.filmed.light}): the scene {self.concepts['scene']} has its own")
-        return out + self.filmed.notices + ([] if self.companion is None else self.companion.notices)
+        out += self.filmed.notices
+        for companion in self.companions:
+            out += companion.notices
+        if self.others:
+            out.append(f"at most {MOST} subjects a clip; left out: {', '.join(self.others)}")
+        return out
 
 
 @cache
@@ -142,10 +147,7 @@ def _concepts(text: str) -> tuple[dict[Kind, str], list[tuple[str, Light | None]
 
 def _mentions(text: str) -> list[Mention]:
     """Where ``text`` names something of the world."""
-    return [
-        (*match.span(), frozenset(concept.kind for concept in _meaning()[match[0]]))
-        for match in _pattern().finditer(text)
-    ]
+    return [Mention(*match.span(), _meaning()[match[0]]) for match in _pattern().finditer(text)]
 
 
 def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
@@ -157,42 +159,70 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
     drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
     if said.light is not None and drawn["scene"] in OWN_LIGHT:
         drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
-    two, companion = pair(said.rest, _mentions(said.rest)), None
-    if two is not None:
-        found, unknown, companion = _companion(two, found, drawn, rng)
+    several, companions, others = related(said.rest, _mentions), tuple[Companion, ...](), tuple[str, ...]()
+    if several.links:
+        found, unknown, companions = _companions(several, found, drawn, rng)
+        shown = {c["subject"] for c in (drawn | found, *(companion.concepts for companion in companions))}
+        named_too = {name for text in several.texts for name in _subjects(text)} - shown
+        others = tuple(sorted(named_too | _subjects(several.rest)))
     if seen is not None:
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
         kept = tuple(kind for kind in KINDS if kind in concepts and kind not in found)
-        return Understanding(concepts, (), kept, unknown, said, companion)
+        return Understanding(concepts, (), kept, unknown, said, companions, others)
     chosen = tuple(kind for kind in KINDS if kind not in found)
-    return Understanding({**drawn, **found}, chosen, (), unknown, said, companion)
+    return Understanding({**drawn, **found}, chosen, (), unknown, said, companions, others)
 
 
-def _companion(
-    two: Pair, whole: Mapping[Kind, str], drawn: Mapping[Kind, str], rng: random.Random
-) -> tuple[dict[Kind, str], tuple[str, ...], Companion]:
-    """What a text with ``two`` subjects says of the first, its unknown words, and the second. ``whole`` is what was
+def _companions(
+    several: Related, whole: Mapping[Kind, str], drawn: Mapping[Kind, str], rng: random.Random
+) -> tuple[dict[Kind, str], tuple[str, ...], tuple[Companion, ...]]:
+    """What a text with ``several`` subjects says of the first, its unknown words, and the others. ``whole`` is what was
     found in all of it, ``drawn`` what is shown where nothing was.
     """
-    first, _, strange = _concepts(two.first)
-    second, _, strange_too = _concepts(two.second)
+    read = [_concepts(text) for text in several.texts]
+    found = [concepts for concepts, _, _ in read]
     if "scene" in whole:
-        first["scene"] = whole["scene"]
-    if two.relation == "collide":  # they come from both sides
-        first["motion"], second["motion"] = "right", "left"
-    elif "motion" in second:
-        first.setdefault("motion", second["motion"])
-    elif two.relation in ("chase", "chased"):
-        first.setdefault("motion", "right")
-    shown = {**drawn, **first}
-    colour = rng.choice([colour for colour in COLOURS if colour != shown["colour"]])
-    theirs: dict[Kind, str] = {**shown, "colour": colour, **second, "scene": shown["scene"]}
-    texts = two.first, two.second
-    subjects = {c.name for t in texts for m in _pattern().finditer(t) for c in _meaning()[m[0]] if c.kind == "subject"}
-    others = tuple(sorted(subjects - {shown["subject"], theirs["subject"]}))
-    chosen: tuple[Kind, ...] = () if "colour" in second else ("colour",)
-    return first, tuple(dict.fromkeys((*strange, *strange_too))), Companion(theirs, two.relation, chosen, others)
+        found[0]["scene"] = whole["scene"]
+    _move(found, several.links)
+    shown: list[dict[Kind, str]] = [{**drawn, **found[0]}]
+    companions = []
+    for link, theirs in zip(several.links, found[1:], strict=True):
+        taken = {concepts["colour"] for concepts in shown}
+        colour = rng.choice([colour for colour in COLOURS if colour not in taken])
+        shown.append({**shown[-1], "colour": colour, **theirs, "scene": shown[0]["scene"]})
+        companions.append(Companion(shown[-1], link, () if "colour" in theirs else ("colour",)))
+    unknown = dict.fromkeys(word for _, _, words in (*read, _concepts(several.rest)) for word in words)
+    return found[0], tuple(unknown), tuple(companions)
+
+
+def _move(found: Sequence[dict[Kind, str]], links: Sequence[Link]) -> None:
+    """Fill in motions, in place: what is said of one holds for those before it, and relations mean some."""
+    collide, chase = _acting(links, "collide"), _acting(links, "chase", "chased")
+    for i, link in enumerate(links, start=1):
+        if link.relation == "collide":  # they come from both sides
+            found[link.to]["motion"], found[i]["motion"] = "right", "left"
+    for i in reversed(range(len(links))):
+        if i + 1 not in collide and "motion" in found[i + 1]:
+            found[i].setdefault("motion", found[i + 1]["motion"])
+    if not collide and not (chase and "motion" not in found[min(chase)]):
+        return
+    for i, theirs in enumerate(found):  # who only looks on stays where it is
+        theirs.setdefault("motion", "right" if i in collide | chase else "hover")
+
+
+def _acting(links: Sequence[Link], *relations: Relation) -> set[int]:
+    """Which subjects are in these ``relations``; in "a ball and a star chase a car", the ball too."""
+    acting: set[int] = set()
+    for i, link in enumerate(links, start=1):
+        if link.relation in relations:
+            acting |= {link.to, i}
+            acting |= {links[k - 1].to for k in range(1, i) if k == link.to and links[k - 1].relation == "beside"}
+    return acting
+
+
+def _subjects(text: str) -> set[str]:
+    return {c.name for mention in _mentions(text) for c in mention.concepts if c.kind == "subject"}
 
 
 def negative_tokens(prompt: str) -> list[int]:

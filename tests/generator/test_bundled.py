@@ -360,6 +360,18 @@ def test_where_there_is_no_second_subject_it_is_said(fields):
     assert "the second subject was left out (star)" in " ".join(notices)
 
 
+def test_three_subjects_are_drawn_where_their_relations_put_them():
+    prompt = "a red ball between a blue ball and a green ball, hovering, snow"
+    frames, notices = sampled(GenerationRequest(prompt=prompt, seed=3, steps=4, still=True))
+    assert notices == []
+    red, green, blue = frames[0].astype(int).transpose(2, 0, 1)
+    places = [
+        (mine > np.maximum(one, other) + 60).nonzero()[1].mean()
+        for mine, one, other in ((blue, red, green), (red, green, blue), (green, blue, red))
+    ]
+    assert places[0] + 30 < places[1] < places[2] - 30
+
+
 def test_two_subjects_have_a_camera_light_and_cuts():
     prompt = "a red ball chases a blue star over the sea at night, pan left; cut to a car"
     frames, notices = sampled(GenerationRequest(prompt=prompt, steps=1, seconds=2, size=SMALL))
