@@ -29,10 +29,12 @@ class Other:
 @dataclass(frozen=True)
 class Piece:
     """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], the ``words`` int64 [W] of what is
-    shown (0 for nothing said), and whether the first latent frame is a single frame. ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its
-    weight in every frame, [frames]. A ``camera`` that moves sees a part of it. ``lights``
-    other than day have a weight in every frame too. ``others`` are further subjects; all are drawn in this ``order``, 0
-    the piece's own, which begins with what is farthest away.
+    shown, 0 for nothing said, and whether the first latent frame is a single frame.
+
+    ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its weight in every
+    frame, [frames]. A ``camera`` that moves sees a part of it. ``lights`` other than day have a weight in every frame
+    too. ``others`` are further subjects; all are drawn in this ``order``, 0 the piece's own, which begins with what is
+    farthest away.
     """
 
     latents: Tensor
@@ -61,8 +63,9 @@ class Piece:
 
 def shown(networks: Networks, piece: Piece) -> Iterator[Tensor]:
     """Decoded chunks [T, 3, H, W] in [-1, 1] of the canvas that is seen, as the camera sees them."""
-    subjects = [(each.latents, piece.places(each.plan), each.words[None]) for each in (piece, *piece.others)]
-    latents, plans, words = (torch.stack(each) for each in zip(*subjects, strict=True))
+    latents = torch.stack([piece.latents, *(other.latents for other in piece.others)])
+    plans = torch.stack([piece.places(plan) for plan in (piece.plan, *(other.plan for other in piece.others))])
+    words = torch.stack([piece.words, *(other.words for other in piece.others)])[:, None]
     decode = networks.autoencoder.decode_together
     left = piece.frames
     for i in range(latents.shape[1]):
