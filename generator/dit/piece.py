@@ -59,7 +59,8 @@ class Piece:
 
 def shown(networks: Networks, piece: Piece) -> Iterator[Tensor]:
     """Decoded chunks [T, 3, H, W] in [-1, 1] of the canvas that is seen, as the camera sees them."""
-    subjects = [(each.latents, piece.places(each.plan)) for each in (piece, *piece.others)]
+    layers: list[Piece | Other] = [piece, *piece.others]
+    subjects = [(layer.latents, piece.places(layer.plan)) for layer in layers]
     latents, plans = (torch.stack(each) for each in zip(*subjects, strict=True))
     left = piece.frames
     for i in range(latents.shape[1]):
