@@ -3,8 +3,8 @@
 ``python -m benchmarks.generator [--clips 96]`` samples prompts in seen and in held-out combinations, in English and in
 Chinese, lets the judge (`generator.dit.judge`) read the clips back, and writes
 ``benchmarks/results/generator.md``. The judge's accuracy on renders, and on renders that went through the autoencoder,
-stands beside as the ceiling. `benchmarks.generator_direction` adds camera moves, light and relations of two subjects.
-Nothing of what is sampled here leaves the process.
+stands beside as the ceiling. `benchmarks.generator_direction` adds camera moves, light and relations of two and three
+subjects. Nothing of what is sampled here leaves the process.
 """
 
 from __future__ import annotations
