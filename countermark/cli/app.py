@@ -288,7 +288,8 @@ app.command()(serving.audit)
 
 @weights.command()
 def fetch() -> Outcome:
-    """Download the detector's image encoder, once; without it the frames of a video are not examined."""
+    """Download the image encoder of detector and policy, and what reads words in pictures, once; without them neither
+    frames nor words in uploads are examined."""
     from countermark.core.weights import FETCHED
     from countermark.core.weights import fetch as fetch_asset
 

@@ -30,8 +30,8 @@ _OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in liv
 _DISAGREEMENT = 1.5  # z-score of the synchronisation up to which a mirror image is not worth decoding
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 
-#: Chance that unmarked material matches any entry of a register, over all entries and attempts.
-RECALL_FALSE_POSITIVE_RATE = 1e-9
+#: Chance that unmarked material matches any entry of a register, over all entries and attempts: half that of a reading.
+RECALL_FALSE_POSITIVE_RATE = 1e-6
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from benchmarks.watermark import Contender, Journal, chosen, judge, main, measur
 from benchmarks.watermark_table import Record, page, wilson
 from countermark.core.media import Frames, VideoSpec, VideoWriter
 from provenance.watermark import Payload, Reading, SpreadSpectrum, WatermarkKey
-from provenance.watermark.detector import SpreadSpectrumDetector
 from tests.provenance.graphic_clip import graphic_clip
 
 
@@ -113,9 +112,8 @@ def test_judging_tells_exact_wrong_and_absent_apart():
     assert judge(watermark, dim, np.array([1, 0]))[:2] == (1.0, "absent")
 
 
-def test_a_mark_too_weak_to_read_is_recalled(monkeypatch):
-    whole = SpreadSpectrumDetector.result
-    monkeypatch.setattr(SpreadSpectrumDetector, "result", lambda self, **rest: whole(self, search=False, **rest))
+@pytest.mark.usefixtures("unsearched")
+def test_a_mark_too_weak_to_read_is_recalled():
     clip, bits = graphic_clip(0), Payload(1, serial=7).to_bits()
     watermark = SpreadSpectrum(WatermarkKey(bytes([1]) * 32))
     embedder = watermark.embedder(bits, width=clip.width, height=clip.height, length=len(clip))
@@ -192,6 +190,7 @@ def test_attacks_that_make_no_sense_or_cannot_be_done_are_left_out(tmp_path):
     assert len(spread(moving(64, 64, 3), 4)) == 3
 
 
+@pytest.mark.usefixtures("unsearched")
 def test_the_command_writes_a_table_and_a_journal(tmp_path, capsys):
     table, journal = tmp_path / "table.md", tmp_path / "log.jsonl"
     files = ["--table", str(table), "--results", str(journal)]

@@ -65,6 +65,7 @@ def test_strength_is_what_it_says():
     assert np.abs(detail(clip)).max() <= 4
 
 
+@pytest.mark.usefixtures("unsearched")
 def test_the_command_writes_its_table(tmp_path):
     out = tmp_path / "out.md"
     main([str(tmp_path), "--material", "drawn", "--clips", "2", "--frames", "3", "--table", str(out)])

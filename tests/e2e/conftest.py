@@ -1,14 +1,19 @@
-"""The installed command line, driven as a process, and a folder with one generated clip for all tests."""
+"""The command line, as a process and in this one, and a folder with one generated clip for all tests."""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from countermark.cli import main
+from countermark.core.settings import get_settings
 
 PROGRAM = Path(sys.executable).parent / "countermark"
 
@@ -70,6 +75,36 @@ def generated(tmp_path_factory) -> Generated:
 def desk(tmp_path, tmp_path_factory) -> Desk:
     """An empty folder and an empty home."""
     return Desk(tmp_path, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def restored_signals() -> Iterator[None]:
+    """`main` is made for a process of its own; give this one its handlers back."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def run_here(
+    restored_signals: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """As `Desk.run`, but in this process, which saves the imports; what libraries print is caught too."""
+
+    def run(desk: Desk, *words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+        monkeypatch.chdir(desk.folder)
+        monkeypatch.setenv("COUNTERMARK_HOME", str(desk.home))
+        get_settings.cache_clear()
+        capfd.readouterr()
+        found = main([str(word) for word in words])
+        out, err = capfd.readouterr()
+        assert found == code, f"exit {found}\n{out}\n{err}"
+        assert "Traceback" not in out + err
+        return subprocess.CompletedProcess(words, found, out, err)
+
+    yield run
+    get_settings.cache_clear()
 
 
 @pytest.fixture

@@ -37,41 +37,41 @@ def test_a_generated_clip_is_verified(owner, generated):
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg"])
-def test_a_generated_picture_is_verified_and_recovered_after_a_platform(desk, name):
+def test_a_generated_picture_is_verified_and_recovered_after_a_platform(desk, run_here, name):
     prompt = "a red balloon rising over the sea"
-    printed = desk.run("generate", prompt, "-o", name, "--steps", "4", "--json").stdout
+    printed = run_here(desk, "generate", prompt, "-o", name, "--steps", "4", "--json").stdout
     made = GeneratedVideo.model_validate_json(printed)
     assert desk.names() == {name}
     assert (made.request.task, made.frames, made.width) == ("still", 1, 256)
-    verification = Verification.model_validate_json(desk.run("verify", name, "--json").stdout)
+    verification = Verification.model_validate_json(run_here(desk, "verify", name, "--json").stdout)
     assert (verification.conclusion, verification.video_id) == ("verified", made.video_id)
     with Image.open(desk.folder / name) as image:
         image.convert("RGB").save(desk.folder / "copy.jpg", quality=75)
-    recovered = Verification.model_validate_json(desk.run("verify", "copy.jpg", "--json").stdout)
+    recovered = Verification.model_validate_json(run_here(desk, "verify", "copy.jpg", "--json").stdout)
     assert (recovered.conclusion, recovered.video_id) == ("recovered", made.video_id)
 
 
-def test_what_a_picture_cannot_be_is_wrong_use(desk):
+def test_what_a_picture_cannot_be_is_wrong_use(desk, run_here):
     for options in (["--seconds", "2"], ["--loop"]):
-        done = desk.run("generate", "a red ball", "-o", "out.png", *options, code=2)
+        done = run_here(desk, "generate", "a red ball", "-o", "out.png", *options, code=2)
         assert "prompt alone" in done.stderr
     assert desk.names() == set()
 
 
 @pytest.mark.parametrize("way", ["transcode", "remux"])
-def test_a_copy_without_metadata_leads_back_to_the_same_video(owner, generated, way):
+def test_a_copy_without_metadata_leads_back_to_the_same_video(owner, generated, run_here, way):
     copy = owner.folder / "copy.mp4"
     if way == "transcode":
         transcode(generated.path, copy, crf=28)
     else:
         remux_without_metadata(generated.path, copy)
-    verification = Verification.model_validate_json(owner.run("verify", copy, "--json").stdout)
+    verification = Verification.model_validate_json(run_here(owner, "verify", copy, "--json").stdout)
     assert verification.conclusion == "recovered"
     assert verification.video_id == GeneratedVideo.model_validate_json(generated.printed).video_id
     assert verification.recovered is not None
 
 
-def test_a_flipped_byte_in_the_media_is_tampering(owner, generated):
+def test_a_flipped_byte_in_the_media_is_tampering(owner, generated, run_here):
     copy = owner.folder / "flipped.mp4"
     data = bytearray(generated.path.read_bytes())
     start = data.index(b"mdat")
@@ -82,7 +82,7 @@ def test_a_flipped_byte_in_the_media_is_tampering(owner, generated):
     assert done.stdout.startswith("Tampered")
     assert "✗" in done.stdout
     assert copy.read_bytes() == before
-    assert owner.run("screen", copy, code=1).stdout
+    assert run_here(owner, "screen", copy, code=1).stdout
 
 
 def spoilt(kind: str, source: bytes) -> bytes:
@@ -93,10 +93,10 @@ def spoilt(kind: str, source: bytes) -> bytes:
     ("verb", "kind"),
     [("verify", "truncated"), ("verify", "text"), ("verify", "empty"), ("screen", "truncated"), ("protect", "text")],
 )
-def test_a_file_that_is_no_video_fails_in_one_line(owner, generated, kind, verb):
+def test_a_file_that_is_no_video_fails_in_one_line(owner, generated, run_here, kind, verb):
     file = owner.folder / f"{kind}.mp4"
     file.write_bytes(spoilt(kind, generated.path.read_bytes()))
-    done = owner.run(verb, file, code=4)
+    done = run_here(owner, verb, file, code=4)
     assert done.stdout == ""
     assert len(lines(done.stderr)) == 1
     assert done.stderr.startswith("countermark: ")
@@ -104,8 +104,8 @@ def test_a_file_that_is_no_video_fails_in_one_line(owner, generated, kind, verb)
 
 
 @pytest.mark.parametrize("prompt", NUDE_POLITICIAN)
-def test_a_prompt_against_the_policy_is_refused_and_leaves_no_file(desk, prompt):
-    done = desk.run("generate", prompt, "-o", "out.mp4", "--json", code=3)
+def test_a_prompt_against_the_policy_is_refused_and_leaves_no_file(desk, run_here, prompt):
+    done = run_here(desk, "generate", prompt, "-o", "out.mp4", "--json", code=3)
     assert desk.names() == set()
     error = json.loads(done.stdout)["error"]
     assert set(error) == {"code", "message", "remedy", "decision"}
@@ -128,7 +128,7 @@ def test_screening_prints_a_verdict_and_writes_the_report(owner, generated):
     assert "</html>" in (owner.folder / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_folder_is_screened_with_a_line_and_a_report_for_each_video(owner, generated):
+def test_a_folder_is_screened_with_a_line_and_a_report_for_each_video(owner, generated, run_here):
     folder, reports = owner.folder / "uploads", owner.folder / "reports"
     for made in (folder, reports):
         made.mkdir()
@@ -143,25 +143,25 @@ def test_a_folder_is_screened_with_a_line_and_a_report_for_each_video(owner, gen
     assert [path.name for path in reports.iterdir()] == ["a.mp4.html"]
     items = json.loads(owner.run("screen", folder, "--depth", "fast", "--json", code=4).stdout)["items"]
     assert [item["verdict"] is None for item in items] == [False, True]
-    assert "folder" in owner.run("screen", folder, "--report", "missing", code=2).stderr
+    assert "folder" in run_here(owner, "screen", folder, "--report", "missing", code=2).stderr
 
 
-def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated):
+def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_here):
     plain = desk.folder / "plain.mp4"
     with VideoReader(generated.path) as reader, VideoWriter(plain, VideoSpec.like(reader.info)) as writer:
         for frames in reader:
             writer.write(frames)
     before = plain.read_bytes()
-    assert desk.run("verify", plain, code=1).stdout.startswith("No credentials")
+    assert run_here(desk, "verify", plain, code=1).stdout.startswith("No credentials")
     sealed = SealedVideo.model_validate_json(desk.run("protect", plain, "--json").stdout)
     assert desk.names() == {"plain.mp4", "plain.sealed.mp4"}
     assert plain.read_bytes() == before
     assert sealed.signer.trusted is False
     target = desk.folder / "plain.sealed.mp4"
     before = target.read_bytes()
-    assert "exists already" in desk.run("protect", plain, code=2).stderr
+    assert "exists already" in run_here(desk, "protect", plain, code=2).stderr
     assert target.read_bytes() == before
-    assert desk.run("protect", plain, "-o", target, "--overwrite").stdout.startswith(str(target))
+    assert run_here(desk, "protect", plain, "-o", target, "--overwrite").stdout.startswith(str(target))
     assert target.read_bytes() != before
 
 
@@ -178,8 +178,8 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated):
         ["screen", "a.mp4", "--report", "a.mp4"],
     ],
 )
-def test_wrong_use_exits_with_2_and_one_line(desk, words):
-    done = desk.run(*words, "--json", code=2)
+def test_wrong_use_exits_with_2_and_one_line(desk, run_here, words):
+    done = run_here(desk, *words, "--json", code=2)
     assert len(lines(done.stderr)) == 1
     assert done.stderr.startswith("countermark: ")
     error = json.loads(done.stdout)["error"]

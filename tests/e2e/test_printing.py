@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import signal
 
 import pytest
 
@@ -12,14 +11,7 @@ import countermark
 from countermark.cli import main
 from countermark.cli.page import Page, Row, printable, show
 
-
-@pytest.fixture(autouse=True)
-def restored_signals():
-    """`main` is made for a process of its own; give this one its handlers back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+pytestmark = pytest.mark.usefixtures("restored_signals")
 
 
 class Terminal(io.StringIO):

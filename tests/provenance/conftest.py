@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from signed_clip import BINDING, Signed, crjson
 
 from countermark.core.media import VideoWriter
 from countermark.core.settings import Settings
+from provenance import verify as verify_module
 from provenance.credentials import load_or_create_credentials
 from provenance.manifest import sign
 from provenance.origin import Origin
@@ -24,6 +26,22 @@ from provenance.statements import Terms, definition
 def settings(tmp_path: Path) -> Settings:
     """Fresh settings: no keys and no registry yet."""
     return make_settings(tmp_path)
+
+
+@pytest.fixture
+def quick_decoding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`verify` decodes in this process, and looks for no picture that was turned or cut where no mark can be read.
+
+    The first saves starting a child, the second seconds that find nothing. A test that asks for ``isolated`` has both.
+    """
+    if "isolated" not in request.fixturenames:
+        quick = partial(verify_module.extract, isolated=False, search=False)
+        monkeypatch.setattr(verify_module, "extract", quick)
+
+
+@pytest.fixture
+def isolated() -> None:
+    """Decode as users do: in a confined child, with every attempt to find a mark."""
 
 
 @pytest.fixture(scope="session")

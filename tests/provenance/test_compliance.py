@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from drawn_clip import ORIGIN, SPEC, Case, draw
 from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.media import Frames, VideoSpec, transcode
 from countermark.core.settings import Settings
-from provenance import verify as verify_module
 from provenance import visible
 from provenance.compliance import PROFILES, check_compliance
 from provenance.labels import read_labels
@@ -23,10 +21,7 @@ from provenance.seal import seal
 from provenance.verify import verify
 from provenance.visible import MIN_HEIGHT, VisibleLabel, labelled
 
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 
 
 @pytest.fixture

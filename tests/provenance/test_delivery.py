@@ -20,10 +20,7 @@ from provenance.registry import Registry, open_registry
 from provenance.seal import seal
 from provenance.verify import verify
 
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 
 
 @pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])

@@ -23,9 +23,8 @@ from provenance.verify import verify
 
 
 @pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("extract", "queries"):
-        monkeypatch.setattr(verify_module, name, partial(getattr(verify_module, name), isolated=False))
+def quick_fingerprints(quick_decoding: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify_module, "queries", partial(verify_module.queries, isolated=False))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -155,9 +154,8 @@ def test_inner_addresses_are_not_asked(responder: Responder, monkeypatch: pytest
         ask(inner, [responder.root])
 
 
+@pytest.mark.usefixtures("quick_decoding")
 def test_a_revocation_counts_when_verifying_with_the_network(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
-
     def judged(answer: Revocation | OcspError | None, *, fetch: bool = True) -> Verification:
         def told(*_: object) -> Revocation | None:
             if isinstance(answer, OcspError):

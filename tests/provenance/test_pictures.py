@@ -35,6 +35,7 @@ from provenance.statements import TRAINED_ALGORITHMIC_MEDIA
 from provenance.tables import SealRow
 from provenance.verify import Verification, verify
 
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 NAMES = ("sealed.png", "sealed.jpg")
 
 
@@ -58,7 +59,7 @@ def statuses(verification: Verification) -> dict[str, str]:
     return {finding.axis: finding.status for finding in verification.findings}
 
 
-def test_a_sealed_picture_is_verified(still: Case) -> None:
+def test_a_sealed_picture_is_verified(still: Case, isolated: None) -> None:
     sealed = still.sealed
     assert (sealed.frames, sealed.duration, sealed.width) == (1, 0.0, SPEC.width)
     assert probe(sealed.path).format == {".png": "png", ".jpg": "jpeg"}[sealed.path.suffix]

@@ -50,7 +50,7 @@ def client(settings: Settings) -> TestClient:
 
 @pytest.fixture
 def owner(case: Case, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
-    monkeypatch.setattr(resolution, "extract", partial(resolution.extract, isolated=False))
+    monkeypatch.setattr(resolution, "extract", partial(resolution.extract, isolated=False, search=False))
     monkeypatch.setattr(resolution, "queries", partial(resolution.queries, isolated=False))
     return client_for(case.settings)
 

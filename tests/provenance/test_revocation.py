@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,13 @@ from drawn_clip import ORIGIN, SPEC, draw, make_settings
 
 from countermark.core.errors import CredentialError, UsageError
 from countermark.core.settings import Settings
-from provenance import verify as verify_module
 from provenance.credentials import load_or_create_credentials
 from provenance.registry import open_registry
 from provenance.revocation import revoke, rotate
 from provenance.seal import SealedVideo, seal
 from provenance.verify import Verification, verify
 
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 
 
 @pytest.fixture

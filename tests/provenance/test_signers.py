@@ -22,7 +22,6 @@ from drawn_clip import ORIGIN, SPEC, draw
 
 from countermark.core.errors import ConfigurationError, CredentialError
 from countermark.core.settings import Settings
-from provenance import verify as verify_module
 from provenance.certificates import algorithm_of, check_chain
 from provenance.credentials import C2PA_CLAIM_SIGNING
 from provenance.registry import open_registry
@@ -31,15 +30,12 @@ from provenance.signers import load_credentials
 from provenance.trust import update_trust_lists
 from provenance.verify import verify
 
+pytestmark = pytest.mark.usefixtures("quick_decoding")
+
 SOFTHSM = next(
     (p for p in map(Path, ("/usr/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so")) if p.exists()),
     None,
 )
-
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
 
 
 @dataclass

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import time
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,6 @@ from signed_clip import BINDING
 
 from countermark.core.errors import TimeStampError
 from countermark.core.settings import Settings
-from provenance import verify as verify_module
 from provenance.credentials import C2PA_CLAIM_SIGNING
 from provenance.judgement import Finding
 from provenance.manifest import sign
@@ -29,13 +27,11 @@ from provenance.timestamps import authority_chain
 from provenance.trust import update_trust_lists
 from provenance.verify import Verification, verify
 
-pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed"),
+    pytest.mark.usefixtures("quick_decoding"),
+]
 UNREACHABLE = "http://127.0.0.1:9"
-
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,13 @@ from issued import certificate, issue
 
 from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
-from provenance import verify as verify_module
 from provenance.credentials import C2PA_CLAIM_SIGNING, load_or_create_credentials
 from provenance.reader import read_report
 from provenance.selftest import check_validator
 from provenance.trust import Anchor, Anchors, load_anchors, remove_trust_list, trust_lists, update_trust_lists
 from provenance.verify import verify
 
-
-@pytest.fixture(autouse=True)
-def quick_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from issued import issue
+from scipy.ndimage import rotate
 
 from countermark.core.errors import CountermarkError, MediaError, RegistryError
-from countermark.core.media import VideoWriter, transcode
+from countermark.core.media import VideoReader, VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import credentials as credentials_module
-from provenance import verify as verify_module
 from provenance.bmff import C2PA_UUID, manifest_store, top_level_boxes
 from provenance.credentials import load_or_create_credentials
 from provenance.judgement import Finding, judge
@@ -40,17 +39,7 @@ from provenance.trust import Anchors
 from provenance.verify import Verification, verify
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
 
-
-@pytest.fixture(autouse=True)
-def quick_decoding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Decode in this process, which saves starting a child, except where a test asks for ``isolated``."""
-    if "isolated" not in request.fixturenames:
-        monkeypatch.setattr(verify_module, "extract", partial(verify_module.extract, isolated=False))
-
-
-@pytest.fixture
-def isolated() -> None:
-    """Decode as users do, in a confined child."""
+pytestmark = pytest.mark.usefixtures("quick_decoding")
 
 
 def one(verification: Verification, axis: str) -> Finding:
@@ -116,6 +105,15 @@ def test_stripped_and_transcoded_video_is_recovered(case: Case, transcoded: Path
     assert "trust" not in {f.axis for f in result.findings}
 
 
+def test_turned_copy_is_searched_and_recovered(case: Case, tmp_path: Path, isolated: None) -> None:
+    path = tmp_path / "turned.mp4"
+    with VideoReader(case.sealed.path, isolated=False) as reader, VideoWriter(path, SPEC) as writer:
+        for frames in reader:
+            writer.write(frames.with_luma(rotate(frames.luma, 7, axes=(1, 2), reshape=False, order=1, cval=16)))
+    result = verify(path, settings=case.settings)
+    assert (result.conclusion, result.video_id) == ("recovered", case.sealed.video_id)
+
+
 def test_elsewhere_the_same_file_is_not_trusted(case: Case, tmp_path: Path) -> None:
     result = verify(case.sealed.path, settings=make_settings(tmp_path))
     assert result.conclusion == "untrusted"
@@ -125,7 +123,7 @@ def test_elsewhere_the_same_file_is_not_trusted(case: Case, tmp_path: Path) -> N
     assert "no reason to trust" in result.summary
 
 
-def test_unmarked_video_has_no_credentials(case: Case, plain: Path) -> None:
+def test_unmarked_video_has_no_credentials(case: Case, plain: Path, isolated: None) -> None:
     result = verify(plain, settings=case.settings)
     assert result.conclusion == "no_credentials"
     assert result.video_id is None
