@@ -59,9 +59,10 @@ class ResidualBlock(nn.Module):
 
 
 class Painter(nn.Module):
-    """The subject as a layer. What the convolutions made of it is looked at in all four frames, each moved so that the
-    subject is in the middle: one vector says what it looks like, and the words of the prompt are added to it. A
-    perceptron turns that and the place of a cell on the subject into the cell's pixels and how much they cover.
+    """The subject as a layer. One vector says what it looks like. It comes from the words of the prompt where they say
+    it all; else what the convolutions made of it is looked at in all four frames, each moved so that the subject is in
+    the middle. A perceptron turns the vector and the place of a cell on the subject into the cell's pixels and how much
+    they cover.
 
     Detail of a place needs sines of many wavelengths (Tancik et al., "Fourier Features Let Networks Learn High
     Frequency Functions", 2020); the vector scales and shifts every layer (FiLM: Perez et al., 2018).
@@ -80,8 +81,8 @@ class Painter(nn.Module):
             nn.SiLU(),
             nn.Linear(look, look),
         )
-        self.said = nn.Embedding(words, look, padding_idx=0)  # 0: nothing said
-        nn.init.zeros_(self.said.weight)
+        self.said = nn.EmbeddingBag(words, look, mode="sum")
+        self.hear = nn.Sequential(nn.SiLU(), nn.Linear(look, look), nn.SiLU(), nn.Linear(look, look))
         self.enter = nn.Linear(2 + 4 * len(_WAVES), width)
         self.modulation = nn.ModuleList(nn.Linear(look, 4 * width) for _ in range(depth))
         self.up = nn.ModuleList(nn.Linear(width, 2 * width) for _ in range(depth))
@@ -92,7 +93,7 @@ class Painter(nn.Module):
             self.leave.bias.copy_(torch.tensor([0.0, 0.0, 0.0, -3.0]).repeat_interleave(CELL**2))  # covers little
 
     def look(self, picture: Tensor, plan: Tensor) -> Tensor:
-        """What the subject looks like, [B, look]; see `forward`."""
+        """What the subject looks like, [B, look], in what was drawn without the painter; see `forward`."""
         height, width = picture.shape[3:]
         x, y, size = plan.flatten(0, 1)[..., None, None].unbind(1)
         axis = torch.linspace(-_REACH, _REACH, _EYE, device=plan.device) / 2 * size  # heights from the centre
@@ -102,12 +103,17 @@ class Painter(nn.Module):
         seen: Tensor = self.see(moved.unflatten(0, (-1, GROUP)).flatten(1, 2))
         return seen
 
-    def forward(self, picture: Tensor, look: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
-        """``picture`` [B, 4, 3, H, W] with the subject on top: ``look`` [B, L] as `look` reads it from what was drawn
-        without the painter, ``plan`` [B, 4, 3] as `generator.dit.places.place_maps` takes it, ``words`` int64 [B, W].
+    def told(self, words: Tensor) -> Tensor:
+        """What a subject looks like, [B, look], by the words for it and how it moves, int64 [B, W]."""
+        heard: Tensor = self.hear(self.said(words))
+        return heard
+
+    def forward(self, picture: Tensor, look: Tensor, plan: Tensor) -> Tensor:
+        """``picture`` [B, 4, 3, H, W] with the subject on top: ``look`` [B, L] as `look` or `told` gives it, ``plan``
+        [B, 4, 3] as `generator.dit.places.place_maps` takes it.
         """
         batch, _, _, height, width = picture.shape
-        look = F.silu(look if words is None else look + self.said(words).sum(1))
+        look = F.silu(look)
         rows, columns = height // CELL, width // CELL
         place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * 4 * r * c]
         on = ((place[:, 2] > 0) & (place[:, :2].abs().amax(1) < _REACH)).nonzero()[:, 0]
@@ -193,7 +199,8 @@ class Autoencoder(nn.Module):
 
     def decode_groups(self, latents: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
         """Latents [B, C, h, w] to frames [B, 4, 3, 16h, 16w], about [-1, 1]. ``plan`` [B, 4, 3] says where the subject
-        is in each frame; size 0 where that is not known. ``words`` int64 [B, W] say what is shown, 0 for nothing said.
+        is in each frame; size 0 where that is not known. ``words`` int64 [B, W] say all of what is shown, or are not
+        given.
         """
         return self.decode_together(latents[None], plan[None], range(1), None if words is None else words[None])
 
@@ -201,14 +208,14 @@ class Autoencoder(nn.Module):
         self, latents: Tensor, plans: Tensor, order: Iterable[int], words: Tensor | None = None
     ) -> Tensor:
         """Groups that show several subjects, [B, 4, 3, 16h, 16w]. ``latents`` [S, B, C, h, w] have one background, each
-        with one subject, ``plans`` [S, B, 4, 3] and ``words`` [S, B, W]. The first gives the background; subjects are
-        painted in ``order``, which begins with what is farthest away.
+        with one subject, ``plans`` [S, B, 4, 3] and, where words say all, ``words`` [S, B, W]. The first gives the
+        background; subjects are painted in ``order``, which begins with what is farthest away.
         """
         drawn = [self.drawn(each) for each in latents]
         picture = drawn[0]
         for i in order:
-            said = None if words is None else words[i]
-            picture = self.painter(picture, self.painter.look(drawn[i], plans[i]), plans[i], said)
+            look = self.painter.look(drawn[i], plans[i]) if words is None else self.painter.told(words[i])
+            picture = self.painter(picture, look, plans[i])
         return picture
 
     def drawn(self, latents: Tensor) -> Tensor:
@@ -229,7 +236,7 @@ class Autoencoder(nn.Module):
 
     def decode(self, latents: Tensor, plan: Tensor, words: Tensor | None = None) -> Tensor:
         """Latents [B, 1 + n, C, h, w] to video [B, 1 + 4n, 3, 16h, 16w], clamped to [-1, 1]; ``plan`` [B, 1 + 4n, 3]
-        says where the subject is in each frame, ``words`` int64 [B, W] what is shown.
+        says where the subject is in each frame, ``words`` int64 [B, W] all of what is shown, or are not given.
         """
         batch, count = latents.shape[:2]
         said = None if words is None else words.repeat_interleave(count, 0)

@@ -28,8 +28,8 @@ class Other:
 
 @dataclass(frozen=True)
 class Piece:
-    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], the ``words`` int64 [W] of what is
-    shown, 0 for nothing said, and whether the first latent frame is a single frame.
+    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
+    is a single frame. ``words`` int64 [W] are there where they say all of what is shown.
 
     ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its weight in every
     frame, [frames]. A ``camera`` that moves sees a part of it. ``lights`` other than day have a weight in every frame
@@ -39,9 +39,9 @@ class Piece:
 
     latents: Tensor
     plan: Tensor
-    words: Tensor
     frames: int
     starts: bool
+    words: Tensor | None = None
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
     camera: Camera | None = None
     lights: tuple[tuple[Light, Tensor], ...] = ()
@@ -65,7 +65,9 @@ def shown(networks: Networks, piece: Piece) -> Iterator[Tensor]:
     """Decoded chunks [T, 3, H, W] in [-1, 1] of the canvas that is seen, as the camera sees them."""
     latents = torch.stack([piece.latents, *(other.latents for other in piece.others)])
     plans = torch.stack([piece.places(plan) for plan in (piece.plan, *(other.plan for other in piece.others))])
-    words = torch.stack([piece.words, *(other.words for other in piece.others)])[:, None]
+    words = None
+    if piece.words is not None:
+        words = torch.stack([piece.words, *(other.words for other in piece.others)])[:, None]
     decode = networks.autoencoder.decode_together
     left = piece.frames
     for i in range(latents.shape[1]):

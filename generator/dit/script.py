@@ -138,9 +138,9 @@ class Script:
         return Piece(
             first.latents,
             first.plan,
-            first.words,
             frames,
             starts=True,
+            words=first.words,
             camera=camera,
             lights=lights,
             others=tuple(others),
@@ -181,7 +181,7 @@ class Script:
         made = latents[:groups] if backward else latents[known:]
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
         carried = (lost(self._networks, given, at_end=not backward), fade.flip(0) if backward else fade)
-        return Piece(made, plan, tokens, GROUP * groups if backward else frames, starts=False, carried=(carried,))
+        return Piece(made, plan, GROUP * groups if backward else frames, starts=False, carried=(carried,))
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
@@ -211,15 +211,13 @@ class Script:
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
         known = torch.cat((left, self._unknown(groups, self._canvas), right))
-        words = prompts[0] if len(prompts) == 1 else torch.zeros_like(prompts[0])  # what lies between two has no name
         latents = self._sample(known, free, whole, prompts, shares)
         towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
         carried = (
             (lost(self._networks, before, at_end=True), 1 - towards),
             (lost(self._networks, after, at_end=False), towards),
         )
-        made = latents[len(left) : len(left) + groups]
-        return Piece(made, plan, words, GROUP * groups, starts=False, carried=carried)
+        return Piece(latents[len(left) : len(left) + groups], plan, GROUP * groups, starts=False, carried=carried)
 
     def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
@@ -235,7 +233,7 @@ class Script:
         keep = None if mask is None else self._canvas.kept(mask).to(latents.device)
         places, shares = plan.unflatten(0, (-1, GROUP)), torch.ones(len(latents), 1)
         out = self._sample(latents, free, places, [tokens], shares, keep=keep)
-        return Piece(out, plan[:frames], tokens, frames, starts=False)
+        return Piece(out, plan[:frames], frames, starts=False)
 
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]

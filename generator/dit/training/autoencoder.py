@@ -21,13 +21,14 @@ from torch import Tensor, nn
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.judge import labels
 from generator.dit.places import GROUP
-from generator.dit.text import NOTHING, tokens_of
+from generator.dit.text import tokens_of
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
 from generator.world.clips import Clip, random_spec, render
 from generator.world.vocabulary import COLOURS, KINDS, SUBJECTS
 
 CLIP_FRAMES = 13
+HEARD = 0.4  # share of crops that the painter knows from their words alone
 NAMING = 0.02  # weight of the loss of naming what is seen
 CELLS = 800  # of the painter that are drawn for a crop, about a third
 
@@ -99,17 +100,6 @@ def told(plans: Tensor) -> Tensor:
     inexact = (torch.rand(shape) < 0.4).float()[:, None, None]
     there = (torch.rand(shape) < 0.9).float()[:, None, None]
     return (plans + off * inexact) * there
-
-
-def confused(look: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-    """Looks [B, L] and words [B, W] as the painter will meet them: prompts with words left out or with none, and beside
-    some whole prompts the look of another subject, since what the transformer draws is not always what it was told.
-    """
-    missing = torch.rand(words.shape) < 0.1
-    silent = torch.rand(len(words), 1) < 0.2
-    wrong = (torch.rand(len(words), 1) < 0.5) & ~silent & ~missing.any(1, keepdim=True)
-    look = torch.where(wrong, look[torch.randperm(len(look))], look)
-    return look, words.masked_fill(missing | silent, NOTHING)
 
 
 @torch.no_grad()
@@ -185,8 +175,8 @@ def main() -> None:
                 drawn = model.drawn(noisy)
             look = model.painter.look(drawn, plans)
             behind = cut.backgrounds.expand_as(drawn) if painting else drawn
-            shown, words = confused(look, cut.words)
-            output = model.painter(behind, shown, plans, words)
+            heard = torch.rand(len(look), 1) < HEARD
+            output = model.painter(behind, torch.where(heard, model.painter.told(cut.words), look), plans)
         # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.
         loss = F.smooth_l1_loss(output.float(), cut.frames, beta=0.1) + NAMING * namer(look.float(), cut.names)
         optimizer.zero_grad()
