@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -10,10 +10,10 @@ import torch
 
 from countermark.core.errors import UsageError
 from generator.dit.autoencoder import STRIDE
+from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks
 from generator.dit.places import GROUP
 from generator.dit.script import Script
-from generator.dit.transformer import VideoTransformer
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
@@ -22,7 +22,7 @@ SMALLEST, LARGEST = 128, 512  # pixels a side; it was trained on 256x256, 512x32
 
 
 class BundledModel:
-    """Clips of our small world, on whatever device torch offers.
+    """Clips of our small world, on whatever device torch offers, run there as ``execution`` says.
 
     ``fast`` takes the transformer that was taught to arrive in few steps, guidance included.
     """
@@ -31,8 +31,9 @@ class BundledModel:
     fps = Fraction(FPS)
     context = 3 * GROUP
 
-    def __init__(self, *, fast: bool = False) -> None:
+    def __init__(self, *, fast: bool = False, execution: Execution = PLAIN) -> None:
         self._fast = fast
+        self._execution = execution
         self.name = "countermark-dit-fast" if fast else "countermark-dit"
         self._own = Sampling(FAST_STEPS, 1.0) if fast else Sampling(20, 2.0)
         self.sampling: Sampling | None = self._own
@@ -63,22 +64,24 @@ class BundledModel:
                 "bundled:fast has its guidance built in and takes no other, and no negative prompt.",
                 remedy="Leave them out, or use the model bundled.",
             )
-        networks = load_fast_networks() if self._fast else load_networks()
-        with _cancellable(networks.transformer, cancelled), torch.inference_mode():
+        networks = (load_fast_networks if self._fast else load_networks)(self._execution)
+        # Before every block, which is many times a step; but what several processes have begun together, they finish.
+        asked = networks.transformer.blocks if self._execution.processes == 1 else [networks.transformer]
+        with _cancellable(asked, cancelled), torch.inference_mode():
             size = self.size_for(request.size)
             script = Script(networks, request, sampling, size=size, on_progress=on_progress, on_notice=on_notice)
             yield from script.frames(inputs)
 
 
 @contextmanager
-def _cancellable(transformer: VideoTransformer, cancelled: Cancelled) -> Iterator[None]:
-    """Ask before every block, which is many times a step."""
+def _cancellable(parts: Iterable[torch.nn.Module], cancelled: Cancelled) -> Iterator[None]:
+    """Ask whenever one of these parts of the network is called."""
 
     def ask(*_: object) -> None:
         if cancelled():
             raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
-    hooks = [block.register_forward_pre_hook(ask) for block in transformer.blocks]
+    hooks = [part.register_forward_pre_hook(ask) for part in parts]
     try:
         yield
     finally:
