@@ -90,7 +90,7 @@ class Studio:
                 raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
         request, decision = self._decide(request, on_step)
 
-        model = model_named(self._model) if isinstance(self._model, str) else self._model
+        model = model_named(self._model, self._settings) if isinstance(self._model, str) else self._model
         width, height = model.size_for(request.size)
         if model.sampling is not None:
             request = request.model_copy(update=asdict(model.sampling.asked(request)))

@@ -33,6 +33,14 @@ class Settings(BaseSettings):
         le=51,
         description="H.264 rate factor that the watermark tries out and survives while it is embedded; none: no trial.",
     )
+    generator_precision: Literal["float32", "bfloat16"] | None = Field(
+        default=None,
+        description="How exactly the bundled model computes; none: bfloat16 on a GPU that has it, float32 elsewhere.",
+    )
+    generator_compile: bool = Field(default=False, description="Whether the bundled model is compiled on first use.")
+    generator_processes: int = Field(
+        default=1, ge=1, le=64, description="Processes that share the work on one video, one a GPU (bundled model)."
+    )
     issuer_name: str = Field(default="Countermark local issuer", description="Organisation named in certificates.")
 
     max_pixels: int = Field(default=4096 * 2304, gt=0, description="Largest frame accepted, in pixels.")

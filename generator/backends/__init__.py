@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 from countermark.core.errors import UsageError
+from countermark.core.settings import Settings, get_settings
 from generator.model import VideoModel
 
 BUNDLED = "bundled"
 FAST = "bundled:fast"
 
 
-def model_named(name: str) -> VideoModel:
-    """The model that ``name`` means.
+def model_named(name: str, settings: Settings | None = None) -> VideoModel:
+    """The model that ``name`` means, run as ``settings`` say.
 
     "bundled", "bundled:fast", "open-weights:FOLDER_OR_NAME", "openai:MODEL" or "openai:MODEL@WxH".
 
@@ -22,8 +23,9 @@ def model_named(name: str) -> VideoModel:
     kind, _, rest = name.partition(":")
     if name in (BUNDLED, FAST):
         from generator.backends.bundled import BundledModel
+        from generator.dit.device import Execution
 
-        return BundledModel(fast=name == FAST)
+        return BundledModel(fast=name == FAST, execution=Execution.from_settings(settings or get_settings()))
     if kind == "open-weights" and rest:
         from generator.backends.open_weights import OpenWeightsModel
 

@@ -8,10 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-from torch import nn
 
 from countermark.core.errors import UsageError
 from generator.dit.autoencoder import STRIDE
+from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks, load_upscaler
 from generator.dit.places import GROUP
 from generator.dit.script import Script
@@ -24,7 +24,7 @@ SMALLEST, LARGEST = 128, 512  # pixels a side that are drawn; what is larger is 
 
 
 class BundledModel:
-    """Clips of our small world, on whatever device torch offers.
+    """Clips of our small world, on whatever device torch offers, run there as ``execution`` says.
 
     ``fast`` takes the transformer that was taught to arrive in few steps, guidance included.
     """
@@ -33,8 +33,9 @@ class BundledModel:
     fps = Fraction(FPS)
     context = 3 * GROUP
 
-    def __init__(self, *, fast: bool = False) -> None:
+    def __init__(self, *, fast: bool = False, execution: Execution = PLAIN) -> None:
         self._fast = fast
+        self._execution = execution
         self.name = "countermark-dit-fast" if fast else "countermark-dit"
         self._own = Sampling(FAST_STEPS, 1.0) if fast else Sampling(20, 2.0)
         self.sampling: Sampling | None = self._own
@@ -69,13 +70,14 @@ class BundledModel:
                 "bundled:fast has its guidance built in and takes no other, and no negative prompt.",
                 remedy="Leave them out, or use the model bundled.",
             )
-        networks = load_fast_networks() if self._fast else load_networks()
+        networks = (load_fast_networks if self._fast else load_networks)(self._execution)
+        # Before every block, which is many times a step; but what several processes have begun together, they finish.
+        asked = networks.transformer.blocks if self._execution.processes == 1 else [networks.transformer]
         width, height = self.size_for(request.size)
         larger = max(width, height) > LARGEST
         drawn = int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
         upscaler = load_upscaler() if larger else None
-        blocks = [*networks.transformer.blocks, *(upscaler.blocks if upscaler else ())]
-        with _cancellable(blocks, cancelled), torch.inference_mode():
+        with _cancellable([*asked, *([upscaler] if upscaler else [])], cancelled), torch.inference_mode():
             script = Script(networks, request, sampling, size=drawn, on_progress=on_progress, on_notice=on_notice)
             if upscaler is None:
                 yield from script.frames(inputs)
@@ -99,14 +101,14 @@ def _reduced(inputs: Inputs, size: tuple[int, int]) -> Inputs:
 
 
 @contextmanager
-def _cancellable(blocks: Iterable[nn.Module], cancelled: Cancelled) -> Iterator[None]:
-    """Ask before every block, which is many times a step or a frame."""
+def _cancellable(parts: Iterable[torch.nn.Module], cancelled: Cancelled) -> Iterator[None]:
+    """Ask whenever one of these parts of the network is called."""
 
     def ask(*_: object) -> None:
         if cancelled():
             raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
-    hooks = [block.register_forward_pre_hook(ask) for block in blocks]
+    hooks = [part.register_forward_pre_hook(ask) for part in parts]
     try:
         yield
     finally:

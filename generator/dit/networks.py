@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from typing import Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -13,9 +14,11 @@ from torch import Tensor
 
 from countermark.core.errors import WeightsError
 from generator.dit.autoencoder import STRIDE, Autoencoder
+from generator.dit.device import PLAIN, Execution, adapted, best_device
 from generator.dit.flow import sample
 from generator.dit.judge import Judge
 from generator.dit.locator import Locator
+from generator.dit.parallel import team
 from generator.dit.places import group_plan
 from generator.dit.planner import Planner, make_plan
 from generator.dit.text import WORDS
@@ -28,9 +31,12 @@ FAST_STEPS = 4
 
 LATENT_FRAMES = 7  # 25 frames, 2.08 s: the length the model was trained on
 
+Name = Literal["transformer", "transformer_fast"]
+Trained = TypeVar("Trained", bound=torch.nn.Module)
 
-def _load(name: str, model: torch.nn.Module) -> None:
-    """Fill ``model`` with the weights called ``name``, ready to be used on the best device."""
+
+def _filled(name: str, model: Trained) -> Trained:
+    """``model`` with the weights called ``name``, ready to be used on the best device."""
     resource = files("generator") / "weights" / f"{name}.safetensors"
     try:
         with as_file(resource) as path:
@@ -39,7 +45,7 @@ def _load(name: str, model: torch.nn.Module) -> None:
         raise WeightsError(
             f"The weights of the bundled {name} cannot be loaded: {error}.", remedy="Install countermark again."
         ) from error
-    model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+    return model.eval().to(best_device())
 
 
 @dataclass(frozen=True)
@@ -58,33 +64,40 @@ class Networks:
         return self.autoencoder.basis.device
 
 
-@cache
-def load_networks() -> Networks:
-    """The networks with the weights inside the package. Raises `WeightsError`."""
-    networks = Networks(Planner(WORDS), _transformer(), Autoencoder(), Judge(), Locator())
-    for field in fields(networks):
-        _load(field.name, getattr(networks, field.name))
-    return networks
+def load_networks(execution: Execution = PLAIN) -> Networks:
+    """The networks with the weights inside the package, the transformer run by ``execution``. Raises `WeightsError`."""
+    return _networks("transformer", execution)
 
 
-@cache
-def load_fast_networks() -> Networks:
+def load_fast_networks(execution: Execution = PLAIN) -> Networks:
     """The same with the transformer of few steps; the others are shared. Raises `WeightsError`."""
-    transformer = _transformer()
-    _load("transformer_fast", transformer)
-    return replace(load_networks(), transformer=transformer)
+    return _networks("transformer_fast", execution)
 
 
 @cache
 def load_upscaler() -> Upscaler:
     """The upscaler with the weights inside the package. Raises `WeightsError`."""
-    upscaler = Upscaler()
-    _load("upscaler", upscaler)
-    return upscaler.to(memory_format=torch.channels_last)  # half as fast again on a CPU
+    return _filled("upscaler", Upscaler()).to(memory_format=torch.channels_last)  # half as fast again on a CPU
 
 
-def _transformer() -> VideoTransformer:
-    return VideoTransformer(TransformerConfig(words=WORDS))
+@cache
+def load_transformer(name: Name, execution: Execution, rank: int = 0) -> VideoTransformer:
+    """One of the transformers, for the leader of its processes (rank 0) or a follower. Raises `WeightsError`."""
+    transformer = adapted(_filled(name, VideoTransformer(TransformerConfig(words=WORDS))), execution, rank=rank)
+    if rank == 0 and execution.processes > 1:
+        transformer.forward = team(execution).led(name, transformer.forward)  # type: ignore[method-assign]
+    return transformer
+
+
+def _networks(name: Name, execution: Execution) -> Networks:
+    planner, autoencoder, judge, locator = _others()
+    return Networks(planner, load_transformer(name, execution), autoencoder, judge, locator)
+
+
+@cache
+def _others() -> tuple[Planner, Autoencoder, Judge, Locator]:
+    planner = _filled("planner", Planner(WORDS))
+    return planner, _filled("autoencoder", Autoencoder()), _filled("judge", Judge()), _filled("locator", Locator())
 
 
 def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:

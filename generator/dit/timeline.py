@@ -97,7 +97,7 @@ def _network(transformer: VideoTransformer, plan: Tensor, shares: Tensor) -> Cal
             level.repeat_interleave(count, 0),
             prompts.flatten(0, 1),
             plan.expand(len(noisy) * count, -1, -1, -1),
-        )
+        ).float()
         mixed: Tensor = torch.einsum("bpnchw,np->bnchw", each.unflatten(0, (-1, count)), shares.to(each.dtype))
         return mixed
 

@@ -12,7 +12,9 @@ Chen et al., 2023), normalised queries and keys, and rotary positions in time, h
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,7 @@ from torch import Tensor, nn
 
 from generator.dit.autoencoder import ResidualBlock
 from generator.dit.places import GROUP, place_maps
+from generator.dit.share import Share
 
 PLACE_CHANNELS = 3 * GROUP
 
@@ -51,7 +54,7 @@ def timestep_embedding(level: Tensor, width: int) -> Tensor:
 
 
 def rotary_angles(frames: int, rows: int, columns: int, head_width: int, device: torch.device) -> Tensor:
-    """Rotation angle of every token and channel pair, [frames * rows * columns, head_width / 2].
+    """Rotation angle of every token and channel pair, [frames, rows * columns, head_width / 2].
 
     A quarter of the pairs turns with time, the rest equally with height and width (RoFormer, Su et al., 2021).
     """
@@ -62,11 +65,12 @@ def rotary_angles(frames: int, rows: int, columns: int, head_width: int, device:
         axis.flatten()[:, None] * torch.exp(-torch.arange(n, device=device) / n * 4.6)  # wavelengths 6 to 600 tokens
         for axis, n in zip(grid, shares, strict=True)
     ]
-    return torch.cat(angles, dim=-1)
+    by_frame: Tensor = torch.cat(angles, dim=-1).unflatten(0, (frames, -1))
+    return by_frame
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn channel pairs of ``x`` [B, heads, tokens, head_width] by the angles of each token."""
+    """Turn channel pairs of ``x`` [B, heads, frames, tokens, head_width] by the angles of each token."""
     a, b = x.chunk(2, dim=-1)
     return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
 
@@ -98,20 +102,26 @@ class Block(nn.Module):
         self.up = nn.Linear(width, 4 * width)
         self.down = nn.Linear(4 * width, width)
 
-    def forward(self, x: Tensor, condition: Tensor, text: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x [B, N, P, D] (frames, tokens a frame); condition [B, N, 6, D]; text [B, L, D]."""
+    def forward(
+        self, x: Tensor, condition: Tensor, text: Tensor, cos: Tensor, sin: Tensor, whole: Callable[[Tensor], Tensor]
+    ) -> Tensor:
+        """x [B, N, P, D] (frames, tokens a frame); condition [B, N, 6, D]; text [B, L, D]; cos and sin [N, P, d / 2].
+
+        ``whole`` turns something about these tokens, [..., P, d], into the same about those of all processes.
+        """
         shift1, scale1, gate1, shift2, scale2, gate2 = (condition + self.modulation).unsqueeze(3).unbind(2)
         n = x.shape[1]
         width = x.shape[-1:]
 
         h = F.layer_norm(x, width) * (1 + scale1) + shift1
-        q, k, v = rearrange(self.qkv(h), "b n p (three h d) -> three b h (n p) d", three=3, h=self.heads)
+        q, k, v = rearrange(self.qkv(h), "b n p (three h d) -> three b h n p d", three=3, h=self.heads)
         tk, tv = rearrange(self.text_kv(text), "b l (two h d) -> two b h l d", two=2, h=self.heads)
         head = q.shape[-1:]
-        q = rotate(F.rms_norm(q, head), cos, sin)
-        k = torch.cat((rotate(F.rms_norm(k, head), cos, sin), F.rms_norm(tk, head)), dim=2)
-        attended = attention(q.to(v.dtype), k.to(v.dtype), torch.cat((v, tv), dim=2))
-        x = x + gate1 * self.out(rearrange(attended, "b h (n p) d -> b n p (h d)", n=n))
+        q = rotate(F.rms_norm(q, head), cos, sin).to(v.dtype).flatten(2, 3)
+        k = whole(rotate(F.rms_norm(k, head), cos, sin).to(v.dtype)).flatten(2, 3)
+        v = whole(v).flatten(2, 3)
+        k, v = torch.cat((k, F.rms_norm(tk, head).to(k.dtype)), dim=2), torch.cat((v, tv), dim=2)
+        x = x + gate1 * self.out(rearrange(attention(q, k, v), "b h (n p) d -> b n p (h d)", n=n))
 
         h = F.layer_norm(x, width) * (1 + scale2) + shift2
         out: Tensor = x + gate2 * self.down(F.gelu(self.up(h), approximate="tanh"))
@@ -142,6 +152,7 @@ class VideoTransformer(nn.Module):
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.config = config
+        self.share = Share()  # of several processes, each does its share of the blocks
         local, width, patch = config.local, config.width, config.patch
         self.stem = nn.Sequential(nn.Conv2d(config.latent + PLACE_CHANNELS, local, 3, padding=1), ResidualBlock(local))
         self.embed = nn.Linear(local * patch**2, width)
@@ -176,11 +187,12 @@ class VideoTransformer(nn.Module):
         condition = F.silu(self.time(timestep_embedding(level, self.config.width)) + text.sum(1, keepdim=True))
         modulation = rearrange(self.modulation(condition), "b n (six d) -> b n six d", six=6)
         angles = rotary_angles(frames, h // p, w // p, self.config.width // self.config.heads, noisy.device)
-        cos, sin = angles.cos(), angles.sin()
+        whole = partial(self.share.whole, count=x.shape[2])
+        x, cos, sin = (self.share.own(each) for each in (x, angles.cos(), angles.sin()))
         for block in self.blocks:
-            x = block(x, modulation, text, cos, sin)
+            x = block(x, modulation, text, cos, sin, whole)
 
-        x = self.unembed(F.layer_norm(x, x.shape[-1:]))
+        x = self.unembed(F.layer_norm(whole(x), x.shape[-1:]))
         coarse = rearrange(x, "b n (h w) (c p q) -> (b n) c (h p) (w q)", h=h // p, p=p, q=p)
         y = self.head_in(torch.cat((fine + coarse, maps), dim=1))
         for local in self.head:

@@ -8,7 +8,7 @@ from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
 from generator.dit.light import graded
-from generator.dit.networks import load_networks
+from generator.dit.networks import load_networks, load_transformer
 from generator.dit.planner import make_plan
 from generator.dit.text import understand
 from generator.dit.views import read_clip
@@ -236,10 +236,9 @@ def test_a_step_is_left_when_nobody_wants_it_any_more():
 def test_damaged_weights_are_an_error_with_a_remedy(monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(bundled, "load_file", lambda path: {})
-        load_networks.cache_clear()
+        load_transformer.cache_clear()
         with pytest.raises(WeightsError, match="Install countermark again"):
             load_networks()
-    load_networks.cache_clear()
 
 
 def test_the_fast_model_takes_four_steps():
