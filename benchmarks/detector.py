@@ -33,8 +33,9 @@ from detector.normalise import normalise
 from detector.quality import detail
 from detector.screen import SIGNALS, examine, screen
 from detector.tokens import layers_of, see
-from detector.training.__main__ import collect, options_of
-from detector.training.data import read_manifest
+from detector.training.__main__ import collect, options_of, wanted
+from detector.training.card import options_said
+from detector.training.data import Item
 from detector.training.figures import Shares, main_table, source_table
 from detector.training.train import ALL, Judged, judge
 from detector.training.trials import camera_trials, drawn_trials
@@ -87,11 +88,11 @@ def costs(path: Path, settings: Settings) -> list[tuple[str, float, float]]:
     return rows
 
 
-def bursts(data: Path, count: int) -> Iterator[UInt8]:
+def bursts(items: Sequence[Item], count: int) -> Iterator[UInt8]:
     """Successive frames of one camera clip from each of ``count`` collections."""
     seen: set[str] = set()
     limits = Limits()
-    for item in read_manifest(data):
+    for item in items:
         if item.generated is False and item.source not in seen and len(seen) < count:
             try:
                 frames = np.stack([f for _, f in burst_frames(item.path, probe(item.path, limits=limits), limits)])
@@ -114,10 +115,10 @@ def trial(frames: UInt8, settings: Settings) -> tuple[float, bool]:
     return fused[0], fused[0] >= fused[1].error_rates.threshold
 
 
-def accusations(data: Path, settings: Settings) -> list[str]:
+def accusations(items: Sequence[Item], settings: Settings) -> list[str]:
     """Rows of a table: kind of unusual footage, looks, how many were accused, highest and mean ratio."""
     found: dict[str, list[tuple[float, bool]]] = {}
-    for kind, frames in camera_trials(list(bursts(data, TRIAL_CLIPS))):
+    for kind, frames in camera_trials(list(bursts(items, TRIAL_CLIPS))):
         found.setdefault(kind, []).append(trial(frames, settings))
     for kind, frames in drawn_trials(TRIAL_DRAWINGS, TRIAL_FRAMES):
         found.setdefault(kind, []).append(trial(frames, settings))
@@ -141,9 +142,13 @@ def group(shares: dict[str, Shares], names: Sequence[str]) -> Shares:
 
 
 def page(
-    judged: Judged, trials: list[str], times: dict[str, list[tuple[str, float, float]]], load: tuple[float, float]
+    judged: Judged,
+    options: str,
+    trials: list[str],
+    times: dict[str, list[tuple[str, float, float]]],
+    load: tuple[float, float],
 ) -> str:
-    """The result page."""
+    """The result page. ``options`` are those of the command line that decide which clips were used."""
     report, table = judged.reports[ALL], judged.table
     by_generator = dict(report.by_generator)
     others = [name for name in by_generator if name not in PHOTOREAL]
@@ -155,9 +160,9 @@ def page(
     lines = [
         "# Detector",
         "",
-        f"`python -m benchmarks.detector DATA`, {platform.machine()}, one core. {int((~table.paired).sum())} clips, "
-        f"{int((~table.generated & ~table.drawn).sum())} of them camera footage, {int(table.drawn.sum())} drawn by "
-        "rule; every score by heads that have not seen the clip's site.",
+        f"`python -m benchmarks.detector DATA{options}`, {platform.machine()}, one core. "
+        f"{int((~table.paired).sum())} clips, {int((~table.generated & ~table.drawn).sum())} of them camera footage, "
+        f"{int(table.drawn.sum())} drawn by rule; every score by heads that have not seen the clip's site.",
         "",
         main_table(judged.reports, judged.baselines),
         "",
@@ -206,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         load = timed(lambda: image_encoder(settings))
         judged = judge(collect(options))
-        trials = accusations(options.data, settings)
+        trials = accusations(wanted(options), settings)
         times = {}
         with tempfile.TemporaryDirectory() as folder:
             for index, (name, width, height, seconds) in enumerate(CLIPS):
@@ -217,7 +222,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(page(judged, trials, times, load), encoding="utf-8")
+    RESULT.write_text(
+        page(judged, options_said(options.exclude, options.autoencoder), trials, times, load), encoding="utf-8"
+    )
     print(RESULT.read_text(encoding="utf-8"))
     return 0
 

@@ -42,10 +42,15 @@ def options_of(arguments: Sequence[str] | None, prog: str, about: str) -> argpar
     return parser.parse_args(arguments)
 
 
+def wanted(options: argparse.Namespace) -> list[Item]:
+    """The clips of the manifest without those to leave out."""
+    excluded: Sequence[str] = options.exclude
+    return [item for item in read_manifest(options.data) if not any(item.path.match(p) for p in excluded)]
+
+
 def collect(options: argparse.Namespace) -> list[Digest]:
     """Everything the heads learn from, as feature rows."""
-    excluded: Sequence[str] = options.exclude
-    items = [item for item in read_manifest(options.data) if not any(item.path.match(p) for p in excluded)]
+    items = wanted(options)
     jobs = [*clips(items), *drawings(), *(pairs(items, options.autoencoder) if options.autoencoder else ())]
     if options.only_cached:
         known: list[Item] = [job.item for job in jobs]

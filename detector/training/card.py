@@ -20,7 +20,6 @@ def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders
     """Write the model card. ``excluded`` are patterns of clips that were left out."""
     report, table = judged.reports[ALL], judged.table
     real = ~table.generated & ~table.drawn
-    options = [*(f"--exclude '{pattern}'" for pattern in excluded), *("--autoencoder …" for _ in autoencoders)]
     template = Template(resources.files("detector.training").joinpath("card_template.md").read_text(encoding="utf-8"))
     weights = (
         f"| {' + '.join(one.signals)} | {', '.join(f'{w:.2f}' for w in one.weights)} | {one.offset:+.2f} | "
@@ -29,7 +28,7 @@ def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders
     )
     text = template.substitute(
         version=judged.fusion.version,
-        options="".join(f" {option}" for option in options),
+        options=options_said(excluded, autoencoders),
         frame_layers=", ".join(map(str, FRAME_LAYERS)),
         motion_layers=", ".join(map(str, MOTION_LAYERS)),
         clips=int((~table.paired).sum()),
@@ -62,6 +61,12 @@ def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders
         by_source=source_table(report.by_real_source, "real collection, or kind of drawing", "wrongly accused"),
     )
     path.write_text(text, encoding="utf-8")
+
+
+def options_said(excluded: Sequence[str], autoencoders: Sequence[str]) -> str:
+    """What a command line had that decides which clips were used, to be put behind the command; "" for nothing."""
+    options = [*(f"--exclude '{pattern}'" for pattern in excluded), *("--autoencoder …" for _ in autoencoders)]
+    return "".join(f" {option}" for option in options)
 
 
 def _percent(share: float) -> str:
