@@ -18,6 +18,7 @@ from detector.normalise import normalise
 from detector.tokens import LAYERS, Tokens
 from detector.training import __main__ as training
 from detector.training import data, train
+from detector.training.attribution import learn
 from detector.training.blending import blend
 from detector.training.card import write_card
 from detector.training.data import KINDS, PAIRED, Item, read_manifest
@@ -152,7 +153,7 @@ def test_training_finds_what_sources_share_and_drops_what_is_useless(quick: None
     assert [blend.signals for blend in judged.fusion.blends] == [("frames",)]
     assert "baseline" in main_table(judged.reports, judged.baselines)
     train.save(judged, digests, tmp_path, (FRAMES_RECIPE, NOISE_RECIPE))
-    write_card(tmp_path / "MODEL_CARD.md", judged, ["*origami*"], [])
+    write_card(tmp_path / "MODEL_CARD.md", judged, learn(digests)[1], ["*origami*"], [])
     assert not (tmp_path / "noise.safetensors").exists()
     head = load_head(tmp_path / "frames.safetensors")
     generated = [d.rows["frames"][0] for d in digests if d.item.source == "generator 0"]
