@@ -36,7 +36,7 @@ from detector.tokens import layers_of, see
 from detector.training.__main__ import collect, options_of, wanted
 from detector.training.card import options_said
 from detector.training.data import Item
-from detector.training.figures import Shares, main_table, source_table
+from detector.training.figures import Shares, loss_table, main_table, source_table
 from detector.training.train import ALL, Judged, judge
 from detector.training.trials import camera_trials, drawn_trials
 
@@ -173,6 +173,11 @@ def page(
         "| | AUC (95 % interval over sources) | found at 5 % false positives | at 1 % |",
         "|---|---|---|---|",
         *(found.row(name) for name, found in report.by_detail.items()),
+        "",
+        "By what had been done to a clip before it was looked at. A look has several losses at once, drawn by chance, "
+        "and stands in a row for each. The threshold is that below; intervals of shares take each clip as one witness.",
+        "",
+        loss_table(report),
         "",
         f"At the threshold of these heads ({report.rates.threshold:+.2f}): "
         f"{100 * report.native_true_positive_rate:.0f} % of generated clips found as published, "

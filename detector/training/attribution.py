@@ -237,7 +237,15 @@ class FamilyReport:
 
     def table(self) -> str:
         """All families as a Markdown table."""
-        titles = ("family", "clips", "scenes", "publishers", "AUC, scene unseen", "AUC, publisher unseen", "named")
+        titles: tuple[str, ...] = (
+            "family",
+            "clips",
+            "scenes",
+            "publishers",
+            "AUC, scene unseen",
+            "AUC, publisher unseen",
+            "named",
+        )
         titles += ("right", "another known", "left out", "not generated", "precision (95 %)", "why it is not shown")
         head = f"| {' | '.join(titles)} |\n|{len(titles) * '---|'}"
         return "\n".join([head, *(one.row() for one in self.reached)])
@@ -310,7 +318,8 @@ def left_out(
     shares = np.zeros((len(rows), len(classes)))
     for test in tests:
         model = fit(rows[~test], names[~test], sources[~test])
-        shares[np.ix_(test, [classes.index(name) for name in model.classes])] = model.probabilities(rows[test])
+        columns = np.array([classes.index(name) for name in model.classes])
+        shares[np.flatnonzero(test)[:, None], columns] = model.probabilities(rows[test])
     return shares
 
 
