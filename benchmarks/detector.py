@@ -41,8 +41,10 @@ from detector.training.train import ALL, Judged, judge
 from detector.training.trials import camera_trials, drawn_trials
 
 RESULT = Path(__file__).parent / "results" / "detector.md"
-PHOTOREAL = ("gen2", "lumiere", "magicvideo-v2", "moonvalley", "morph", "svd-xt")
-"""Generators of the collection whose clips pass for camera footage at a glance; the others are stylised or edits."""
+PHOTOREAL = ("gen2", "moonvalley", "morph", "svd-xt")
+"""Generators of the collection most of whose clips pass for camera footage at a glance; others are stylised or edits.
+
+In this collection the clips of lumiere are drawings and those of magicvideo-v2 look painted."""
 FPS = 25
 TRIAL_FRAMES, TRIAL_CLIPS, TRIAL_DRAWINGS = 4, 8, 3
 
