@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countermark.core.settings import Settings, get_settings
+from detector.attribution import Attribution
 from detector.clip import Clip
 from detector.evidence import ErrorRates, Evidence
 from detector.pictures import figure, overlay, timeline
@@ -26,6 +27,8 @@ def summary_lines(verdict: Verdict) -> list[str]:
     lines = [f"{phrase(f'page.{verdict.conclusion}', {}, 'en')}: {verdict.summary}"]
     lines.append(f"Is it generated?      {_answer(verdict.generated)}")
     lines.append(f"Is a face changed?    {_answer(verdict.face_manipulated)}")
+    if (made := verdict.attribution) is not None:
+        lines.append(f"Which generator?      {made.family or 'unknown'}. {made.note}")
     for item in verdict.evidence:
         weight = f"{item.llr:+.1f}" if item.llr is not None else "–"
         lines.append(f"  {phrase(f'signal.{item.signal}', {}, 'en'):<28} {weight:>5}  {item.explanation}")
@@ -66,6 +69,7 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
         summary=escape(summary(verdict, language)),
         generated=page.question("page.is_generated", verdict.generated),
         face=page.question("page.is_face", verdict.face_manipulated),
+        attribution=page.attribution(verdict.attribution),
         origin=page.origin(verdict),
         along=page.along(verdict, thumbnails),
         heat=page.heat(verdict, thumbnails),
@@ -127,6 +131,16 @@ class _Page:
             f'<span style="left:{100 * question.probability:.1f}%"></span></div><p class="note">{note}</p>'
         )
         return f'<section class="card">{head}{body}</section>'
+
+    def attribution(self, made: Attribution | None) -> str:
+        """A card with the generator; empty for clips that are not called generated."""
+        if made is None:
+            return ""
+        name = escape(made.family) if made.family else self.say("page.unknown")
+        return (
+            f'<section class="card"><h2>{self.say("page.which")}</h2><p class="answer">{name}</p>'
+            f'<p class="note">{escape(made.said.words(self.language))}</p></section>'
+        )
 
     def origin(self, verdict: Verdict) -> str:
         state = self.say(f"provenance.{verdict.provenance.conclusion}")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings, get_settings
+from detector.attribution import Attribution, families_for, pictured, stated
 from detector.clip import Clip
 from detector.evidence import Evidence
 from detector.fusion import fusion_for
@@ -25,7 +26,7 @@ from detector.signals import (
     watermark,
 )
 from detector.signals.protocol import Signal
-from detector.verdict import FORENSICS, Verdict, conclude, settled
+from detector.verdict import FORENSICS, Opinion, Verdict, conclude, settled
 from detector.wording import say
 
 OnStep = Callable[[str, str], None]
@@ -75,12 +76,24 @@ def screen(
         said=opinion.said,
         generated=opinion.generated,
         face_manipulated=opinion.face_manipulated,
+        attribution=_attribution(opinion, evidence, clip),
         evidence=tuple(evidence),
         provenance=verification,
         info=clip.info,
         encoder=next((item.model for item in evidence if item.model), None),
         seconds=round(time.perf_counter() - begun, 3),
     )
+
+
+def _attribution(opinion: Opinion, evidence: list[Evidence], clip: Clip) -> Attribution | None:
+    """Which generator made it, if the clip is called generated; the frames are asked only about a clip as a whole."""
+    if opinion.conclusion != "generated":
+        return None
+    if (found := stated(evidence, clip.verification.manifest)) is not None:
+        return found
+    looked = any(item.signal == frames.NAME and item.status == "measured" for item in evidence)
+    whole = looked and opinion.generated.band == "high"
+    return pictured(families_for(clip.settings), clip.tokens.classes if whole else None)
 
 
 def examine(signal: Signal, clip: Clip) -> Evidence:

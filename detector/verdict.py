@@ -15,6 +15,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, computed_field
 
 from countermark.core.media import MediaInfo
+from detector.attribution import Attribution
 from detector.evidence import Evidence, Segment
 from detector.fusion import Fusion, fuse
 from detector.wording import Said, say
@@ -70,6 +71,7 @@ class Verdict(BaseModel):
     said: Said
     generated: Question
     face_manipulated: Question
+    attribution: Attribution | None = Field(default=None, description="Which generator made it, if it is generated.")
     evidence: tuple[Evidence, ...]
     provenance: Verification
     info: MediaInfo

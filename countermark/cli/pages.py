@@ -124,6 +124,8 @@ def verdict_page(verdict: Verdict) -> Page:
         Row("is it generated?", _answer(verdict.generated)),
         Row("is a face changed?", _answer(verdict.face_manipulated)),
     ]
+    if (made := verdict.attribution) is not None:
+        rows.append(Row("which generator?", f"{made.family or 'unknown'}. {made.note}"))
     for item in verdict.evidence:
         weight = f" [{item.llr:+.1f}]" if item.llr else ""
         rows.append(Row(item.signal.replace("_", " "), f"{item.explanation}{weight}", *_STATUS[item.status]))

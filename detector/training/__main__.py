@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from countermark.core.errors import CountermarkError
+from detector.attribution import FILE, save_families
 from detector.head import WEIGHTS
+from detector.training.attribution import learn
 from detector.training.card import write_card
 from detector.training.data import Item, cached, clips, drawings, look, pairs, read_manifest
 from detector.training.figures import main_table
-from detector.training.table import Digest, digest
+from detector.training.table import Digest, Features, digest
 from detector.training.train import FEATURES, judge, save
 
 
@@ -42,15 +44,20 @@ def options_of(arguments: Sequence[str] | None, prog: str, about: str) -> argpar
     return parser.parse_args(arguments)
 
 
-def collect(options: argparse.Namespace) -> list[Digest]:
-    """Everything the heads learn from, as feature rows."""
+def wanted(options: argparse.Namespace) -> list[Item]:
+    """The clips of the manifest without those to leave out."""
     excluded: Sequence[str] = options.exclude
-    items = [item for item in read_manifest(options.data) if not any(item.path.match(p) for p in excluded)]
+    return [item for item in read_manifest(options.data) if not any(item.path.match(p) for p in excluded)]
+
+
+def collect(options: argparse.Namespace, features: Mapping[str, Features] = FEATURES) -> list[Digest]:
+    """Everything the heads learn from, as feature rows by head."""
+    items = wanted(options)
     jobs = [*clips(items), *drawings(), *(pairs(items, options.autoencoder) if options.autoencoder else ())]
     if options.only_cached:
         known: list[Item] = [job.item for job in jobs]
-        return digest(cached(known, options.cache), FEATURES)
-    return digest(look(jobs, options.cache), FEATURES)
+        return digest(cached(known, options.cache), features)
+    return digest(look(jobs, options.cache), features)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,11 +67,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         digests = collect(options)
         judged = judge(digests)
         save(judged, digests, options.output)
-        write_card(options.output / "MODEL_CARD.md", judged, options.exclude, options.autoencoder)
+        families, told = learn(digests)
+        save_families(families, options.output / FILE)
+        write_card(options.output / "MODEL_CARD.md", judged, told, options.exclude, options.autoencoder)
     except CountermarkError as error:
         print(error, file=sys.stderr)
         return error.exit_code
     print(main_table(judged.reports, judged.baselines))
+    print(told.table())
     return 0
 
 

@@ -10,17 +10,19 @@ from string import Template
 import numpy as np
 
 from countermark.core.weights import CLIP_VISUAL_INT8
+from detector.training.attribution import BAR, FEWEST, SURE, FamilyReport
 from detector.training.data import DRAWN
 from detector.training.figures import main_table, source_table
 from detector.training.heads import FRAME_LAYERS, MOTION_LAYERS
 from detector.training.train import ALL, Judged
 
 
-def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders: Sequence[str]) -> None:
+def write_card(
+    path: Path, judged: Judged, told: FamilyReport, excluded: Sequence[str], autoencoders: Sequence[str]
+) -> None:
     """Write the model card. ``excluded`` are patterns of clips that were left out."""
     report, table = judged.reports[ALL], judged.table
     real = ~table.generated & ~table.drawn
-    options = [*(f"--exclude '{pattern}'" for pattern in excluded), *("--autoencoder …" for _ in autoencoders)]
     template = Template(resources.files("detector.training").joinpath("card_template.md").read_text(encoding="utf-8"))
     weights = (
         f"| {' + '.join(one.signals)} | {', '.join(f'{w:.2f}' for w in one.weights)} | {one.offset:+.2f} | "
@@ -29,7 +31,7 @@ def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders
     )
     text = template.substitute(
         version=judged.fusion.version,
-        options="".join(f" {option}" for option in options),
+        options=options_said(excluded, autoencoders),
         frame_layers=", ".join(map(str, FRAME_LAYERS)),
         motion_layers=", ".join(map(str, MOTION_LAYERS)),
         clips=int((~table.paired).sum()),
@@ -58,10 +60,34 @@ def write_card(path: Path, judged: Judged, excluded: Sequence[str], autoencoders
         part_false=_percent(judged.fusion.part.false_positive_rate),
         part_found=_percent(judged.fusion.part.true_positive_rate),
         weights="\n".join(weights),
+        families=told.table(),
+        shown=_shown(told),
+        sure=SURE,
+        bar=BAR,
+        fewest=FEWEST,
+        told_native=f"{told.accuracy[0]:.2f}",
+        told_degraded=f"{told.accuracy[1]:.2f}",
+        chance=f"{told.chance:.2f}",
+        elsewhere=f"{told.elsewhere:.2f}",
+        elsewhere_looks=told.elsewhere_looks,
+        named_left_out=_percent(told.named_left_out),
+        named_camera=_percent(told.named_camera),
+        named_drawn=_percent(told.named_drawn),
         by_generator=source_table(report.by_generator, "generator", "found"),
         by_source=source_table(report.by_real_source, "real collection, or kind of drawing", "wrongly accused"),
     )
     path.write_text(text, encoding="utf-8")
+
+
+def options_said(excluded: Sequence[str], autoencoders: Sequence[str]) -> str:
+    """What a command line had that decides which clips were used, to be put behind the command; "" for nothing."""
+    options = [*(f"--exclude '{pattern}'" for pattern in excluded), *("--autoencoder …" for _ in autoencoders)]
+    return "".join(f" {option}" for option in options)
+
+
+def _shown(told: FamilyReport) -> str:
+    names = [one.family.name for one in told.reached if one.family.shown]
+    return f"These passed: {', '.join(names)}." if names else "**None passed, so none is shown.**"
 
 
 def _percent(share: float) -> str:

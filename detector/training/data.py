@@ -22,7 +22,7 @@ from detector.normalise import normalise
 from detector.quality import detail
 from detector.residual import CROPS
 from detector.tokens import see
-from detector.training.degrade import degrade
+from detector.training.degrade import Chain, degrade, draw_chain
 from detector.training.graphics import drawn_clips
 from detector.training.pairs import Reconstruct, autoencoder, reconstruct
 
@@ -187,12 +187,27 @@ def _kept(job: Job, kind: Kind, cache: Path) -> Look:
     if not path.is_file():
         frames = job.frames(moving)
         if kind != "native":
-            rng = np.random.default_rng(zlib.crc32(f"{job.item.path.name} {kind}".encode()))
-            frames = degrade(frames, rng, moving=moving)
+            frames = degrade(frames, _chance(job.item, kind), moving=moving)
         unfinished = path.with_suffix(".partial.npz")
         np.savez(unfinished, allow_pickle=False, **_see(frames))
         unfinished.replace(path)
     return _load(path, moving)
+
+
+def _chance(item: Item, kind: Kind) -> np.random.Generator:
+    return np.random.default_rng(zlib.crc32(f"{item.path.name} {kind}".encode()))
+
+
+def chain_of(item: Item, kind: Kind, look: Look) -> Chain | None:
+    """What had been done to a clip before this look: drawn again, since chance is fixed for a file name.
+
+    None if nothing had been done, or if the size that the manifest gives is not the one that was looked at.
+    """
+    width, height = int(item.facts[0]), int(item.facts[1])
+    if kind == "native" or not width or item.label == PAIRED:
+        return None
+    chain = draw_chain((len(look.classes), height, width), _chance(item, kind))
+    return chain if min(chain.size) == look.short_side else None
 
 
 def _is_burst(kind: Kind, moves: bool) -> bool:

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countermark.core.errors import UsageError
-from detector.training.data import DRAWN, KINDS, PAIRED, Item, Look, Looks
+from detector.training.data import DRAWN, KINDS, PAIRED, Item, Look, Looks, chain_of
+from detector.training.degrade import LOSSES
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -28,19 +29,22 @@ PAIRED_SHARE = 0.15
 
 @dataclass(frozen=True)
 class Digest:
-    """What is kept of the looks at one clip: feature rows by head and kind of look, and the detail left, by kind."""
+    """What is kept of the looks at one clip: feature rows by head and kind of look; by kind, the detail left and the
+    names of what had been done to it (``LOSSES``).
+    """
 
     item: Item
     rows: Mapping[str, Sequence[Float32 | None]]
     detail: Sequence[float]
+    losses: Sequence[frozenset[str]] = ()
 
 
 @dataclass(frozen=True)
 class Table:
     """N clips: for each and each of the K ``KINDS`` its feature rows (or None), and what it is, arrays [N].
 
-    ``detail`` float64 [N, K] is NaN where there is no look. Reconstructions of real clips (``paired``) are only learned
-    from, never measured.
+    ``detail`` float64 [N, K] is NaN where there is no look, ``losses`` bool [N, K, len(LOSSES)] what had been done
+    before it. Reconstructions of real clips (``paired``) are only learned from, never measured.
     """
 
     rows: list[list[Float32 | None]]
@@ -51,6 +55,7 @@ class Table:
     sites: Strings
     facts: Float64
     detail: Float64
+    losses: Bools
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -58,7 +63,7 @@ class Table:
     def part(self, chosen: Bools) -> Table:
         """The clips where ``chosen`` [N] is true."""
         rows = [clip for clip, wanted in zip(self.rows, chosen, strict=True) if wanted]
-        names = ("generated", "drawn", "paired", "sources", "sites", "facts", "detail")
+        names = ("generated", "drawn", "paired", "sources", "sites", "facts", "detail", "losses")
         return replace(self, rows=rows, **{name: getattr(self, name)[chosen] for name in names})
 
 
@@ -68,7 +73,9 @@ def digest(looked: Iterable[tuple[Item, Looks]], features: Mapping[str, Features
     for item, looks in looked:
         rows = {name: [of(looks[kind]) if kind in looks else None for kind in KINDS] for name, of in features.items()}
         detail = [looks[kind].detail if kind in looks else np.nan for kind in KINDS]
-        found.append(Digest(item, rows, detail))
+        chains = [chain_of(item, kind, looks[kind]) if kind in looks else None for kind in KINDS]
+        losses = [frozenset(n for n, holds in LOSSES.items() if c is not None and holds(c)) for c in chains]
+        found.append(Digest(item, rows, detail, losses))
     return found
 
 
@@ -88,6 +95,7 @@ def tabulate(digests: Sequence[Digest], head: str) -> Table:
         sites=np.array([item.site for item in items]),
         facts=np.array([item.facts for item in items], np.float64),
         detail=np.array([d.detail for d in kept], np.float64),
+        losses=np.array([_had(d) for d in kept]),
     )
     for kind in (True, False):
         if len(set(table.sources[(table.generated == kind) & ~table.paired])) < FOLDS:
@@ -96,6 +104,11 @@ def tabulate(digests: Sequence[Digest], head: str) -> Table:
                 remedy="Add clips of further sources: a head that saw few cannot be judged.",
             )
     return table
+
+
+def _had(digest: Digest) -> list[list[bool]]:
+    losses = digest.losses or [frozenset[str]()] * len(KINDS)
+    return [[name in had for name in LOSSES] for had in losses]
 
 
 def fair_weights(table: Table) -> Float64:

@@ -18,12 +18,13 @@ from detector.normalise import normalise
 from detector.tokens import LAYERS, Tokens
 from detector.training import __main__ as training
 from detector.training import data, train
+from detector.training.attribution import learn
 from detector.training.blending import blend
 from detector.training.card import write_card
 from detector.training.data import KINDS, PAIRED, Item, read_manifest
-from detector.training.degrade import degrade
+from detector.training.degrade import LOSSES, degrade, draw_chain
 from detector.training.faces import self_blend
-from detector.training.figures import main_table
+from detector.training.figures import loss_table, main_table
 from detector.training.fitting import MOST_FALSE, threshold_of
 from detector.training.graphics import drawn_clips
 from detector.training.heads import RECIPES
@@ -52,6 +53,17 @@ def test_degraded_frames_stay_frames(seed: int, height: int, width: int) -> None
     assert len(first) == 2
     assert first.shape[1] % 2 == first.shape[2] % 2 == 0
     assert np.array_equal(first, degrade(frames, np.random.default_rng(seed)))
+
+
+@given(st.integers(0, 2**31), st.integers(40, 200), st.integers(40, 200))
+@settings(max_examples=15, deadline=None)
+def test_what_was_done_to_a_look_can_be_drawn_again(seed: int, height: int, width: int) -> None:
+    frames = np.random.default_rng(1).integers(0, 255, (2, height, width, 3), dtype=np.uint8)
+    chain = draw_chain((2, height, width), np.random.default_rng(seed))
+    assert degrade(frames, np.random.default_rng(seed)).shape[2:0:-1] == chain.size
+    had = {name for name, holds in LOSSES.items() if holds(chain)}
+    assert len({name for name in had if name.startswith("H.264")}) == 1
+    assert len({name for name in had if name.startswith("short side")}) == 1
 
 
 def test_drawings_are_reproducible_and_of_every_kind() -> None:
@@ -151,8 +163,13 @@ def test_training_finds_what_sources_share_and_drops_what_is_useless(quick: None
     assert set(judged.fusion.rejected) == {"noise"}
     assert [blend.signals for blend in judged.fusion.blends] == [("frames",)]
     assert "baseline" in main_table(judged.reports, judged.baselines)
+    published = report.by_loss["as published"]
+    assert published.figures == report.native
+    assert (published.generated, published.real) == (24, 24)
+    assert "as published" in loss_table(report)
+    assert "H.264" not in loss_table(report)  # made-up looks have lost nothing
     train.save(judged, digests, tmp_path, (FRAMES_RECIPE, NOISE_RECIPE))
-    write_card(tmp_path / "MODEL_CARD.md", judged, ["*origami*"], [])
+    write_card(tmp_path / "MODEL_CARD.md", judged, learn(digests)[1], ["*origami*"], [])
     assert not (tmp_path / "noise.safetensors").exists()
     head = load_head(tmp_path / "frames.safetensors")
     generated = [d.rows["frames"][0] for d in digests if d.item.source == "generator 0"]
@@ -203,6 +220,7 @@ def test_no_group_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, st
         sources,
         np.zeros((len(kinds), 6)),
         np.zeros((len(kinds), 1)),
+        np.zeros((len(kinds), 1, len(LOSSES)), bool),
     )
     weights = fair_weights(table)
     assert weights.min() > 0
@@ -251,6 +269,10 @@ def test_looks_are_kept_and_clips_can_be_left_out(
         assert all(np.array_equal(a, b) for a, b in zip(rows_of, again[0].rows[name], strict=True) if a is not None)
     assert found[0].rows["frames"][0].shape == (4, 3 * 768)
     assert found[0].rows["motion"][1] is None
+    assert found[0].losses[0] == frozenset()
+    for kind in (1, 2):  # what was drawn for the look is told again from the cache
+        assert {name[:5] for name in found[0].losses[kind]} >= {"H.264", "short"}
+    assert found[0].losses == again[0].losses
 
 
 def test_a_folder_without_a_manifest_is_refused(tmp_path: Path) -> None:
