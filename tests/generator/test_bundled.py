@@ -119,7 +119,7 @@ def test_what_a_clip_shows_and_where_is_read_from_it():
     assert view.concepts == {"subject": "ball", "colour": "red", "scene": "snow"}
     assert view.frames == 13
     assert view.plan.shape == (16, 3)
-    assert np.abs(view.plan[:13].numpy() - track).mean() < 0.04
+    assert np.abs(view.plan[:13].numpy() - track).mean() < 0.05
 
 
 def test_a_still_picture_is_brought_to_life():

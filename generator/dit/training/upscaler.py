@@ -15,13 +15,14 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.networks import SIDE
 from generator.dit.places import GROUP
 from generator.dit.text import tokens_of
+from generator.dit.training.autoencoder import save
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
 from generator.dit.upscaler import FACTOR, Upscaler, reduced
@@ -135,8 +136,8 @@ def main() -> None:
             reported = spent
             ours, bicubic = evaluate(averaged, kept)
             print(f"{spent:6.0f} cpu-s  step {step}  PSNR {ours:.2f} dB, bicubic {bicubic:.2f} dB", flush=True)
-            save_file(averaged.state_dict(), args.output)
-    save_file({name: tensor.contiguous() for name, tensor in averaged.state_dict().items()}, args.output)
+            save(averaged, args.output)
+    save(averaged, args.output)
     ours, bicubic = evaluate(averaged, kept)
     print(f"done  step {step}  PSNR {ours:.2f} dB, bicubic {bicubic:.2f} dB", flush=True)
 
