@@ -6,14 +6,17 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
 from policy import load_policy
+from policy.clauses import split_parts
 from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
-from policy.framing import framed
+from policy.framing import framed, padded
 
+LANGUAGES = Path(__file__).parents[2] / "benchmarks" / "policy_languages.yaml"
 OWN = own_prompts()
 
 
@@ -63,6 +66,25 @@ def test_frames_keep_the_prompt_whole() -> None:
         dressed = {framed(text, language, rng) for _ in range(40)}
         assert len(dressed) > 20
         assert all(text.rstrip(".。") in d for d in dressed)
+
+
+def test_padding_keeps_the_prompt_as_one_sentence_among_others() -> None:
+    rng = random.Random(1)
+    for text, language in (("a red balloon", "en"), ("一只红色气球。", "zh"), ("un ballon rouge!", "fr")):
+        among = [padded(text, language, rng) for _ in range(40)]
+        assert all(text in a for a in among)
+        assert {len(split_parts(a)) > 1 for a in among} == {True}
+
+
+def test_pairs_in_further_languages_are_trained_on_and_measured_on_others() -> None:
+    rows = [e for e in OWN if e.source == "own_languages"]
+    assert {e.part for e in rows} == {"train"}
+    measured = yaml.safe_load(LANGUAGES.read_text(encoding="utf-8"))
+    assert {e.language for e in rows} == set(measured)
+    assert all(len(pairs) >= 15 for pairs in measured.values())
+    theirs = [text for pairs in measured.values() for pair in pairs for text in pair]
+    encoder = load_text_encoder()
+    assert (encoder.encode([e.text for e in rows]) @ encoder.encode(theirs).T).max() < 0.85
 
 
 def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
