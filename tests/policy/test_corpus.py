@@ -11,10 +11,9 @@ import yaml
 from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
 from policy import load_policy
-from policy.clauses import split_parts
 from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
-from policy.framing import framed, padded
+from policy.framing import framed
 
 LANGUAGES = Path(__file__).parents[2] / "benchmarks" / "policy_languages.yaml"
 OWN = own_prompts()
@@ -66,14 +65,6 @@ def test_frames_keep_the_prompt_whole() -> None:
         dressed = {framed(text, language, rng) for _ in range(40)}
         assert len(dressed) > 20
         assert all(text.rstrip(".。") in d for d in dressed)
-
-
-def test_padding_keeps_the_prompt_as_one_sentence_among_others() -> None:
-    rng = random.Random(1)
-    for text, language in (("a red balloon", "en"), ("一只红色气球。", "zh"), ("un ballon rouge!", "fr")):
-        among = [padded(text, language, rng) for _ in range(40)]
-        assert all(text in a for a in among)
-        assert {len(split_parts(a)) > 1 for a in among} == {True}
 
 
 def test_pairs_in_further_languages_are_trained_on_and_measured_on_others() -> None:
