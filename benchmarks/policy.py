@@ -43,6 +43,7 @@ from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
 CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbing")
+SHORT = "-short-"  # in the seeds of our short plain prompts
 MOST_PER_SET = 400
 MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
@@ -176,6 +177,8 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
     harmful = {
         "ours, English": among(lambda e: e.unsafe and e.source == "own" and e.language == "en" and e.category in CORE),
         "ours, Chinese": among(lambda e: e.unsafe and e.source == "own" and e.language == "zh" and e.category in CORE),
+        "ours, short and plain, English": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "en"),
+        "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
         "OVERT, unseen half": among(lambda e: e.source == HALVED[0] and e.category in CORE),
     }
     harmless = {
@@ -200,6 +203,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
     groups = {
         "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
         "ordinary": among(lambda e: e.source == "own_benign"),
+        "plain, Chinese": among(lambda e: e.source == "own_plain" and e.language == "zh"),
         "OVERT, harmless, unseen half": among(lambda e: e.source == HALVED[1]),
         "video prompts": harmless["video prompts"],
     }
@@ -252,7 +256,7 @@ def unseen(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats
 
 
 def languages(policy: Policy) -> str:
-    """Harmful prompts and their twins in languages that nothing was trained on."""
+    """Harmful prompts and their twins in further languages; other sentences of these languages are trained on."""
     rows = []
     for language, pairs in yaml.safe_load(LANGUAGES.read_text(encoding="utf-8")).items():
         refused = [
@@ -285,8 +289,13 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
         ("unsafe, own, Chinese", lambda e: e.source == "own" and e.unsafe and e.language == "zh"),
         ("safe twins, English", lambda e: e.source == "own" and not e.unsafe and e.language == "en"),
         ("safe twins, Chinese", lambda e: e.source == "own" and not e.unsafe and e.language == "zh"),
+        ("short and plain, unsafe, English", lambda e: SHORT in e.seed and e.unsafe and e.language == "en"),
+        ("short and plain, unsafe, Chinese", lambda e: SHORT in e.seed and e.unsafe and e.language == "zh"),
+        ("short and plain, safe twins", lambda e: SHORT in e.seed and not e.unsafe),
         ("ordinary, English", lambda e: e.source == "own_benign" and e.language == "en"),
         ("ordinary, Chinese", lambda e: e.source == "own_benign" and e.language == "zh"),
+        ("plain, English", lambda e: e.source == "own_plain" and e.language == "en"),
+        ("plain, Chinese", lambda e: e.source == "own_plain" and e.language == "zh"),
     ]
     seen = [name for name in CAPTIONS if name not in UNSEEN_HARMLESS]
     groups += [(name, lambda e, name=name: e.source == name) for name in seen]  # type: ignore[misc]
@@ -317,16 +326,20 @@ def obfuscation(judges: Judges, test: Sequence[Example]) -> str:
 
 
 def dilution(judges: Judges, test: Sequence[Example]) -> str:
-    """Recall when a harmful sentence stands among harmless film jargon."""
+    """Recall and false refusals when a sentence stands among harmless film jargon."""
     rows = []
     for language, pad in (("en", PADDING), ("zh", PADDING_ZH)):
-        unsafe = select(test, lambda e, lang=language: e.unsafe and e.source == "own" and e.language == lang)  # type: ignore[misc]
-        plain = [e.text for e in unsafe]
-        diluted = [f"{pad[0]}{t}{'. ' if language == 'en' else '。'}{pad[1]}" for t in plain]
-        for title, texts in (("alone", plain), ("diluted", diluted)):
-            scores = [percent(float(judge(texts).mean())) for judge in (judges.whole, judges.shipped)]
-            rows.append([language, title, str(len(texts)), *scores])
-    return table(["language", "", "n", "classifier, whole prompt only", "check (sentences and clauses)"], rows)
+        groups = {
+            "harmful": select(test, lambda e, lang=language: e.unsafe and e.source == "own" and e.language == lang),  # type: ignore[misc]
+            "ordinary": select(test, lambda e, lang=language: e.source == "own_benign" and e.language == lang),  # type: ignore[misc]
+        }
+        for group, chosen in groups.items():
+            plain = [e.text for e in chosen]
+            diluted = [f"{pad[0]}{t}{'. ' if language == 'en' else '。'}{pad[1]}" for t in plain]
+            for title, texts in (("alone", plain), ("diluted", diluted)):
+                scores = [percent(float(judge(texts).mean())) for judge in (judges.whole, judges.shipped)]
+                rows.append([language, group, title, str(len(texts)), *scores])
+    return table(["language", "", "", "n", "classifier, whole prompt only", "check (sentences and clauses)"], rows)
 
 
 def lettering(policy: Policy, test: Sequence[Example]) -> str:

@@ -74,6 +74,12 @@ HALVED = ("overt_unsafe_half", "overt_benign_half")
 """Harmful and harmless requests for the same motifs: half of each is trained on, the other half is the test part."""
 
 
+_OWN_SOURCES = {"ordinary": "own_benign", "plain": "own_plain", "languages": "own_languages"}
+# Twentieths of the seeds; the further languages have too few to hold some back, and are measured on others
+_OWN_TEST = {"own": 5, "own_benign": 5, "own_plain": 5, "own_languages": 0}
+_OWN_CALIBRATION = {"own": 0, "own_benign": 3, "own_plain": 5, "own_languages": 0}
+
+
 @dataclass(frozen=True)
 class Example:
     """A labelled prompt. ``category`` is set for unsafe prompts, and for safe ones that resemble a category."""
@@ -95,19 +101,23 @@ class PromptRow(BaseModel):
     text: str
     label: Literal[0, 1]
     category: str | None = None
-    lang: Literal["en", "zh"]
+    lang: Literal["en", "zh", "fr", "de", "es", "ru", "ja", "ko", "ar", "tr"]
     seed: str
 
 
 def own_prompts(folder: Path = PROMPTS) -> list[Example]:
-    """The prompts written for this project: unsafe ones with their safe twins, and ordinary ones."""
+    """The prompts written for this project: unsafe ones with their safe twins, ordinary ones chosen to sound harmful,
+    plain ones, and pairs in further languages, which are only trained on.
+    """
     out = []
     for path in sorted(folder.glob("*.jsonl")):
+        source = _OWN_SOURCES.get(path.stem, "own")
         for line in path.read_text(encoding="utf-8").splitlines():
             row = PromptRow.model_validate_json(line)
-            source = "own" if row.category else "own_benign"
-            out.append(Example(row.text, row.label == 1, row.category, row.lang, source, f"own/{row.seed}"))
-    return [replace(e, part=_part(e.seed, test=5, calibration=3 if e.source == "own_benign" else 0)) for e in out]
+            seed = f"own/{row.seed}"
+            part = _part(seed, test=_OWN_TEST[source], calibration=_OWN_CALIBRATION[source])
+            out.append(Example(row.text, row.label == 1, row.category, row.lang, source, seed, part))
+    return out
 
 
 def public_prompts(folder: Path) -> list[Example]:

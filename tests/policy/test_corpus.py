@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
 from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
@@ -14,6 +15,7 @@ from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
 from policy.framing import framed
 
+LANGUAGES = Path(__file__).parents[2] / "benchmarks" / "policy_languages.yaml"
 OWN = own_prompts()
 
 
@@ -63,6 +65,17 @@ def test_frames_keep_the_prompt_whole() -> None:
         dressed = {framed(text, language, rng) for _ in range(40)}
         assert len(dressed) > 20
         assert all(text.rstrip(".。") in d for d in dressed)
+
+
+def test_pairs_in_further_languages_are_trained_on_and_measured_on_others() -> None:
+    rows = [e for e in OWN if e.source == "own_languages"]
+    assert {e.part for e in rows} == {"train"}
+    measured = yaml.safe_load(LANGUAGES.read_text(encoding="utf-8"))
+    assert {e.language for e in rows} == set(measured)
+    assert all(len(pairs) >= 15 for pairs in measured.values())
+    theirs = [text for pairs in measured.values() for pair in pairs for text in pair]
+    encoder = load_text_encoder()
+    assert (encoder.encode([e.text for e in rows]) @ encoder.encode(theirs).T).max() < 0.85
 
 
 def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
