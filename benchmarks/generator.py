@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=96, help="clips per row of the table")
     parser.add_argument("--directed", type=int, default=24, help="clips each of cameras, lights and pairs")
     parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--guidance", type=float, default=2.0)
+    parser.add_argument("--guidance", type=float, default=1.4)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     networks, judge = load_networks(), load_judge()

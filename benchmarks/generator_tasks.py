@@ -433,7 +433,7 @@ def main() -> None:
     lines = [
         "# Generator: what the tasks keep",
         "",
-        f"`python -m benchmarks.generator_tasks`: seeds 0 to {len(SEEDS) - 1}, 20 steps, guidance 2. Given clips are"
+        f"`python -m benchmarks.generator_tasks`: seeds 0 to {len(SEEDS) - 1}, 20 steps, guidance 1.4. Given clips are"
         " renders of held-out combinations. What a clip shows is read by the judge, and where by the locator.",
         "",
         "| task | what | measured |",

@@ -37,7 +37,7 @@ class BundledModel:
         self._fast = fast
         self._execution = execution
         self.name = "countermark-dit-fast" if fast else "countermark-dit"
-        self._own = Sampling(FAST_STEPS, 1.0) if fast else Sampling(20, 2.0)
+        self._own = Sampling(FAST_STEPS, 1.0) if fast else Sampling(20, 1.4)
         self.sampling: Sampling | None = self._own
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
