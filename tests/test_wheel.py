@@ -69,6 +69,8 @@ def test_every_module_and_data_file_is_there(members):
         "generator/weights/transformer.safetensors",
         "generator/weights/autoencoder.safetensors",
         "generator/weights/planner.safetensors",
+        "generator/weights/upscaler.safetensors",
+        "detector/weights/attribution.safetensors",
     ],
 )
 def test_data_needed_at_run_time_is_there(members, needed):
