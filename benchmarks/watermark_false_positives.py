@@ -4,7 +4,8 @@
 
 Material: the unmarked clips of DATA and drawn graphic clips, whole and single frames, and graphic clips marked with
 another key. Each is read with many keys, as `result()` of the detector does, without the search for geometry and,
-a smaller number of times because it takes seconds, with it. Every detection also asks a register of 1,000 payloads.
+a smaller number of times because it takes seconds, with it. Every detection also asks a register of 1,000 payloads, and
+compares with one of them by itself, as with that of a video which looks alike.
 The table is written anew after every 16 pieces of material, with the counts beside it as JSON, and a run that was cut
 off goes on from there: give it the same DATA. Counts of other code than today's are begun anew. Run from the
 repository's root.
@@ -82,12 +83,12 @@ class Count:
     highest: float = 0.0
     expected: float = 0.0
 
-    def add(self, reading: Reading, *, search: bool) -> None:
+    def add(self, reading: Reading, compared: Reading, *, search: bool) -> None:
         self.searched += search
         self.plain += not search
-        self.reads += reading.payload is not None
+        self.reads += reading.payload is not None or compared.payload is not None
         self.highest = max(self.highest, reading.statistic)
-        self.expected += reading.false_positive_rate
+        self.expected += reading.false_positive_rate + compared.false_positive_rate
 
     @classmethod
     def resumed(cls, path: Path) -> Count:
@@ -103,7 +104,7 @@ class Count:
 
     def page(self) -> str:
         """The table, Markdown."""
-        recall = (self.plain + self.searched) * RECALL_FALSE_POSITIVE_RATE
+        recall = 2 * (self.plain + self.searched) * RECALL_FALSE_POSITIVE_RATE  # the register, and one of it
         return "\n".join(
             (
                 "# False reads of the watermark",
@@ -143,10 +144,11 @@ def main() -> None:
         for _ in range(round((options.detections - count.plain) * share / len(block))):
             key = WatermarkKey.new()  # dealing its frequencies takes a quarter of the time
             for detector in detectors:
-                count.add(detector.with_keys((key,)).result(search=False, register=register), search=False)
+                keyed = detector.with_keys((key,))
+                count.add(keyed.result(search=False, register=register), keyed.compare(register[:1]), search=False)
         for detector in islice(cycle(detectors), round((options.searches - count.searched) * share)):
-            reading = detector.with_keys((WatermarkKey.new(),)).result(search=True, register=register)
-            count.add(reading, search=True)
+            keyed = detector.with_keys((WatermarkKey.new(),))
+            count.add(keyed.result(search=True, register=register), keyed.compare(register[:1]), search=True)
         count.pieces += len(block)
         count.keep(RESULTS)
         print(f"{count.pieces} of {total}: {count}", flush=True)

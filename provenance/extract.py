@@ -10,6 +10,8 @@ import numpy as np
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
+from provenance.fingerprint import Sampler
+from provenance.lookalikes import find_lookalikes
 from provenance.registry import Registry
 from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline
 
@@ -54,9 +56,11 @@ def extract(
 
     At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
     picture that was cropped, turned or distorted, and the entries of a ``registry`` are tried one by one (see
-    `SpreadSpectrumDetector.result`). ``quick`` looks at the first 48 frames as they are and tries nothing else.
-    ``isolated=False`` decodes in this process, for files that this process has written itself.
+    `SpreadSpectrumDetector.result`), and those that look like this video once more (`compare`). ``quick`` looks at the
+    first 48 frames as they are and tries nothing else. ``isolated=False`` decodes in this process, for files that this
+    process has written itself.
     """
+    registry = None if quick else registry
     with VideoReader(path, limits, isolated=isolated, max_frames=_FIRST_LOOK if quick else _MOST) as reader:
         info = reader.info
         try:
@@ -64,10 +68,12 @@ def extract(
         except WatermarkError as error:  # such as frames too small to carry it
             return Extraction(info, None, 0.0, 0, 0.0, error.cause)
         attempts, seen, next_look = 0, 0, _FIRST_LOOK
-        result = None
+        result, looks = None, Sampler(info.time_base)
         for frames in _sample(reader, path, limits, isolated=isolated):
             detector.update(frames)
             seen += len(frames)
+            if registry is not None and seen <= _OPENING:
+                looks.add(frames)
             result = None
             if seen >= next_look:
                 next_look *= 2
@@ -77,8 +83,13 @@ def extract(
                     break
         if result is None or result.payload is None:
             attempts += 1
-            ids = registry.video_ids(watermark.algorithm_id) if registry is not None and not quick else []
+            ids = registry.video_ids(watermark.algorithm_id) if registry is not None else []
             result = detector.result(search=search and not quick, register=map(Payload.from_video_id, ids))
+            if result.payload is None and registry is not None:
+                alike = [found.entry for found in find_lookalikes(registry, looks.hashes)]
+                alike_ids = [entry.video_id for entry in alike if entry.algorithm == watermark.algorithm_id]
+                compared = detector.compare(map(Payload.from_video_id, alike_ids))
+                result = result if compared.payload is None else compared
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
 
 

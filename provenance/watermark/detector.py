@@ -9,6 +9,7 @@ from itertools import islice
 from math import exp, sqrt
 
 import numpy as np
+from scipy.special import ndtr, ndtri
 
 from countermark.core.media.frames import Frames
 from provenance.watermark.arrays import Place, fetch, namespace, put
@@ -28,6 +29,8 @@ _RECALL_CHUNK = 8192
 _ALIKE = 0.995  # cosine from which two sums need not be searched both
 _OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in lively scenes at harsh rates
 _DISAGREEMENT = 1.5  # z-score of the synchronisation up to which a mirror image is not worth decoding
+_ROWS = 3  # of soft values a spectrum: both bands, and each alone
+_SIGNS_TO_NORMAL = 1 / (4 * ndtr(-sqrt(2)))  # 3.18, see `significant_cosine`
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 
 #: Chance that unmarked material matches any entry of a register, over all entries and attempts: half that of a reading.
@@ -40,6 +43,13 @@ class View:
 
     geometry: Homography
     soft: Plane
+
+    @property
+    def recallable(self) -> Plane:
+        """The soft values to compare known words with: also the sums over planes, whose noise is not the same."""
+        if len(self.soft) == _ROWS:
+            return self.soft
+        return np.concatenate((self.soft, self.soft.reshape(-1, _ROWS, CODE_BITS).sum(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,8 @@ class SpreadSpectrumDetector:
 
         Always tried: the frame as it is, mirrored, and turned by quarters. ``search`` also looks for the mark in a
         picture that was cropped, turned, scaled, squeezed or seen in perspective: a second or two. Where nothing can be
-        decoded, the payloads of a ``register`` are compared one by one, which finds marks too weak to decode.
+        decoded, the payloads of a ``register`` are compared one by one, which finds marks too weak to decode; `compare`
+        finds weaker ones still among a few.
         """
         attempts = 0
         best: tuple[float, tuple[int, ...] | None] = (-1.0, None)
@@ -131,11 +142,25 @@ class SpreadSpectrumDetector:
                     return self._reading(found.payload, None, found.correlation, attempts * FALSE_POSITIVE_RATE)
                 if found.correlation > best[0]:
                     best = (found.correlation, found.likeliest)
-            recalled = recall(np.concatenate([view.soft for view in views]), words)
+            recalled = recall(np.concatenate([view.recallable for view in views]), words)
             if recalled is not None:
                 payload, correlation = recalled
                 return self._reading(payload.to_bits(), None, correlation, RECALL_FALSE_POSITIVE_RATE)
         return self._reading(None, best[1], best[0], attempts * FALSE_POSITIVE_RATE)
+
+    def compare(self, candidates: Iterable[Payload]) -> Reading:
+        """Which of a few payloads, if any, the frames carry as they are, or mirrored.
+
+        For those of videos that look like this one: the fewer there are to tell apart, the weaker a mark is enough.
+        """
+        candidates, evidence = tuple(candidates), self.evidence
+        for key in self._keys:
+            words = [payload for payload in candidates if payload.issuer == key.issuer]
+            (views,) = stages(evidence, self._size, deal(key), search=False)
+            recalled = recall(np.concatenate([view.recallable for view in views]), words)
+            if recalled is not None:
+                return self._reading(recalled[0].to_bits(), None, recalled[1], RECALL_FALSE_POSITIVE_RATE)
+        return self._reading(None, None, 0.0, RECALL_FALSE_POSITIVE_RATE)
 
     def _reading(
         self,
@@ -216,13 +241,11 @@ def soft_values(spectrum: Plane, dealt: Deal) -> Plane:
 def recall(soft: Plane, register: Sequence[Payload]) -> tuple[Payload, float] | None:
     """The registered payload whose code word fits one row of ``soft`` [n, 512] beyond chance, and their cosine.
 
-    With random signs of the carriers, the cosine of unmarked material with a given word exceeds c with a probability of
-    at most exp(-c^2 512 / 2) (Hoeffding, J. American Statistical Association 58, 1963); the threshold keeps the sum
-    over all words and rows below :data:`RECALL_FALSE_POSITIVE_RATE`.
+    The threshold keeps the chance of one, over all words and rows, below :data:`RECALL_FALSE_POSITIVE_RATE`.
     """
     if not register:
         return None
-    highest = np.sqrt(2 * np.log(len(register) * len(soft) / RECALL_FALSE_POSITIVE_RATE) / CODE_BITS)
+    highest = significant_cosine(RECALL_FALSE_POSITIVE_RATE / (len(register) * len(soft)))
     unit = soft / ((np.linalg.norm(soft, axis=1, keepdims=True) + 1e-9) * np.sqrt(CODE_BITS))
     found: Payload | None = None
     for start in range(0, len(register), _RECALL_CHUNK):
@@ -233,6 +256,16 @@ def recall(soft: Plane, register: Sequence[Payload]) -> tuple[Payload, float] | 
         if cosines[best] > highest:
             found, highest = part[best], float(cosines[best])
     return None if found is None else (found, float(highest))
+
+
+def significant_cosine(rate: float) -> float:
+    """The cosine with a given word that soft values of unmarked material exceed with a probability of at most ``rate``.
+
+    The key's signs are random, so each soft value is as likely positive as negative, whatever the material: the cosine
+    is a weighted sum of 512 fair signs. Such a sum exceeds x standard deviations at most 3.18 times as often as a
+    normal variable does (Bentkus and Dzindzalieta, Bernoulli 21(2), 2015).
+    """
+    return float(-ndtri(rate / _SIGNS_TO_NORMAL)) / sqrt(CODE_BITS)
 
 
 def known_bits(key: WatermarkKey) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Which stretches of a video carry which payload: one pass, time linear in the frames, memory independent of them.
 
 Frames are added up in windows of half a second. What a window without the mark says of a given code word is bounded by
-Hoeffding's inequality, because the key's signs are random (see `detector.recall`); `runs` does the rest.
+the key's random signs (see `detector.significant_cosine`); `runs` does the rest.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from provenance.watermark.detector import (
     SpreadSpectrumDetector,
     View,
     known_bits,
+    significant_cosine,
     soft_values,
     stages,
 )
@@ -139,7 +140,7 @@ class _WindowReader:
     def fits(self, windows: Sequence[_Window], mark: Mark) -> bool:
         soft = soft_values(_total(windows, mark.geometry), deal(mark.key))
         cosine = float((soft @ (1 - 2 * encode(mark.payload.to_bits()).astype(np.float32))).max()) / CODE_BITS**0.5
-        return bool(cosine > np.sqrt(2 * np.log(len(soft) / _STRAY) / CODE_BITS))
+        return bool(cosine > significant_cosine(_STRAY / len(soft)))
 
     def _read_known(self, windows: Sequence[_Window]) -> tuple[Mark, int] | None:
         lengths = [length for length in _LENGTHS if length <= len(windows)]

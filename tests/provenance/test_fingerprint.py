@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from provenance.fingerprint import MAX_DISTANCE, Index, fingerprint, from_value,
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import open_registry
 from provenance.verify import verify
+from provenance.watermark.detector import SpreadSpectrumDetector
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +91,17 @@ def test_copy_without_watermark_is_recovered_by_its_looks_if_asked(case: Case, p
     assert "no proof" in finding.message
     assert "resembles" in result.summary
     assert "trust" not in {f.axis for f in result.findings}
+
+
+def test_mark_too_weak_for_the_register_is_told_from_those_of_lookalikes(
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy.mp4"
+    transcode(case.sealed.path, copy, crf=30)
+    result = SpreadSpectrumDetector.result
+    monkeypatch.setattr(SpreadSpectrumDetector, "result", lambda self, **_: replace(result(self), payload=None))
+    found = verify(copy, settings=case.settings)
+    assert (found.conclusion, found.video_id) == ("recovered", case.sealed.video_id)
 
 
 @pytest.mark.parametrize("cut", [(0.025,) * 4, (0.05, 0, 0, 0), (0.04, 0.04, 0.04, 0.04)])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from countermark.core.media import Frames
 from provenance.watermark import Payload, SpreadSpectrum, WatermarkKey, detect, embed
 from provenance.watermark.carriers import deal
 from provenance.watermark.code import CODE_BITS, encode, encode_all
-from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, recall
+from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, recall, significant_cosine
 from provenance.watermark.geometry import MIRRORS, apply, border_geometries, homography, resample
 from provenance.watermark.grid import GRID, resize
 from provenance.watermark.normalise import forward
@@ -149,6 +150,30 @@ def test_a_registered_mark_is_recalled_when_it_is_too_weak_to_decode() -> None:
     assert recall(weak, [payload for payload in register if payload != register[77]]) is None
     assert recall(rng.normal(size=(100, CODE_BITS)).astype(np.float32), register) is None
     assert RECALL_FALSE_POSITIVE_RATE <= 1e-6
+
+
+def test_the_fewer_payloads_there_are_the_weaker_a_mark_is_recalled() -> None:
+    rng = np.random.default_rng(3)
+    register = [Payload(3, serial=int(serial)) for serial in rng.integers(0, 2**48, 5000)]
+    word = 1 - 2 * encode(register[77].to_bits()).astype(np.float32)
+    noise = rng.normal(size=CODE_BITS)
+    noise -= word * (noise @ word) / CODE_BITS
+    weak = (0.27 * word + np.sqrt(1 - 0.27**2) * noise / noise.std()).astype(np.float32)[None]
+    assert recall(weak, register) is None
+    found = recall(weak, register[77:80])
+    assert found is not None
+    assert found[0] == register[77]
+
+
+@pytest.mark.parametrize("weights", [np.ones(512), np.arange(512.0), 0.9 ** np.arange(512)])
+def test_chance_seldom_makes_a_significant_cosine(weights: npt.NDArray[np.float64]) -> None:
+    """Fair signs of values of any size: the bound holds, and is no more than a few times too careful."""
+    signs = np.random.default_rng(4).choice((-1.0, 1.0), (40_000, 512))
+    cosines = signs @ weights / (np.linalg.norm(weights) * np.sqrt(512))
+    for rate in (0.1, 0.01, 0.001):
+        seen = float(np.mean(cosines > significant_cosine(rate)))
+        assert seen <= rate
+        assert seen >= rate / 10 or weights[-1] < 1e-9  # a few large values never sum to much
 
 
 def test_no_frequency_is_dealt_twice() -> None:
