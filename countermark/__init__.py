@@ -182,6 +182,7 @@ def verify(
     similar: bool = False,
     fetch: bool = False,
     timeline: bool = False,
+    noise: bool = False,
     settings: Settings | None = None,
 ) -> Verification:
     """Say where a video or picture comes from: credentials, watermark and registry, each as a finding of its own.
@@ -190,13 +191,21 @@ def verify(
     ``crosscheck`` asks a second, independent validator as well (``countermark[crosscheck]``); ``similar`` also looks by
     the picture, approximately, where credentials and watermark are gone; ``fetch`` fetches a manifest that the file
     says is kept elsewhere and asks whether the signer's certificate was revoked, and nothing else uses the network;
-    ``timeline`` looks at every frame and says which stretches carry which watermark.
+    ``timeline`` looks at every frame and says which stretches carry which watermark; ``noise`` also looks for the noise
+    that the bundled model drew from, where credentials and watermark are gone (`generator.noise_mark`).
 
     ``conclusion`` is "verified", "recovered", "tampered", "untrusted" or "no_credentials". Raises `MediaError` when the
     file cannot be read as video or picture.
     """
+    from functools import partial
+
     from provenance.verify import verify
 
+    reader = None
+    if noise:
+        from generator.noise_mark import find_noise
+
+        reader = partial(find_noise, settings=settings)
     apart = None if manifest is None else Path(manifest)
     return verify(
         Path(path),
@@ -205,6 +214,7 @@ def verify(
         similar=similar,
         fetch=fetch,
         timeline=timeline,
+        noise=reader,
         settings=settings,
     )
 

@@ -67,6 +67,9 @@ class VideoModel(Protocol):
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """Width and height of what is made when ``size`` is asked for; raises `UsageError` for what cannot be made."""
 
+    def noise_mark(self, request: GenerationRequest) -> str | None:
+        """The value of the watermark in the noise that ``request`` is drawn from, if there is one."""
+
     def sample(
         self,
         request: GenerationRequest,

@@ -103,6 +103,7 @@ class Studio:
             prompt_sha256=decision.prompt_sha256,
             policy=decision.model_dump(mode="json"),
             ingredients=given,
+            noise=model.noise_mark(request),
         )
         notices: list[str] = []
         watch = Watch(decision, float(model.fps), self._settings)

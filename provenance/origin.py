@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+NOISE_ID = "org.countermark.noise.1"
+"""Soft-binding algorithm identifier of the noise that a model drew from; the value names it, in hex."""
 Kind = Literal["generated", "edited", "protected"]
 
 # What of a policy decision is written down. A prompt, a rewritten prompt or a matched span is not among them:
@@ -25,7 +27,8 @@ class Origin:
 
     ``ingredients`` are files the video was made from: inputs such as a reference image when generated, the one parent
     when protected, the parent first and then inputs when edited. ``edit`` says in the specification's terms what was
-    done to the parent (C2PA 2.4 section 18.15.2, such as "c2pa.edited").
+    done to the parent (C2PA 2.4 section 18.15.2, such as "c2pa.edited"). ``noise`` names the noise that a model drew
+    the frames from, where it can be found in them again.
     """
 
     kind: Kind
@@ -37,6 +40,7 @@ class Origin:
     ingredients: tuple[Path, ...] = ()
     prompt: str | None = None
     edit: str = "c2pa.edited"
+    noise: str | None = None
 
     @property
     def by_model(self) -> bool:

@@ -58,6 +58,7 @@ class RegistryEntry(BaseModel):
     signer: str
     created_at: datetime
     owner: str | None = None
+    noise: str | None = None
     erased_at: datetime | None = None
 
 
@@ -187,6 +188,12 @@ class Registry:
         """The video id of every entry that was marked by ``algorithm``."""
         with self.session("read") as session:
             return list(session.scalars(select(SealRow.video_id).where(SealRow.algorithm == algorithm)))
+
+    def noises(self) -> dict[str, str]:
+        """The noise of every entry that has one, and its video id; the latest entry's where several have the same."""
+        with self.session("read") as session:
+            rows = select(SealRow.noise, SealRow.video_id).where(SealRow.noise.is_not(None))
+            return {str(noise): video_id for noise, video_id in session.execute(rows.order_by(SealRow.created_at))}
 
     def _one(self, *conditions: ColumnElement[bool]) -> RegistryEntry | None:
         with self.session("read") as session:

@@ -360,6 +360,7 @@ def _entry(
         policy=dict(origin.policy_record()),
         signer=signer,
         created_at=datetime.now(UTC),
+        noise=origin.noise,
     )
 
 

@@ -15,7 +15,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from countermark.core.settings import Settings
-from provenance.origin import Origin
+from provenance.origin import NOISE_ID, Origin
 
 SpecVersion = Literal["2.2", "2.4"]
 TRAINED_ALGORITHMIC_MEDIA = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -87,6 +87,8 @@ def definition(
     ]
     if fingerprint is not None:
         assertions.append(_soft_binding(fingerprint))
+    if origin.noise is not None:
+        assertions.append(_soft_binding(SoftBinding(NOISE_ID, origin.noise, binding.milliseconds)))
     if origin.by_model:
         if terms.spec == "2.4":
             assertions.append({"label": "c2pa.ai-disclosure", "created": True, "data": _ai_disclosure(origin)})

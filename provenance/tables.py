@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from countermark.core.database import Schema
 
-SCHEMA = Schema("registry", Path(__file__).parent / "migrations", "0004", "alembic_version", marker="seals")
+SCHEMA = Schema("registry", Path(__file__).parent / "migrations", "0005", "alembic_version", marker="seals")
 
 
 class Base(DeclarativeBase):
@@ -19,7 +19,8 @@ class Base(DeclarativeBase):
 
 
 class SealRow(Base):
-    """One sealed video. ``video_id`` is the watermark's payload in hex; times are UTC.
+    """One sealed video. ``video_id`` is the watermark's payload in hex, ``noise`` names the noise that it was
+    drawn from, where that can be found again; times are UTC.
 
     ``title``, ``prompt_sha256``, ``policy`` and ``owner`` are personal: the log holds only a salted hash of them, so
     they can be erased; ``salt`` goes with them.
@@ -43,6 +44,7 @@ class SealRow(Base):
     signer: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     owner: Mapped[str | None] = mapped_column(String(200))
+    noise: Mapped[str | None] = mapped_column(String(24))
     salt: Mapped[bytes | None] = mapped_column(LargeBinary)
     erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

@@ -6,11 +6,11 @@ content is true, and that a model made a video only where a manifest states it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Literal, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from pydantic import BaseModel, ConfigDict
@@ -28,12 +28,28 @@ from provenance.labels import Labels, manifest_address, read_labels
 from provenance.lookalikes import find_lookalikes
 from provenance.manifest import sidecar_of
 from provenance.ocsp import OcspError, ask
+from provenance.origin import NOISE_ID
 from provenance.reader import ManifestReport, UnreadableManifestError, read_report
 from provenance.registry import Registry, RegistryEntry, open_registry
 from provenance.selftest import check_validator
 from provenance.summary import Conclusion, ManifestSummary, summarise_manifest, summary_sentence
 from provenance.trust import Anchor, Anchors, load_anchors
 from provenance.watermark import MarkedRange, SpreadSpectrum
+
+
+@dataclass(frozen=True)
+class FoundNoise:
+    """The value of a noise that a picture was drawn from, and the chance that another picture would have given it."""
+
+    value: str
+    false_positive_rate: float
+
+
+class NoiseReader(Protocol):
+    """Looks in the file ``path`` for one of the noises ``values``; `generator.noise_mark` has one."""
+
+    def __call__(self, path: Path, values: Sequence[str]) -> FoundNoise | None:
+        """What was found, if anything; raises `MediaError` for a file that cannot be read."""
 
 
 class Verification(BaseModel):
@@ -73,6 +89,7 @@ def verify(
     fetch: bool = False,
     timeline: bool = False,
     quick: bool = False,
+    noise: NoiseReader | None = None,
     settings: Settings | None = None,
 ) -> Verification:
     """Examine one file. Nothing is fetched from the network, unless ``fetch`` asks for it.
@@ -84,6 +101,7 @@ def verify(
     beside it is read, if there is one. ``crosscheck`` asks a second, independent validator as well.
     ``similar`` looks by the picture for sealed videos where credentials and watermark are gone; that is approximate,
     with a score. ``timeline`` looks at every frame for the stretches that carry a watermark, and which.
+    ``noise`` looks for the noise that a model drew from, where credentials and watermark are gone.
     ``quick`` looks for the watermark only in the first frames and only in a picture that was not cropped or turned.
 
     Raises `UsageError` for an unusable ``manifest``, `MediaError` when the file cannot be read as video or picture,
@@ -105,7 +123,10 @@ def verify(
     with open_registry(settings) as registry:
         case = _Case(path, anchors, registry, watermark.algorithm_id, extraction, report)
         recovery = _recover(case)
-        if similar and report is None and extraction.payload is None:
+        lost = report is None and extraction.payload is None
+        if noise is not None and lost:
+            recovery = _recover_by_noise(case, noise) or recovery
+        if similar and lost and recovery.entry is None:
             recovery = _recover_by_looks(case, Limits.from_settings(settings)) or recovery
         judgement = _judge_embedded(case)
         if fetch and judgement is not None and judgement.trusted:
@@ -270,26 +291,53 @@ def _recover(case: _Case) -> _Recovery:
     return _Recovery(_recovery_finding("pass", "softBindingsMatched", message), entry, report, vouching)
 
 
+def _recover_by_noise(case: _Case, noise: NoiseReader) -> _Recovery | None:
+    """The sealed video whose manifest holds and states the noise that is found in the picture."""
+    videos = case.registry.noises()
+    found = noise(case.path, list(videos))
+    entry = None if found is None else case.registry.find_video(videos[found.value])
+    if found is None or entry is None:
+        return None
+    stated = _registered_manifest(case, entry, NOISE_ID, found.value)
+    if stated is None:
+        return None
+    message = (
+        f"The picture was drawn from the noise of the {case.thing} that was registered on {entry.created_at:%Y-%m-%d} "
+        f"(chance of a false reading {found.false_positive_rate:.0e})."
+    )
+    return _Recovery(_recovery_finding("pass", "noise", message), entry, *stated)
+
+
 def _recover_by_looks(case: _Case, limits: Limits) -> _Recovery | None:
     """The most alike of the sealed videos whose manifest holds and states the fingerprint that was found."""
     for alike in find_lookalikes(case.registry, *queries(case.path, limits)):
         entry = alike.entry
-        try:
-            report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
-        except (UnreadableManifestError, RegistryError):
+        hashes = to_value(case.registry.fingerprint(entry.video_id))
+        stated = _registered_manifest(case, entry, FINGERPRINT_ID, hashes)
+        if stated is None:
             continue
-        problem, vouching = _registered_problem(report, entry, case.anchors)
-        stated = to_value(case.registry.fingerprint(entry.video_id))
-        if report is None or problem is not None or report.soft_bindings(FINGERPRINT_ID) != [stated]:
-            continue
-        likeness = f"The picture resembles {'one' if report.of_picture else 'the video'} that was registered on"
+        likeness = f"The picture resembles {'one' if stated[0].of_picture else 'the video'} that was registered on"
         share = "" if case.extraction.info.still else f": {alike.similarity} % of the sampled frames match"
         message = (
             f"{likeness} {entry.created_at:%Y-%m-%d}{share}. A resemblance is no proof; the two may differ in details."
         )
         finding = _recovery_finding("warn", "similar", message)
-        return _Recovery(finding, entry, report, vouching, alike.similarity)
+        return _Recovery(finding, entry, *stated, alike.similarity)
     return None
+
+
+def _registered_manifest(
+    case: _Case, entry: RegistryEntry, algorithm: str, value: str
+) -> tuple[ManifestReport, Anchor | None] | None:
+    """The stored manifest of an entry, if it holds and states this soft binding alone of its kind; and who vouches."""
+    try:
+        report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
+    except (UnreadableManifestError, RegistryError):
+        return None
+    problem, vouching = _registered_problem(report, entry, case.anchors)
+    if report is None or problem is not None or report.soft_bindings(algorithm) != [value]:
+        return None
+    return report, vouching
 
 
 def _registered_problem(

@@ -130,6 +130,9 @@ class DrawnModel:
         self.asked = 0
         self.failing = failing
 
+    def noise_mark(self, request):
+        return None
+
     def size_for(self, size) -> tuple[int, int]:
         return size or (256, 256)
 

@@ -162,6 +162,9 @@ def verify(
         False
     ),
     timeline: Annotated[bool, typer.Option("--timeline", help="Say which stretches carry which watermark.")] = False,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Look for the noise that the bundled model drew from, too.")
+    ] = False,
     as_json: AsJson = False,
 ) -> Outcome:
     """Say where a video or picture comes from.
@@ -171,7 +174,7 @@ def verify(
     """
     with progress(f"verifying {path}"):
         verification = countermark.verify(
-            path, manifest=manifest, crosscheck=crosscheck, similar=similar, fetch=fetch, timeline=timeline
+            path, manifest=manifest, crosscheck=crosscheck, similar=similar, fetch=fetch, timeline=timeline, noise=noise
         )
     code = YES if verification.conclusion in ("verified", "recovered") else NEGATIVE
     return Outcome(pages.verification_page(verification), code, verification, as_json)

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
         le=51,
         description="H.264 rate factor that the watermark tries out and survives while it is embedded; none: no trial.",
     )
+    noise_watermark: bool = Field(
+        default=False, description="Videos of the bundled model are drawn from noise that is a watermark of its own."
+    )
     generator_precision: Literal["float32", "bfloat16"] | None = Field(
         default=None,
         description="How exactly the bundled model computes; none: bfloat16 on a GPU that has it, float32 elsewhere.",

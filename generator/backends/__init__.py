@@ -24,8 +24,11 @@ def model_named(name: str, settings: Settings | None = None) -> VideoModel:
     if name in (BUNDLED, FAST):
         from generator.backends.bundled import BundledModel
         from generator.dit.device import Execution
+        from provenance.watermark import load_or_create_key
 
-        return BundledModel(fast=name == FAST, execution=Execution.from_settings(settings or get_settings()))
+        settings = settings or get_settings()
+        key = load_or_create_key(settings.keys_dir, settings.issuer) if settings.noise_watermark else None
+        return BundledModel(fast=name == FAST, execution=Execution.from_settings(settings), noise_key=key)
     if kind == "open-weights" and rest:
         from generator.backends.open_weights import OpenWeightsModel
 

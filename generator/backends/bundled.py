@@ -13,12 +13,15 @@ from countermark.core.errors import UsageError
 from generator.dit.autoencoder import STRIDE
 from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks, load_upscaler
+from generator.dit.noise import NoiseName, keyed, seeded
 from generator.dit.places import GROUP
 from generator.dit.script import Script
+from generator.dit.text import understand
 from generator.dit.upscaler import FACTOR, reduced, upscaled
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
+from provenance.watermark import WatermarkKey
 
 SMALLEST, LARGEST = 128, 512  # pixels a side that are drawn; what is larger is drawn small and enlarged
 
@@ -26,15 +29,19 @@ SMALLEST, LARGEST = 128, 512  # pixels a side that are drawn; what is larger is 
 class BundledModel:
     """Clips of our small world, on whatever device torch offers, run there as ``execution`` says.
 
-    ``fast`` takes the transformer that was taught to arrive in few steps, guidance included.
+    ``fast`` takes the transformer that was taught to arrive in few steps, guidance included. With a ``noise_key`` the
+    noise is that key's and not the seed's alone: the same request still gives the same video.
     """
 
     version = "5"
     fps = Fraction(FPS)
     context = 3 * GROUP
 
-    def __init__(self, *, fast: bool = False, execution: Execution = PLAIN) -> None:
+    def __init__(
+        self, *, fast: bool = False, execution: Execution = PLAIN, noise_key: WatermarkKey | None = None
+    ) -> None:
         self._fast = fast
+        self._noise_key = noise_key
         self._execution = execution
         self.name = "countermark-dit-fast" if fast else "countermark-dit"
         self._own = Sampling(FAST_STEPS, 1.0) if fast else Sampling(20, 1.4)
@@ -53,6 +60,13 @@ class BundledModel:
                     f"or of {step} from {least} to {most}, such as 1280x720.",
                 )
         return width, height
+
+    def noise_mark(self, request: GenerationRequest) -> str | None:
+        """See `generator.model.VideoModel.noise_mark`: for clips made from words alone and seen as drawn."""
+        if request.task != "text" or understand(request.prompt, seed=request.seed).filmed.move != "still":
+            return None
+        name = self._noise_name(request)
+        return None if name is None else str(name)
 
     def sample(
         self,
@@ -73,16 +87,29 @@ class BundledModel:
         networks = (load_fast_networks if self._fast else load_networks)(self._execution)
         # Before every block, which is many times a step; but what several processes have begun together, they finish.
         asked = networks.transformer.blocks if self._execution.processes == 1 else [networks.transformer]
-        width, height = self.size_for(request.size)
-        larger = max(width, height) > LARGEST
-        drawn = int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
-        upscaler = load_upscaler() if larger else None
+        drawn = self._drawn_size(request)
+        name = self._noise_name(request)
+        draw = seeded(request.seed) if self._noise_key is None or name is None else keyed(self._noise_key, name.name)
+        upscaler = load_upscaler() if drawn != self.size_for(request.size) else None
         with _cancellable([*asked, *([upscaler] if upscaler else [])], cancelled), torch.inference_mode():
-            script = Script(networks, request, sampling, size=drawn, on_progress=on_progress, on_notice=on_notice)
+            script = Script(
+                networks, request, sampling, size=drawn, draw=draw, on_progress=on_progress, on_notice=on_notice
+            )
             if upscaler is None:
                 yield from script.frames(inputs)
             else:
                 yield from upscaled(upscaler, script.frames(_reduced(inputs, drawn)))
+
+    def _drawn_size(self, request: GenerationRequest) -> tuple[int, int]:
+        """Width and height of what is drawn, in pixels; a larger picture is enlarged from it."""
+        width, height = self.size_for(request.size)
+        larger = max(width, height) > LARGEST
+        return int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
+
+    def _noise_name(self, request: GenerationRequest) -> NoiseName | None:
+        if self._noise_key is None:
+            return None
+        return NoiseName.of(self._noise_key, f"{self.name} {request.model_dump_json()}", self._drawn_size(request))
 
 
 def _drawn(side: int, *, larger: bool) -> Fraction:

@@ -101,6 +101,9 @@ class OpenWeightsModel:
             raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
         return width, height
 
+    def noise_mark(self, request: GenerationRequest) -> None:
+        """See `generator.model.VideoModel.noise_mark`: other models are not known to show their noise."""
+
     def sample(
         self,
         request: GenerationRequest,

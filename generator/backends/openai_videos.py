@@ -54,6 +54,9 @@ class OpenAIVideosModel:
         """See `generator.model.VideoModel.size_for`. Which sizes there are, the server says when it is asked."""
         return size or self._size
 
+    def noise_mark(self, request: GenerationRequest) -> None:
+        """See `generator.model.VideoModel.noise_mark`: a server draws its own noise."""
+
     def sample(
         self,
         request: GenerationRequest,

@@ -101,10 +101,7 @@ def _others() -> tuple[Planner, Autoencoder, Judge, Locator]:
 
 
 def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
-    """Plan and sample a batch of clips for ``words`` int64 [B, L]: latents [B, 7, C, 16, 16] and plans [B, 25, 3].
-
-    Noise is drawn on the CPU, so that a seed means the same on every device.
-    """
+    """Plan and sample a batch of clips for ``words`` int64 [B, L]: latents [B, 7, C, 16, 16] and plans [B, 25, 3]."""
     plan = make_plan(networks.planner, words, seed=seed)
     shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(words.device)

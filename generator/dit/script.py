@@ -14,6 +14,7 @@ from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
 from generator.dit.networks import SIDE, Networks
+from generator.dit.noise import Draw
 from generator.dit.pairs import arranged, drawing_order
 from generator.dit.piece import Other, Piece, finished, shown
 from generator.dit.places import GROUP, group_plan
@@ -51,13 +52,16 @@ class Script:
         sampling: Sampling,
         *,
         size: tuple[int, int] = (SIDE, SIDE),
+        draw: Draw,
         on_progress: OnProgress,
         on_notice: Callable[[str], None],
     ) -> None:
+        """``draw`` is where the noise comes from."""
         self._networks = networks
         self._request = request
         self._sampling = sampling
         self._canvas = Canvas(*size)
+        self._draw = draw
         self._on_progress = on_progress
         self._on_notice = on_notice
         self._done = 0
@@ -323,7 +327,7 @@ class Script:
         return sample_timeline(
             self._networks.transformer,
             Timeline(known, free.to(device), plan, torch.stack(prompts), shares.to(device), keep),
-            seed=self._request.seed,
+            noise=self._draw(known.shape).to(device),
             steps=self._sampling.steps,
             guidance=self._sampling.guidance,
             negative=self._negative,

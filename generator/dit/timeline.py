@@ -57,20 +57,18 @@ def sample_timeline(
     transformer: VideoTransformer,
     timeline: Timeline,
     *,
-    seed: int,
+    noise: Tensor,
     steps: int,
     guidance: float,
     negative: Tensor | None = None,
     on_step: OnStep = lambda: None,
 ) -> Tensor:
-    """The finished latents [G, C, h, w]; ``on_step`` is called after each of ``len(windows(free)) * steps`` steps.
+    """The finished latents [G, C, h, w], made from ``noise`` of that shape; ``on_step`` is called after each of
+    ``len(windows(free)) * steps`` steps.
 
     Two prompts that share a latent frame are drawn both, and their predictions averaged (Liu et al., "Compositional
-    Visual Generation with Composable Diffusion Models", 2022). Noise is drawn on the CPU, so that a seed means the
-    same on every device.
+    Visual Generation with Composable Diffusion Models", 2022).
     """
-    device = timeline.clean.device
-    noise = torch.randn(timeline.clean.shape, generator=torch.Generator().manual_seed(seed)).to(device)
     latents, free = timeline.clean.clone(), timeline.free.clone()
     for window in windows(timeline.free):
         used = timeline.shares[window].any(0)

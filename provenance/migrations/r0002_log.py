@@ -6,7 +6,7 @@ import os
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 revision = "0002"
 down_revision = "0001"
@@ -39,7 +39,8 @@ def _adopt() -> None:
     from provenance.tables import SealRow
 
     with Session(op.get_bind()) as session:
-        for row in session.scalars(sa.select(SealRow).order_by(SealRow.created_at)):
+        known = sa.select(SealRow).options(defer(SealRow.noise))  # a column that is not there yet
+        for row in session.scalars(known.order_by(SealRow.created_at)):
             row.salt = os.urandom(16)
             append(session, "adopt", row)
         session.flush()

@@ -94,7 +94,7 @@ def test_samples_are_float32_in_any_precision():
     prompts, shares = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]]), torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
     timeline = Timeline(noisy[0], torch.ones(3), plan[0], prompts, shares)
     made = [
-        sample_timeline(tiny(Execution(precision)), timeline, seed=0, steps=2, guidance=2.0)
+        sample_timeline(tiny(Execution(precision)), timeline, noise=torch.randn(noisy[0].shape), steps=2, guidance=2.0)
         for precision in ("float32", "bfloat16")
     ]
     assert [latents.dtype for latents in made] == [torch.float32] * 2

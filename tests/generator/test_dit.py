@@ -296,7 +296,7 @@ def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backwa
     out = sample_timeline(
         Filler(),
         timeline(free, torch.ones(len(free), 1), torch.tensor([[5, 0, 0, 0]])),
-        seed=0,
+        noise=torch.randn(len(free), 2, 4, 4),
         steps=steps,
         guidance=1.0,
         on_step=lambda: heard.append(1),
@@ -322,8 +322,8 @@ def test_windows_cover_a_timeline_and_each_sees_its_neighbour(length, backward):
 
 def test_two_prompts_share_latent_frames():
     shares = torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
-    prompts = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]])
-    out = sample_timeline(Filler(), timeline(torch.ones(3), shares, prompts), seed=0, steps=2, guidance=1.0)
+    prompts, noise = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]]), torch.randn(3, 2, 4, 4)
+    out = sample_timeline(Filler(), timeline(torch.ones(3), shares, prompts), noise=noise, steps=2, guidance=1.0)
     assert out.mean((1, 2, 3)).tolist() == pytest.approx([2, 3, 4])
 
 

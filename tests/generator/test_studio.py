@@ -50,6 +50,9 @@ class Recorder:
         self.after: np.ndarray | None = None
         self.mask: np.ndarray | None = None
 
+    def noise_mark(self, request):
+        return None
+
     def size_for(self, size):
         return size or (SIDE, SIDE)
 
