@@ -23,19 +23,25 @@ from generator.world.clips import random_spec, render
 LATENT_FRAMES = 7
 
 
-def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int, width: int, height: int) -> dict[str, torch.Tensor]:
-    """Latents of ``clips`` random clips with seen combinations only; subjects are as large in pixels at any size."""
+def make_shard(
+    autoencoder: Autoencoder, *, clips: int, seed: int, width: int, height: int, empty: bool = False
+) -> dict[str, torch.Tensor]:
+    """Latents of ``clips`` random clips with seen combinations only; subjects are as large in pixels at any size.
+
+    ``empty`` clips show the scene alone: their words name no subject, and their plan is zero.
+    """
     rng = np.random.default_rng(seed)
     latents, words, plans = [], [], []
     for _ in range(clips):
         spec = random_spec(rng, held_out=False)
         frames = 1 + GROUP * (LATENT_FRAMES - 1)
-        clip = render(spec, frames=frames, height=height, width=width, scale=SIDE / height)
-        video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+        clip = render(spec, frames=1 if empty else frames, height=height, width=width, scale=SIDE / height)
+        shown = np.broadcast_to(clip.background, (frames, height, width, 3)).copy() if empty else clip.frames
+        video = torch.from_numpy(shown).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
             latents.append(autoencoder.encode(video)[0].bfloat16())
-        words.append(tokens_of(spec.concepts))
-        plans.append(torch.from_numpy(clip.track))
+        words.append(tokens_of({"scene": spec.scene} if empty else spec.concepts))
+        plans.append(torch.zeros(frames, 3) if empty else torch.from_numpy(clip.track))
     return {
         "latents": torch.stack(latents).contiguous(),
         "words": torch.tensor(words),
@@ -52,6 +58,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--width", type=int, default=SIDE)
     parser.add_argument("--height", type=int, default=SIDE)
+    parser.add_argument("--empty", action="store_true", help="clips of scenes without a subject")
     parser.add_argument("--autoencoder", type=Path, required=True)
     args = parser.parse_args()
     autoencoder = Autoencoder().eval()
@@ -62,7 +69,8 @@ def main() -> None:
         if path.exists():
             continue
         part = path.with_suffix(".part")
-        shard = make_shard(autoencoder, clips=args.clips, seed=args.seed + i, width=args.width, height=args.height)
+        size = {"width": args.width, "height": args.height}
+        shard = make_shard(autoencoder, clips=args.clips, seed=args.seed + i, empty=args.empty, **size)
         save_file(shard, part)
         part.rename(path)
         print(path, flush=True)
