@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ from generator.dit.text import WORDS
 
 STRIDE = 16
 CELL = 4  # pixels a side that the painter draws at once
+_OFFSETS = (0, CELL // 2)
 _PIXELS = GROUP * 3
 _WAVES = tuple(math.pi * 2**i for i in range(6))
 _EYE = 24  # pixels a side at which the painter looks at the subject
@@ -112,7 +114,25 @@ class Painter(nn.Module):
         """``picture`` [B, 4, 3, H, W] with the subject on top: ``look`` [B, L] as `look` or `told` gives it, ``plan``
         [B, 4, 3] as `generator.dit.places.place_maps` takes it.
         """
-        batch, _, _, height, width = picture.shape
+        layer = self._layer if self.training else self._smooth
+        colour, cover = layer(look, plan, *picture.shape[3:])
+        out: Tensor = picture * (1 - cover) + colour
+        return out
+
+    def _smooth(self, look: Tensor, plan: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """The layer, averaged over grids of cells that lie half a cell apart, so that no borders of cells show."""
+        larger = plan.new_tensor([width, height, height]) + CELL
+        layers = []
+        for down, across in product(_OFFSETS, repeat=2):
+            moved = (plan * plan.new_tensor([width, height, height]) + plan.new_tensor([across, down, 0])) / larger
+            layer = self._layer(look, moved, height + CELL, width + CELL)
+            layers.append([part[..., down : down + height, across : across + width] for part in layer])
+        colour, cover = (torch.stack(parts).mean(0) for parts in zip(*layers, strict=True))
+        return colour, cover
+
+    def _layer(self, look: Tensor, plan: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+        """The subject's colours, multiplied by how much they cover, [B, 4, 3, H, W], and that, [B, 4, 1, H, W]."""
+        batch = len(plan)
         look = F.silu(look)
         rows, columns = height // CELL, width // CELL
         place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * 4 * r * c]
@@ -135,8 +155,7 @@ class Painter(nn.Module):
                 whole, "(b t h w) (c p q) -> b t c (h p) (w q)", b=batch, t=GROUP, h=rows, w=columns, p=CELL, q=CELL
             )
 
-        out: Tensor = picture * (1 - spread(cover)) + spread(colour * cover.repeat(1, 3))
-        return out
+        return spread(colour * cover.repeat(1, 3)), spread(cover)
 
 
 class Autoencoder(nn.Module):
@@ -202,20 +221,17 @@ class Autoencoder(nn.Module):
         is in each frame; size 0 where that is not known. ``words`` int64 [B, W] say all of what is shown, or are not
         given.
         """
-        return self.decode_together(latents[None], plan[None], range(1), None if words is None else words[None])
+        picture = self.drawn(latents)
+        look = self.painter.look(picture, plan) if words is None else self.painter.told(words)
+        return self.painter(picture, look, plan)
 
-    def decode_together(
-        self, latents: Tensor, plans: Tensor, order: Iterable[int], words: Tensor | None = None
-    ) -> Tensor:
-        """Groups that show several subjects, [B, 4, 3, 16h, 16w]. ``latents`` [S, B, C, h, w] have one background, each
-        with one subject, ``plans`` [S, B, 4, 3] and, where words say all, ``words`` [S, B, W]. The first gives the
-        background; subjects are painted in ``order``, which begins with what is farthest away.
+    def decode_layers(self, latents: Tensor, plans: Tensor, words: Tensor, order: Iterable[int]) -> Tensor:
+        """Groups [B, 4, 3, 16h, 16w] whose latents [B, C, h, w] show the background alone. Subjects with ``plans``
+        [S, B, 4, 3] and ``words`` int64 [S, B, W] are painted on it in ``order``, which begins with what is farthest.
         """
-        drawn = [self.drawn(each) for each in latents]
-        picture = drawn[0]
+        picture = self.drawn(latents)
         for i in order:
-            look = self.painter.look(drawn[i], plans[i]) if words is None else self.painter.told(words[i])
-            picture = self.painter(picture, look, plans[i])
+            picture = self.painter(picture, self.painter.told(words[i]), plans[i])
         return picture
 
     def drawn(self, latents: Tensor) -> Tensor:

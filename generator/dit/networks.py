@@ -21,9 +21,10 @@ from generator.dit.locator import Locator
 from generator.dit.parallel import team
 from generator.dit.places import group_plan
 from generator.dit.planner import Planner, make_plan
-from generator.dit.text import WORDS
+from generator.dit.text import NOTHING, WORDS
 from generator.dit.transformer import TransformerConfig, VideoTransformer
 from generator.dit.upscaler import Upscaler
+from generator.world.vocabulary import KINDS
 
 SIDE = 256
 FAST_STEPS = 4
@@ -101,15 +102,18 @@ def _others() -> tuple[Planner, Autoencoder, Judge, Locator]:
 
 
 def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
-    """Plan and sample a batch of clips for ``words`` int64 [B, L]: latents [B, 7, C, 16, 16] and plans [B, 25, 3]."""
+    """Plan a batch of clips for ``words`` int64 [B, L] and sample their backgrounds: latents [B, 7, C, 16, 16], on
+    which the decoder paints the subjects, and plans [B, 25, 3].
+    """
     plan = make_plan(networks.planner, words, seed=seed)
     shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(words.device)
-    places = group_plan(plan)
+    scene = torch.tensor([kind == "scene" for kind in KINDS], device=words.device)
+    nowhere = group_plan(torch.zeros_like(plan[:1]))
 
     def network(noisy: Tensor, level: Tensor, told: Tensor) -> Tensor:
-        clean: Tensor = networks.transformer(noisy, level, told, places.repeat(len(noisy) // len(places), 1, 1, 1))
+        clean: Tensor = networks.transformer(noisy, level, told, nowhere.expand(len(noisy), -1, -1, -1))
         return clean
 
-    *_, latents = sample(network, noise, words, steps=steps, guidance=guidance)
+    *_, latents = sample(network, noise, words.masked_fill(~scene, NOTHING), steps=steps, guidance=guidance)
     return latents, plan

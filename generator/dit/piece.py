@@ -18,40 +18,45 @@ from generator.world.cinematography import Light
 
 
 @dataclass(frozen=True)
-class Other:
-    """Latents, plan and words of a further subject before the same background as a piece's."""
+class Cast:
+    """Subjects that are painted on a background: ``plans`` [S, frames, 3], ``words`` int64 [S, W], and their ``order``,
+    which begins with what is farthest away.
+    """
 
-    latents: Tensor
-    plan: Tensor
+    plans: Tensor
     words: Tensor
+    order: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Latents [G, C, h, w] of ``frames`` frames, the subject's ``plan`` [frames, 3], and whether the first latent frame
-    is a single frame. ``words`` int64 [W] are there where they say all of what is shown.
+    """Latents [G, C, h, w] of ``frames`` frames, the ``plan`` [frames, 3] of the subject in them, and whether the first
+    latent frame is a single frame. With a ``cast`` the latents show the background alone, and the plan is its first's.
 
     ``carried`` are pictures [3, H, W] of what the code lost of given frames beside it, each with its weight in every
     frame, [frames]. A ``camera`` that moves sees a part of it. ``lights`` other than day have a weight in every frame
-    too. ``others`` are further subjects; all are drawn in this ``order``, 0 the piece's own, which begins with what is
-    farthest away.
+    too.
     """
 
     latents: Tensor
     plan: Tensor
     frames: int
     starts: bool
-    words: Tensor | None = None
+    cast: Cast | None = None
     carried: tuple[tuple[Tensor, Tensor], ...] = ()
     camera: Camera | None = None
     lights: tuple[tuple[Light, Tensor], ...] = ()
-    others: tuple[Other, ...] = ()
-    order: tuple[int, ...] = (0,)
 
     @property
     def seen(self) -> Tensor:
         """The plan [frames, 3] of the picture that is seen."""
         return self.plan if self.camera is None else self.camera.seen(self.plan)
+
+    def shows_the_subjects_of(self, other: Piece) -> bool:
+        """Whether both are a background and one cast that is the same, filmed by a camera that stands still."""
+        if self.cast is None or other.cast is None or self.camera is not None or other.camera is not None:
+            return False
+        return torch.equal(self.cast.words[:, :2], other.cast.words[:, :2])  # subject and colour
 
     def places(self, plan: Tensor) -> Tensor:
         """``plan`` [frames, 3] for every latent frame, [G, 4, 3]."""
@@ -63,15 +68,16 @@ class Piece:
 
 def shown(networks: Networks, piece: Piece) -> Iterator[Tensor]:
     """Decoded chunks [T, 3, H, W] in [-1, 1] of the canvas that is seen, as the camera sees them."""
-    latents = torch.stack([piece.latents, *(other.latents for other in piece.others)])
-    plans = torch.stack([piece.places(plan) for plan in (piece.plan, *(other.plan for other in piece.others))])
-    words = None
-    if piece.words is not None:
-        words = torch.stack([piece.words, *(other.words for other in piece.others)])[:, None]
-    decode = networks.autoencoder.decode_together
+    cast = piece.cast
+    plans = torch.stack([piece.places(plan) for plan in (piece.plan[None] if cast is None else cast.plans)])
     left = piece.frames
-    for i in range(latents.shape[1]):
-        group = decode(latents[:, i, None], plans[:, i, None], piece.order, words)[0].clamp(-1, 1)
+    for i, latents in enumerate(piece.latents[:, None]):
+        places = plans[:, i, None]
+        if cast is None:
+            group = networks.autoencoder.decode_groups(latents, places[0])
+        else:
+            group = networks.autoencoder.decode_layers(latents, places, cast.words[:, None], cast.order)
+        group = group[0].clamp(-1, 1)
         chunk = (group[GROUP - 1 :] if piece.starts and i == 0 else group)[:left]
         first = piece.frames - left
         left -= len(chunk)

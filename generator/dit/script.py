@@ -16,13 +16,13 @@ from generator.dit.canvas import Canvas
 from generator.dit.networks import SIDE, Networks
 from generator.dit.noise import Draw
 from generator.dit.pairs import arranged, drawing_order
-from generator.dit.piece import Other, Piece, finished, shown
-from generator.dit.places import GROUP, group_plan
+from generator.dit.piece import Cast, Piece, finished, shown
+from generator.dit.places import GROUP
 from generator.dit.plans import long_plan
 from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
-from generator.dit.views import View, lost, read_clip, view_of
+from generator.dit.views import View, behind_subject, lost, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest, Shot
 from generator.world.cinematography import OWN_LIGHT, Filmed, between_cuts
@@ -114,7 +114,7 @@ class Script:
         return [first, self._between(first, first, [understanding, understanding], closing)]
 
     def _own(self, understanding: Understanding, frames: int, *, seed: int = 0) -> Piece:
-        """A clip from words alone, whose first latent frame is a single frame."""
+        """A clip from words alone, whose first latent frame is a single frame: a scene, and on it what is painted."""
         groups = 1 + _groups(frames - 1)
         links = [companion.link for companion in understanding.companions]
         told = [understanding.concepts, *(companion.concepts for companion in understanding.companions)]
@@ -126,30 +126,23 @@ class Script:
         if understanding.filmed.move != "still":
             camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
             plans, canvas = camera.onto(plans), camera.canvas
-        unknown, free, shares = self._unknown(groups, canvas), torch.ones(groups), torch.ones(groups, 1)
-        if not self._steps:
-            self._expect(*(groups for _ in told))
-        # The same noise and scene give the same background, which only the first one's latents are taken for.
-        words = torch.tensor([tokens_of(concepts) for concepts in told], device=unknown.device)
-        latents = [
-            self._sample(unknown, free, places, [said], shares)
-            for said, places in zip(words, group_plan(plans), strict=True)
-        ]
+        unknown = self._unknown(groups, canvas)
+        latents = self._background(
+            [understanding.concepts["scene"]], unknown, torch.ones(groups), torch.ones(groups, 1)
+        )
+        words = torch.tensor([tokens_of(concepts) for concepts in told], device=latents.device)
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
         lights = () if own or light is None else ((light, torch.ones(frames)),)
-        first, *others = (Other(*each) for each in zip(latents, plans[:, :frames], words, strict=True))
-        return Piece(
-            first.latents,
-            first.plan,
-            frames,
-            starts=True,
-            words=first.words,
-            camera=camera,
-            lights=lights,
-            others=tuple(others),
-            order=tuple(drawing_order(links)),
-        )
+        cast = Cast(plans[:, :frames], words, tuple(drawing_order(links)))
+        return Piece(latents, cast.plans[0], frames, starts=True, cast=cast, camera=camera, lights=lights)
+
+    def _background(
+        self, scenes: list[str], known: Tensor, free: Tensor, shares: Tensor, *, keep: Tensor | None = None
+    ) -> Tensor:
+        """Latents like ``known`` [G, C, h, w] of scenes without a subject: no word names one, and it has no place."""
+        prompts = [torch.tensor(tokens_of({"scene": scene}), device=known.device) for scene in scenes]
+        return self._sample(known, free, known.new_zeros(len(known), GROUP, 3), prompts, shares, keep=keep)
 
     def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
         """A plan for a clip of this many latent frames, as large in pixels at any size."""
@@ -164,40 +157,55 @@ class Script:
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
-        groups, known = _groups(frames), len(given.latents)
+        groups = _groups(frames)
         moving = given.plan[: given.frames]
-        tokens = self._tokens(understanding)
         plan = long_plan(
             self._networks.planner,
-            tokens,
+            self._tokens(understanding),
             GROUP * groups,
             seed=self._request.seed,
             before=None if backward else moving,
             after=moving if backward else None,
         )
-        parts = (self._unknown(groups, self._canvas), given.latents)
-        places = (plan, given.plan)
-        free = (torch.ones(groups), torch.zeros(known))
-        if not backward:
-            parts, places, free = parts[::-1], places[::-1], free[::-1]
-        whole = torch.cat(places).unflatten(0, (-1, GROUP))
-        latents = self._sample(torch.cat(parts), torch.cat(free), whole, [tokens], torch.ones(groups + known, 1))
-        made = latents[:groups] if backward else latents[known:]
+        behind = behind_subject(self._networks, given, at_end=not backward)
+        known = behind.latents.expand(groups, -1, -1, -1)
+        scene = understanding.concepts["scene"]
+        latents = self._background([scene], known, torch.ones(groups), torch.ones(groups, 1), keep=behind.clear)
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
-        carried = (lost(self._networks, given, at_end=not backward), fade.flip(0) if backward else fade)
-        return Piece(made, plan, GROUP * groups if backward else frames, starts=False, carried=(carried,))
+        carried = (behind.lost, fade.flip(0) if backward else fade)
+        said = {"motion": _facing(plan), **understanding.concepts}
+        cast = Cast(plan[None], torch.tensor([tokens_of(said)], device=plan.device))
+        return Piece(latents, plan, GROUP * groups if backward else frames, starts=False, cast=cast, carried=(carried,))
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
-        count = NEIGHBOURS * GROUP
-        ends_shown = [torch.cat(list(shown(self._networks, piece))) for piece in (first, second)]
-        before = view_of(self._networks, ends_shown[0][-count:], first.seen[-count:], {})
-        after = view_of(self._networks, ends_shown[1][:count], second.seen[:count], {})
+        if first.cast is not None and first.shows_the_subjects_of(second):
+            bridge = self._crossing(first, second, first.cast, [end.concepts["scene"] for end in ends], frames)
+        else:
+            count = NEIGHBOURS * GROUP
+            ends_shown = [torch.cat(list(shown(self._networks, piece))) for piece in (first, second)]
+            before = view_of(self._networks, ends_shown[0][-count:], first.seen[-count:], {})
+            after = view_of(self._networks, ends_shown[1][:count], second.seen[:count], {})
+            bridge = self._bridge(before, after, ends, frames)
         shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
         lights = [
             (light, share) for piece, share in zip((first, second), shares, strict=True) for light, _ in piece.lights
         ]
-        return replace(self._bridge(before, after, ends, frames), lights=tuple(lights))
+        return replace(bridge, lights=tuple(lights))
+
+    def _crossing(self, first: Piece, second: Piece, cast: Cast, scenes: list[str], frames: int) -> Piece:
+        """A bridge between two pieces with one subject, which goes from one background to the other."""
+        groups, count = _groups(frames), NEIGHBOURS
+        near, far = first.plan[-count * GROUP :], second.plan[: count * GROUP]
+        plan = long_plan(
+            self._networks.planner, cast.words[0], GROUP * groups, seed=self._request.seed, before=near, after=far
+        )
+        known = torch.cat((first.latents[-count:], self._unknown(groups, self._canvas), second.latents[:count]))
+        free, shares = _bridged(groups)
+        if len(set(scenes)) == 1:
+            scenes, shares = scenes[:1], torch.ones_like(shares[:, :1])
+        latents = self._background(scenes, known, free, shares)[count : count + groups]
+        return Piece(latents, plan, GROUP * groups, starts=False, cast=Cast(plan[None], cast.words[:1]))
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
         groups = _groups(frames)
@@ -209,9 +217,7 @@ class Script:
             self._networks.planner, prompts[0], GROUP * groups, seed=self._request.seed, before=near, after=far
         )
         whole = torch.cat((near, plan, far)).unflatten(0, (-1, GROUP))
-        free = torch.cat((torch.zeros(len(left)), torch.ones(groups), torch.zeros(len(right))))
-        share = torch.cat((torch.zeros(len(left)), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(len(right))))
-        shares = torch.stack((1 - share, share), dim=1)
+        free, shares = _bridged(groups, len(left), len(right))
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
         known = torch.cat((left, self._unknown(groups, self._canvas), right))
@@ -242,7 +248,8 @@ class Script:
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
         bridges = [i for i, shot in enumerate(shots) if i and shot.transition == "blend"]
-        told = understand_shots(shots, seed=self._request.seed, anew=anew)
+        request = self._request
+        told = understand_shots(shots, seed=request.seed, negative=request.negative_prompt, anew=anew)
         for i, shot in enumerate(shots):
             if {i, i + 1} & set(bridges):
                 told[i] = self._alone(told[i])
@@ -250,9 +257,7 @@ class Script:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        subjects = [1 + len(understanding.companions) for understanding in told]
-        lengths = [1 + _groups(c - 1) for c, count in zip(own, subjects, strict=True) for _ in range(count)]
-        self._expect(*lengths, *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
+        self._expect(*(1 + _groups(count - 1) for count in own), *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
         out: list[Piece] = []
         for i, (understanding, count) in enumerate(zip(told, own, strict=True)):
             piece = self._own(understanding, count, seed=i)
@@ -262,8 +267,9 @@ class Script:
         return out
 
     def _understand(self, prompt: str, seen: dict[Kind, str] | None) -> Understanding:
-        understanding = understand(prompt, seed=self._request.seed, seen=seen)
-        if seen is not None or self._request.loop:
+        request = self._request
+        understanding = understand(prompt, seed=request.seed, seen=seen, negative=request.negative_prompt)
+        if seen is not None or request.loop:
             understanding = self._alone(understanding)
         understanding = replace(understanding, filmed=self._films(understanding.filmed, given=seen is not None))
         for notice in understanding.notices:
@@ -333,6 +339,18 @@ class Script:
             negative=self._negative,
             on_step=on_step,
         )
+
+
+def _bridged(groups: int, left: int = NEIGHBOURS, right: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
+    """How free the latent frames of a bridge and its neighbours are, [G], and each end's share in them, [G, 2]."""
+    free = torch.cat((torch.zeros(left), torch.ones(groups), torch.zeros(right)))
+    share = torch.cat((torch.zeros(left), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(right)))
+    return free, torch.stack((1 - share, share), dim=1)
+
+
+def _facing(plan: Tensor) -> str:
+    """A motion with which the subject of ``plan`` [T, 3] looks where it goes."""
+    return "left" if plan[-1, 0] < plan[0, 0] - 0.1 else "hover"
 
 
 def _last_groups(rgb: RGB) -> RGB:

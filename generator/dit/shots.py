@@ -31,14 +31,14 @@ def cut(parts: Sequence[str], frames: int) -> tuple[Shot, ...]:
     )
 
 
-def understand_shots(shots: Sequence[Shot], *, seed: int, anew: bool) -> list[Understanding]:
+def understand_shots(shots: Sequence[Shot], *, seed: int, negative: str = "", anew: bool) -> list[Understanding]:
     """What every shot shows. Subject and colour are kept from the shot before where a prompt names none; ``anew``:
     where it names a subject, not even the colour.
     """
     kept: dict[Kind, str] = {}
     told: list[Understanding] = []
     for shot in shots:
-        understanding = understand(shot.prompt, seed=seed)
+        understanding = understand(shot.prompt, seed=seed, negative=negative)
         if anew and "subject" not in understanding.chosen:
             kept = {}
         concepts = {**understanding.concepts, **{k: v for k, v in kept.items() if k in understanding.chosen}}

@@ -150,13 +150,16 @@ def _mentions(text: str) -> list[Mention]:
     return [Mention(*match.span(), _meaning()[match[0]]) for match in _pattern().finditer(text)]
 
 
-def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None) -> Understanding:
+def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None, negative: str = "") -> Understanding:
     """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
-    goes on is left to the model; without anything given, ``seed`` decides.
+    goes on is left to the model; without anything given, ``seed`` decides among what the ``negative`` prompt does not
+    name.
     """
     found, unknown, said = named(prompt)
+    unwanted = named(negative)[0]
     rng = random.Random(seed)
-    drawn = {kind: rng.choice(BY_KIND[kind]).name for kind in KINDS}  # all, so one more known word changes nothing else
+    open_to = {kind: [c.name for c in BY_KIND[kind] if c.name != unwanted.get(kind)] for kind in KINDS}
+    drawn = {kind: rng.choice(open_to[kind]) for kind in KINDS}  # all, so one more known word changes nothing else
     if said.light is not None and drawn["scene"] in OWN_LIGHT:
         drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
     several, companions, others = related(said.rest, _mentions), tuple[Companion, ...](), tuple[str, ...]()

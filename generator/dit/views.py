@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from generator.dit.autoencoder import STRIDE
 from generator.dit.judge import FRAMES as FRAMES_SEEN
 from generator.dit.judge import SIDE as SIDE_SEEN
 from generator.dit.locator import steady
@@ -17,6 +18,7 @@ from generator.dit.places import GROUP, off_subject
 from generator.model import RGB
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
+SURELY = 1.2  # how much larger than the locator says a subject is taken to be where it is to be left out
 PAN = 6  # of the judge's pixels, to either side
 
 
@@ -58,6 +60,28 @@ def lost(networks: Networks, view: View, *, at_end: bool) -> Tensor:
     decoded = networks.autoencoder.decode_groups(view.latents[group][None], places[None])[0, frame % GROUP]
     given = view.ends[int(at_end)]
     return (given - decoded) * off_subject(view.plan[frame], *given.shape[1:])
+
+
+@dataclass(frozen=True)
+class Behind:
+    """The background of a frame: its ``latents`` [1, C, h, w], where they are ``clear`` of the subject, bool [h, w],
+    and what of it they have ``lost``, [3, H, W].
+    """
+
+    latents: Tensor
+    clear: Tensor
+    lost: Tensor
+
+
+def behind_subject(networks: Networks, view: View, *, at_end: bool) -> Behind:
+    """What stands behind the subject in the first or the last given frame, as a group of four that stands still."""
+    frame = view.ends[int(at_end)]
+    latents = encoded(networks, frame.expand(GROUP, -1, -1, -1))
+    place = view.plan[view.frames - 1 if at_end else 0]
+    clear = off_subject(place * place.new_tensor([1, 1, SURELY]), *frame.shape[1:])
+    decoded = networks.autoencoder.drawn(latents)[0, 0]
+    cells = F.max_pool2d(1 - clear, STRIDE)[0] == 0
+    return Behind(latents, cells, (frame - decoded) * clear)
 
 
 def _seen(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor]:

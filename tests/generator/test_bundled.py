@@ -14,7 +14,7 @@ from generator.dit.text import understand
 from generator.dit.views import read_clip
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
-from generator.world.clips import ClipSpec, render
+from generator.world.clips import ClipSpec, random_spec, render
 
 
 def sampled(
@@ -120,6 +120,14 @@ def test_what_a_clip_shows_and_where_is_read_from_it():
     assert view.frames == 13
     assert view.plan.shape == (16, 3)
     assert np.abs(view.plan[:13].numpy() - track).mean() < 0.05
+
+
+def test_the_locator_belongs_to_the_judge_whose_features_it_reads():
+    rng = np.random.default_rng(5)
+    clips = [render(random_spec(rng), frames=3) for _ in range(24)]
+    read = np.stack([read_clip(load_networks(), clip.frames).plan[1].numpy() for clip in clips])
+    off = np.abs(read - np.stack([clip.track[1] for clip in clips]))
+    assert (np.median(off, axis=0) < (0.03, 0.04, 0.05)).all()
 
 
 def test_a_still_picture_is_brought_to_life():

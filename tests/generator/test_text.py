@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, understand
 from generator.world.cinematography import OWN_LIGHT
-from generator.world.vocabulary import CONCEPTS
+from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,14 @@ def test_how_a_given_clip_goes_on_is_left_to_the_model_where_the_prompt_is_silen
 
 def test_a_negative_prompt_names_only_what_it_says():
     assert negative_tokens("no clouds, a red thing") == [NOTHING, TOKEN["colour", "red"], NOTHING, NOTHING]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_unwanted_is_not_chosen(kind):
+    for concept in BY_KIND[kind]:
+        chosen = {understand("", seed=seed, negative=concept.en[0]).concepts[kind] for seed in range(60)}
+        assert concept.name not in chosen
+        assert len(chosen) > 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from generator.world.clips import Clip, random_spec, render
 from generator.world.vocabulary import COLOURS, KINDS, SUBJECTS
 
 CLIP_FRAMES = 13
-HEARD = 0.4  # share of crops that the painter knows from their words alone
+HEARD = 0.5  # share of crops that the painter knows from their words alone
 NAMING = 0.02  # weight of the loss of naming what is seen
 CELLS = 800  # of the painter that are drawn for a crop, about a third
 

@@ -26,7 +26,7 @@ from generator.dit.training.transformer import Pool, optimizers
 from generator.dit.transformer import TransformerConfig, VideoTransformer
 
 SUBSTEPS = 3  # of the teacher to one of the pupil
-GUIDANCE = 2.0
+GUIDANCE = 1.4
 LOOSE_SHARE = 0.15  # of the clips begin below pure noise, as edits do
 NEARNESS = 4.0  # what places near the subject weigh more than others
 
