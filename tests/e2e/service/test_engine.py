@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 
 import c2pa
 import pytest
-from running_service import PROMPT, serving
+from running_service import PROGRAM, PROMPT, serving
 
 
 def test_what_an_engine_makes_is_sealed_by_the_service_in_front_of_it(server, tmp_path):
@@ -67,3 +69,15 @@ def test_what_open_weights_make_in_the_worker_is_sealed(tmp_path):
         assert failed["error"]["code"] == "weights"
         assert str(tmp_path) not in json.dumps(failed)
         assert str(broken) in server.log.read_text()  # where its operator looks
+
+
+def test_a_server_whose_models_cannot_be_offered_does_not_start(tmp_path):
+    offered = json.dumps({"wan": f"open-weights:{tmp_path}/none@832x480"})
+    variables = {"COUNTERMARK_HOME": str(tmp_path / "home"), "COUNTERMARK_SERVICE_MODELS": offered}
+    command = [PROGRAM, "serve", "--port", "0"]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "'wan'" in done.stderr
+    assert "Fetch them first" in done.stderr
+    assert "serving" not in done.stderr
+    assert not (tmp_path / "home").exists()
