@@ -70,6 +70,18 @@ def test_a_cancelled_step_is_not_finished(folder):
     assert heard == []
 
 
+def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(folder):
+    request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=2, seed=3, size=SIZE)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    kept = OpenWeightsModel(str(folder))
+    with pytest.raises(KeyboardInterrupt):
+        list(kept.sample(request, Inputs(), on_progress=stop, on_notice=lambda _: None, cancelled=lambda: False))
+    assert np.array_equal(frames_of(kept, request), frames_of(OpenWeightsModel(str(folder)), request))
+
+
 @pytest.mark.parametrize(
     "request_,message",
     [
