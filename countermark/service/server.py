@@ -16,6 +16,7 @@ import uvicorn
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings
 from countermark.service.app import create_app
+from countermark.service.catalogue import Catalogue
 from countermark.service.keys import KeyStore
 from countermark.service.logs import set_up_logging
 from countermark.service.options import ServiceSettings
@@ -32,10 +33,13 @@ _LONGEST_PAUSE = 30.0
 def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``on_ready`` is told the address.
 
-    Raises `ConfigurationError` when the address is not loopback and there is no API key, or when it is taken, and
-    `RegistryError` when the database cannot be reached.
+    Raises `ConfigurationError` when the address is not loopback and there is no API key, or when it is taken, and for
+    models that cannot be offered; `RegistryError` when the database cannot be reached.
     """
     set_up_logging(options.log_level)
+    catalogue = Catalogue(options.models)  # before anything starts
+    if options.workers:
+        catalogue.check_packages()
     check_exposure(settings, options)
     listener = _bind(options)
     host, port = listener.getsockname()[:2]

@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from countermark.core.database import database_url
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import BEAT_SECONDS, Crew
 from countermark.service.files import FileStore
 from countermark.service.jobs import JobStore
@@ -39,6 +40,7 @@ _GRACE_SECONDS = 20
 
 def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Raises `ConfigurationError` or `RegistryError` when it cannot start."""
+    Catalogue(options.models).check_packages()  # rather than fail on every job
     worker_id = secrets.token_hex(12)
     files = FileStore(options.files_dir(settings), options.store)
     with open_database(settings) as engine:

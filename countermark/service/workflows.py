@@ -12,7 +12,7 @@ from typing import Any
 
 from dbos import DBOS
 
-from countermark.core.errors import CountermarkError, RegistryError
+from countermark.core.errors import CountermarkError, RegistryError, WeightsError
 from countermark.service import webhooks
 from countermark.service.jobs import Job, JobStore
 from countermark.service.options import ServiceSettings
@@ -87,6 +87,10 @@ def work(job_id: str) -> None:
         log.exception("failed", extra={"job": job_id})
         message = "The service could not store or read something it needed. Try again later."
         error = explain(problem, job, bench.desk) if isinstance(problem, RegistryError) else _plain("storage", message)
+    except WeightsError as problem:  # the operator's affair, and it names the operator's folders
+        log.error("failed", extra={"job": job_id, "problem": str(problem)})
+        message = "Weights that it needs cannot be used here; the operator of the service finds the reason in the log."
+        error = _plain(problem.code, message)
     except CountermarkError as problem:
         error = explain(problem, job, bench.desk)
     except Exception:  # whatever it is, the job's owner gets an end, and the log the reason
