@@ -137,7 +137,6 @@ def _end(
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     bench.desk.files.drop_upload(job.id)
-    bench.desk.files.drop_copies(bench.jobs)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
 

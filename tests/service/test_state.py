@@ -74,6 +74,11 @@ def test_what_has_expired_goes_with_its_files(service):
     assert not service.files.folder(gone.id).exists()
 
 
+def test_states_are_told_of_more_jobs_than_one_query_takes(service):
+    job = service.submit(SOMEBODY, "video", {"prompt": "x"})
+    assert service.jobs.statuses([*(f"video_{number}" for number in range(1200)), job.id]) == {job.id: "queued"}
+
+
 def test_a_folder_without_a_job_is_removed_once_it_is_old(service):
     kept = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=service.files.incoming("x"))
     for folder in (service.files.make("screening_lost"), service.files.folder(kept.id)):
