@@ -93,7 +93,8 @@ class JobStore:
 
     def statuses(self, ids: Collection[str]) -> dict[str, Status]:
         """The states of however many jobs, whoever's; one that is gone has none."""
-        wanted, found = list(ids), {}
+        wanted = list(ids)
+        found: dict[str, Status] = {}
         with self._engine.connect() as connection:
             for start in range(0, len(wanted), _AT_ONCE):
                 query = select(JobRow.id, JobRow.status).where(JobRow.id.in_(wanted[start : start + _AT_ONCE]))
@@ -213,10 +214,10 @@ class JobStore:
         )
         return connection.execute(query).rowcount > 0
 
-    def delete(self, job_id: str) -> None:
-        """Forget a job."""
+    def delete(self, job_id: str) -> bool:
+        """Forget a job; True when it had not ended."""
         with self._engine.begin() as connection:
-            connection.execute(delete(JobRow).where(JobRow.id == job_id))
+            return connection.scalar(delete(JobRow).where(JobRow.id == job_id).returning(JobRow.status)) in ACTIVE
 
     def expired(self, now: datetime, *, limit: int = 200) -> list[str]:
         """Jobs whose time is over."""
