@@ -26,7 +26,10 @@ from countermark.service.worker import stop_on_signals
 
 log = logging.getLogger("countermark.service")
 
-_GRACE_SECONDS = 25
+_REQUEST_SECONDS = 22
+"""How long requests go on after a signal: a little longer than jobs (20 s), so that results are still answered."""
+_WORKER_SECONDS = 25
+"""How long a worker may take to stop before it is killed."""
 _SHORT_LIFE = 10.0
 _LONGEST_PAUSE = 30.0
 
@@ -49,7 +52,7 @@ def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str]
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=_REQUEST_SECONDS,
         timeout_keep_alive=65,
         h11_max_incomplete_event_size=64 * 1024,
     )
@@ -100,7 +103,7 @@ def worker_processes(count: int) -> Iterator[Callable[[], None]]:
     finally:
         stop.set()
         for keeper in keepers:
-            keeper.join(_GRACE_SECONDS + 5)
+            keeper.join(_WORKER_SECONDS + 5)
 
 
 def _keep_worker(stop: threading.Event) -> None:
@@ -123,7 +126,7 @@ def _keep_worker(stop: threading.Event) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_GRACE_SECONDS)
+        process.wait(_WORKER_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
