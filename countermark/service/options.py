@@ -52,8 +52,10 @@ class ServiceSettings(BaseSettings):
     )
     queue_limit: int = Field(default=1000, gt=0, description="Unfinished jobs a tenant may have; beyond that, 429.")
     tenant_concurrency: int = Field(default=8, gt=0, description="Jobs of one tenant that run at once, of each kind.")
-    tenant_generations: int = Field(default=2, gt=0, description="Videos of one tenant that are generated at once.")
-    daily_generations: int | None = Field(default=None, gt=0, description="Videos a tenant may create in 24 hours.")
+    tenant_generations: int = Field(default=2, gt=0, description="Generations of one tenant that run at once.")
+    daily_generations: int | None = Field(
+        default=None, gt=0, description="Videos and requests for pictures that a tenant may create in 24 hours."
+    )
     max_attempts: int = Field(default=3, gt=0, description="Workers that may die on a job before it counts as failed.")
     retention_hours: float = Field(
         default=24 * 30, gt=0, description="How long finished jobs and their files are kept."

@@ -50,13 +50,11 @@ def run_job(job_id: str) -> None:
     """One job, from the queue to its end."""
     (bench,) = _bench
     job = bench.jobs.begin(job_id)
-    if job is None:
-        return
-    if job.attempts > bench.options.max_attempts:
+    if job is not None and job.attempts > bench.options.max_attempts:
         message = f"The worker broke down on it {bench.options.max_attempts} times."
         _end(bench, job, error={"code": "worker_lost", "message": message})
-    else:
-        work(job_id)
+    # Also for a job that has ended: whoever ended it may have died before it told of that.
+    work(job_id)
     announce(job_id)
 
 
@@ -77,8 +75,7 @@ def work(job_id: str) -> None:
     result = error = None
     try:
         result = perform(job, bench.desk, report)
-    except CancelledError:
-        log.info("cancelled", extra={"job": job_id})
+    except CancelledError:  # whoever cancelled or deleted it has told of that
         _forget_if_deleted(bench, job_id)
         return
     except (RegistryError, OSError) as problem:
@@ -137,7 +134,6 @@ def _end(
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     bench.desk.files.drop_upload(job.id)
-    bench.desk.files.drop_copies(bench.jobs)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
 

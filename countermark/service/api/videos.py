@@ -165,8 +165,7 @@ def retrieve(video_id: str, response: Response, principal: Generator, service: H
 def delete(video_id: str, principal: Generator, service: Here) -> DeletedVideo:
     """Delete a video and its files; one that is being made is cancelled. The registry keeps its entry."""
     job = _find(service, principal, video_id)
-    service.jobs.delete(job.id)
-    service.files.forget(job.id)
+    service.delete(job)
     service.audit.note(principal, "video.delete", job.id)
     return DeletedVideo(id=job.id)
 
