@@ -12,6 +12,7 @@ import random
 import textwrap
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from difflib import SequenceMatcher
 from pathlib import Path
 
@@ -35,7 +36,7 @@ from policy.corpus import (
     public_prompts,
     select,
 )
-from policy.fit import HEADS
+from policy.fit import HEADS, without_lists
 from policy.language import identify
 from policy.lettering import can_read, read_lines
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
@@ -164,7 +165,8 @@ def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example],
 def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, plain: Floats) -> str:
     """Recall of all heads together when every threshold moves by the same log-odds, as ``check``'s ``shift`` does.
 
-    The thresholds of the policy weigh the heads against each other; the baseline has none, its highest score counts.
+    The thresholds of the policy weigh the heads against each other. The baseline has none, its highest score counts
+    ("one cut"); so that lists and thresholds can be told apart, ours is shown that way too.
     """
     limits = policy.thresholds.thresholds
     block = np.array([limits[c].block or 1 - 1e-4 for c in HEADS])
@@ -185,18 +187,19 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "video prompts": among(lambda e: e.source in UNSEEN_HARMLESS),
         "all harmless": among(lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"}),
     }
+    ways = {"ours, its thresholds": ours, "ours, one cut": scored, "encoder only, one cut": plain}
     rows = []
     for title, mine in harmful.items():
-        cells = [title, str(int(mine.sum()))]
-        for odds in (ours, plain):
+        for way, odds in ways.items():
+            cells = [title, str(int(mine.sum())), way]
             best = odds[:, core].max(axis=1)
             for against in harmless.values():
                 for allowed in (0.01, 0.05):
                     cut = np.quantile(best[against], 1 - allowed)
                     cells.append(percent(float((best[mine] > cut).mean())))
-        rows.append(cells)
+            rows.append(cells)
     places = [f"{allowed} of {title}" for title in harmless for allowed in ("1 %", "5 %")]
-    text = table(["core prompts", "n", *places, *(f"encoder only, {place}" for place in places)], rows)
+    text = table(["core prompts", "n", "scores", *places], rows)
 
     over = []
     unsafe = among(lambda e: e.unsafe and e.source == "own")
@@ -209,7 +212,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
     }
     for title, good in groups.items():
         cells = [title, str(int(good.sum()))]
-        for odds in (ours, plain):
+        for odds in ways.values():
             best = odds.max(axis=1)
             reference = among(lambda e: e.source == HALVED[0]) if "OVERT" in title else unsafe
             cells.append(percent(float((best[good] > np.quantile(best[reference], 0.15)).mean())))
@@ -219,7 +222,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "captions, and ordinary prompts chosen to sound harmful.\n\n"
         + text
         + "\nHarmless prompts refused where 85 % of the harmful ones of the same source are refused (any category):\n\n"
-        + table(["harmless", "n", "ours", "encoder only"], over)
+        + table(["harmless", "n", *ways], over)
     )
 
 
@@ -414,8 +417,9 @@ def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
     names = policy.heads.features
     units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in train], names)
     rows = Rows(policy.rules, names, train, units)
-    rows.features[:, -len(names) :] = 0
-    return rows.fit(np.ones(len(rows.examples), np.bool_))
+    rows.features = without_lists(rows.features, names)
+    heads = rows.fit(np.ones(len(rows.examples), np.bool_))
+    return replace(heads, hidden=without_lists(heads.hidden, names))
 
 
 def limited(examples: Sequence[Example]) -> list[Example]:

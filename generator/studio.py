@@ -58,7 +58,10 @@ def _never() -> bool:
 
 
 class Studio:
-    """Generates sealed videos with one model, given itself or by name (`generator.backends.model_named`)."""
+    """Generates sealed videos with one model, given itself or by name (`generator.backends.model_named`).
+
+    A model that is named is made for the first video that the policy lets through, and kept for the next.
+    """
 
     def __init__(self, model: VideoModel | str = BUNDLED, *, settings: Settings | None = None) -> None:
         self._model = model
@@ -90,7 +93,9 @@ class Studio:
                 raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
         request, decision = self._decide(request, on_step)
 
-        model = model_named(self._model, self._settings) if isinstance(self._model, str) else self._model
+        if isinstance(self._model, str):
+            self._model = model_named(self._model, self._settings)
+        model = self._model
         width, height = model.size_for(request.size)
         if model.sampling is not None:
             request = request.model_copy(update=asdict(model.sampling.asked(request)))

@@ -74,7 +74,12 @@ HALVED = ("overt_unsafe_half", "overt_benign_half")
 """Harmful and harmless requests for the same motifs: half of each is trained on, the other half is the test part."""
 
 
-_OWN_SOURCES = {"ordinary": "own_benign", "plain": "own_plain", "languages": "own_languages"}
+_OWN_SOURCES = {
+    "ordinary": "own_benign",
+    "treatments": "own_benign",
+    "plain": "own_plain",
+    "languages": "own_languages",
+}
 # Twentieths of the seeds; the further languages have too few to hold some back, and are measured on others
 _OWN_TEST = {"own": 5, "own_benign": 5, "own_plain": 5, "own_languages": 0}
 _OWN_CALIBRATION = {"own": 0, "own_benign": 3, "own_plain": 5, "own_languages": 0}

@@ -3,7 +3,8 @@
 Each output is trained on its own labels with its own weights (`targets`), so that a prompt of one category is neither
 example nor counterexample for a category it shades into. The hidden layer is shared: a twin pair of one category
 teaches all of them what a harmless sense looks like. One more output learns harm of any category (`any_harm`), from all
-pairs together; its log-odds are averaged into those of every head, which needs no output of its own in use.
+pairs together; its log-odds are averaged into those of every head, which needs no output of its own in use. Of the
+networks whose log-odds are averaged the last reads the embedding alone, so that listed words move the average less.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ _NEIGHBOURS = (
 )
 SEED = 20261125
 MEMBERS = 2  # networks from different starts whose log-odds are averaged, in one file as one wider network
+WITHOUT_LISTS = 1  # of them, the last ones, which read no list
 HIDDEN = 384  # units of each
 EPOCHS = 16
 BATCH = 256
@@ -117,12 +119,26 @@ def fit(
     weight = np.column_stack([weight / weight.mean(), ANY_HARM_WEIGHT * harm_weight / harm_weight.mean()])
     if part is not None:
         weight[part] *= PART_OF_HARMLESS
-    members = [_member(features, label, weight / weight.mean(), SEED + i) for i in range(MEMBERS)]
+    embedding = without_lists(features, names)
+    members = []
+    for i in range(MEMBERS):
+        listed = i < MEMBERS - WITHOUT_LISTS
+        member = _member(features if listed else embedding, label, weight / weight.mean(), SEED + i)
+        if not listed:  # where nothing was seen, the weights of the start are left
+            member[0] = without_lists(member[0], names)
+        members.append(member)
     hidden, hidden_bias = (np.concatenate([m[i] for m in members]) for i in (0, 1))
     output = np.concatenate([m[2] for m in members], axis=1) / MEMBERS
     output_bias = np.mean([m[3] for m in members], axis=0)
     mixed = [(1 - ANY_HARM_SHARE) * own[:-1] + ANY_HARM_SHARE * own[-1:] for own in (output, output_bias)]
     return Heads(hidden, hidden_bias, mixed[0], mixed[1], HEADS, names, encoder)
+
+
+def without_lists(columns: Floats, names: tuple[str, ...]) -> Floats:
+    """A copy of features [N, F], or of a hidden layer's weights [H, F], with the columns of the lists set to zero."""
+    out = columns.copy()
+    out[:, -len(names) :] = 0
+    return out
 
 
 def _member(features: Floats, label: Floats, weight: Floats, seed: int) -> list[Floats]:

@@ -24,7 +24,7 @@ from policy.allocation import allocate, quantiles
 from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
 from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
-from policy.fit import ANY_HARM_SHARE, BATCH, EPOCHS, HEADS, HIDDEN, MEMBERS, SEED, fit
+from policy.fit import ANY_HARM_SHARE, BATCH, EPOCHS, HEADS, HIDDEN, MEMBERS, SEED, WITHOUT_LISTS, fit
 from policy.framing import framed
 from policy.schema import BUNDLED, Folder
 
@@ -172,7 +172,8 @@ def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[in
     return f"""# Prompt classifier heads
 
 The average of {MEMBERS} networks with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category,
-over a frozen multilingual sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`).
+over a frozen multilingual sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`);
+{WITHOUT_LISTS} of the networks reads the embedding alone.
 A further output, trained on harm of any category, makes up {100 * ANY_HARM_SHARE:g} % of every head's log-odds.
 Languages: English and Chinese; others only as far as the encoder carries them.
 

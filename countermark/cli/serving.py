@@ -134,7 +134,9 @@ def revoke_key(key_id: Annotated[str, typer.Argument(help="The key's id, from `k
 def set_quota(
     tenant: Tenant,
     unfinished: Annotated[int | None, typer.Option(min=0, help="Unfinished jobs at once.")] = None,
-    daily_videos: Annotated[int | None, typer.Option(min=0, help="Videos created in 24 hours.")] = None,
+    daily_videos: Annotated[
+        int | None, typer.Option(min=0, help="Videos and requests for pictures created in 24 hours.")
+    ] = None,
 ) -> Outcome:
     """Give a tenant limits of its own; without an option the service's default holds again."""
     from countermark.service.quotas import QuotaStore
@@ -144,7 +146,7 @@ def set_quota(
     default = "the service's default"
     rows = (
         Row("unfinished jobs", default if unfinished is None else str(unfinished)),
-        Row("videos in 24 hours", default if daily_videos is None else str(daily_videos)),
+        Row("generations in 24 hours", default if daily_videos is None else str(daily_videos)),
     )
     return Outcome(Page(f"Limits of {tenant}", "", rows))
 

@@ -5,32 +5,37 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from countermark.core.errors import ConfigurationError
+from countermark.core.errors import ConfigurationError, UsageError, WeightsError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
-from generator.request import MAX_SECONDS, Condition, Shot
+from generator.families import FAMILIES, family_of
+from generator.request import MAX_SECONDS, Condition, Shot, Size
 from generator.tasks import DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)
 class Offer:
     """A model and what it makes: ``sizes`` as width x height in pixels, the first where none is asked for, ``seconds``
-    where no length is.
+    where no length is, and at most ``longest`` seconds in one piece.
 
-    ``backend`` is its name for `generator.backends.model_named`; all but ours take a prompt only.
+    ``backend`` is its name for `generator.backends.model_named`. All but ours take a prompt only, or, with ``cuts``, a
+    storyboard of such pieces too.
     """
 
     id: str
     sizes: tuple[str, ...]
     seconds: str
     backend: str
+    longest: float = MAX_SECONDS
+    cuts: bool = False
     created: int = 1764028800
 
     def size_for(self, asked: str | None) -> str:
@@ -58,27 +63,75 @@ FAST = Offer("countermark-dit-fast", _SIZES, "2", "bundled:fast")
 OURS = (BUNDLED, FAST)
 _ALIASES = ("sora-2", "sora-2-pro")
 """Names under which clients of the service that closed go on asking."""
-_ENGINE = re.compile(r"openai:.+@(\d{2,4}x\d{2,4})")
+_SIZE = r"[1-9]\d{1,3}x[1-9]\d{1,3}"
+_ENGINE = re.compile(rf"(openai|open-weights):(.+)@({_SIZE}(?:,{_SIZE})*)")
+_PACKAGES = {"openai": "openai", "open-weights": "diffusers"}
+"""What each kind of engine needs beyond our own dependencies. The extra that installs it has the kind's name."""
 
 
 class Catalogue:
     """What is offered: the bundled models, and others that the operator names."""
 
     def __init__(self, others: Mapping[str, str]) -> None:
-        """``others`` are backends by name. Raises `ConfigurationError` for one that is none."""
-        self.offers = {offer.id: offer for offer in OURS}
-        for name, backend in others.items():
-            found = _ENGINE.fullmatch(backend)
-            if found is None:
-                raise ConfigurationError(
-                    f"The model {name!r} cannot be {backend!r}.",
-                    remedy='Set COUNTERMARK_SERVICE_MODELS to JSON such as {"wan": "openai:NAME@832x480"}.',
-                )
-            self.offers[name] = Offer(name, (found[1],), "4", backend)
+        """``others`` are engines by name: ``openai:NAME@SIZES`` or ``open-weights:SOURCE@SIZES``.
 
-    def find(self, name: str) -> Offer | None:
-        """The offer of this name or alias."""
-        return self.offers.get(name) or (BUNDLED if name in _ALIASES else None)
+        Of open weights only the index is read, to know their family. Raises `ConfigurationError` for what is no engine,
+        and for weights that are absent, of an unknown family, or do not make one of the sizes.
+        """
+        self.offers = {offer.id: offer for offer in OURS}
+        self.offers |= {name: _engine(name, value) for name, value in others.items()}
+
+    def find(self, name: str) -> Offer:
+        """The offer of this name or alias. Raises `ApiError`, 404, where there is none."""
+        found = self.offers.get(name) or (BUNDLED if name in _ALIASES else None)
+        if found is None:
+            raise ApiError(404, "model_not_found", f"The model '{name[:100]}' does not exist.", param="model")
+        return found
+
+    def check_packages(self) -> None:
+        """Refuse to work without what the models need. Raises `ConfigurationError` that says how to install it."""
+        for offer in self.offers.values():
+            kind = offer.backend.partition(":")[0]
+            package = _PACKAGES.get(kind)
+            if package is not None and find_spec(package) is None:
+                raise ConfigurationError(
+                    f"The model {offer.id!r} needs {package}, which is not installed.",
+                    remedy=f"Run `pip install 'countermark[{kind}]'`, or take it out of COUNTERMARK_SERVICE_MODELS.",
+                )
+
+
+def _engine(name: str, value: str) -> Offer:
+    """The offer that an operator's entry means. Raises `ConfigurationError`."""
+
+    def unusable(why: str, remedy: str) -> ConfigurationError:
+        return ConfigurationError(
+            f"The model {name!r} of COUNTERMARK_SERVICE_MODELS cannot be {value!r}: {why}", remedy=remedy
+        )
+
+    found = _ENGINE.fullmatch(value)
+    if found is None:
+        raise unusable(
+            "it has another form than an engine's.",
+            'Write JSON such as {"wan": "openai:NAME@832x480"} or {"wan": "open-weights:FOLDER@832x480,480x832"}.',
+        )
+    kind, source, sizes = found[1], found[2], tuple(dict.fromkeys(found[3].split(",")))
+    for size in sizes:
+        try:
+            TypeAdapter(Size).validate_python(_sides(size))
+        except ValidationError:
+            raise unusable(f"it cannot make {size}.", "Give sides of 64 to 4096 pixels.") from None
+    if kind == "openai":  # which other sizes and lengths there are, the server says when it is asked
+        return Offer(name, sizes, "4", f"openai:{source}@{sizes[0]}")
+    try:
+        family = FAMILIES[family_of(source)]
+    except (UsageError, WeightsError) as error:
+        raise unusable(error.cause, error.remedy) from error
+    for size in sizes:
+        if not family.fits(*_sides(size)):
+            raise unusable(f"it cannot make {size}.", f"Both sides must be multiples of {family.side}.")
+    if Path(source).is_dir():
+        source = str(Path(source).absolute())  # workers may run in another folder
+    return Offer(name, sizes, f"{family.seconds:.0f}", f"open-weights:{source}", longest=family.seconds, cuts=True)
 
 
 _VIDEO = "video_0123456789abcdef0123456789abcdef"
@@ -238,20 +291,16 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
     makes no sense together.
     """
     offer = catalogue.find(asked.model)
-    if offer is None:
-        raise ApiError(404, "model_not_found", f"The model '{asked.model[:100]}' does not exist.", param="model")
-    if offer not in OURS and (given or getattr(asked, "loop", False) or getattr(asked, "shots", [])):
-        raise ApiError(400, "unsupported_parameter", f"{offer.id} takes a prompt only.", param="model")
-    if offer not in OURS and isinstance(asked, CreateImage):
-        raise ApiError(400, "unsupported_parameter", f"{offer.id} makes no still pictures.", param="model")
+    if offer not in OURS:
+        _check_engine(offer, asked, given)
     notices = []
     size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
     made_size = offer.size_for(size or next((each["size"] for each in given if "size" in each), None))
-    length = None if seconds is None else min(max(float(seconds), 1.0), MAX_SECONDS)
+    length = None if seconds is None else min(max(float(seconds), 1.0), offer.longest)
     if size not in (None, made_size):
         notices.append(f"{offer.id} makes {' or '.join(offer.sizes)}; {size} was asked for.")
     if length is not None and length != float(seconds or 0):
-        notices.append(f"{offer.id} makes 1 to {MAX_SECONDS:g} s at once; {seconds} s was asked for.")
+        notices.append(f"{offer.id} makes 1 to {offer.longest:.3g} s at once; {seconds} s was asked for.")
     shots = getattr(asked, "shots", [])
     made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
     plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots", "n", "output_format"}) | {
@@ -260,12 +309,30 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
         "backend": offer.backend,
         "size": made_size,
         "length": length,
-        "seconds": made if length is None else f"{length:g}",
+        "seconds": made if length is None else f"{length:.3g}",
         "notices": notices,
         "given": list(given),
     }
     request_of(plan, lambda _: PATH)
     return plan
+
+
+def _check_engine(offer: Offer, asked: Asked, given: Sequence[Given]) -> None:
+    """Refuse what only our models can do. Raises `ApiError`, 400."""
+    shots: list[Shot] = getattr(asked, "shots", [])
+    if isinstance(asked, CreateImage):
+        message = f"{offer.id} makes no still pictures; {BUNDLED.id} does."
+        raise ApiError(400, "unsupported_parameter", message, param="model")
+    if given or getattr(asked, "loop", False) or (shots and not offer.cuts):
+        takes = "a prompt, or a storyboard with cuts," if offer.cuts else "a prompt"
+        message = f"{offer.id} takes {takes} only; {BUNDLED.id} also takes pictures, videos, loops and storyboards."
+        raise ApiError(400, "unsupported_parameter", message, param="model")
+    if any(shot.transition == "blend" for shot in shots):
+        message = f"{offer.id} cannot blend shots; use the transition 'cut'."
+        raise ApiError(400, "unsupported_parameter", message, param="shots")
+    if too_long := [shot.seconds for shot in shots if shot.seconds > offer.longest]:
+        message = f"{offer.id} makes shots of at most {offer.longest:.3g} s; {too_long[0]:g} s were asked for."
+        raise ApiError(400, "invalid_value", message, param="shots")
 
 
 def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> GenerationRequest:

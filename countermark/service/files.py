@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import fsspec
 
 from countermark.core.errors import ConfigurationError
+from countermark.service.jobs import ACTIVE
 
 if TYPE_CHECKING:
     from countermark.service.jobs import JobStore
@@ -25,7 +27,6 @@ REPORT = "report.html"
 UPLOAD = "upload"
 _KEPT_SECONDS = 3600.0
 """How long a machine keeps its own copy of what the object store has."""
-_AT_ONCE = 500
 
 
 def picture_name(index: int, kind: Literal["png", "jpeg"]) -> str:
@@ -86,18 +87,19 @@ class FileStore:
 
     def adopt(self, incoming: Path, job_id: str) -> None:
         """Make a finished upload's folder that of a job. Raises `OSError` of the store."""
-        incoming.rename(self.folder(job_id))
+        folder = incoming.rename(self.folder(job_id))
+        os.utime(folder)  # an upload may have taken hours, and old folders of unknown jobs are removed
         if self._remote is not None:
-            path = self.only_upload(self.folder(job_id))
+            path = self.only_upload(folder)
             self._remote.put(path, job_id, UPLOAD, path.name)
 
     def abandoned(self, before: float) -> list[Path]:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
-        return [path for path in incoming_folder(self.root).iterdir() if path.stat().st_mtime < before]
+        return list(_unchanged(incoming_folder(self.root), before))
 
     def job_folders(self, before: float) -> dict[str, Path]:
         """Folders of jobs that were last changed before this time (Unix seconds), by the job's id."""
-        return {path.name: path for path in (self.root / "jobs").iterdir() if path.stat().st_mtime < before}
+        return {path.name: path for path in _unchanged(self.root / "jobs", before)}
 
     def discard(self, folder: Path) -> None:
         """Remove a folder of this machine and what is in it."""
@@ -110,13 +112,23 @@ class FileStore:
             self._remote.remove(job_id)
 
     def drop_copies(self, jobs: JobStore) -> None:
-        """Remove what this machine has had for an hour of finished jobs, if the store has it."""
+        """Remove what this machine has had for an hour of jobs that were deleted, or ended and are in the store.
+
+        Raises `OSError` of the store.
+        """
         if self._remote is None:
             return
         old = self.job_folders(time.time() - _KEPT_SECONDS)
-        for job in jobs.many(list(old)[:_AT_ONCE]):
-            if job.finished and self._remote.has(job.id):
-                self.discard(old[job.id])
+        statuses = jobs.statuses(old)
+        for job_id, folder in old.items():
+            status = statuses.get(job_id)
+            if status in ACTIVE:
+                continue
+            if status is None or self._remote.has(job_id):
+                self.discard(folder)
+            else:
+                with suppress(OSError):  # not empty: results that did not reach the store
+                    folder.rmdir()
 
     def upload(self, job_id: str) -> Path:
         """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone, `OSError` of the store."""
@@ -194,6 +206,13 @@ class _Remote:
     def remove(self, *parts: str) -> None:
         with suppress(FileNotFoundError):
             self._store.rm(self._at(*parts), recursive=True)
+
+
+def _unchanged(folder: Path, before: float) -> Iterator[Path]:
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # other processes of this machine clean up too
+            if path.stat().st_mtime < before:
+                yield path
 
 
 def incoming_folder(root: Path) -> Path:

@@ -31,7 +31,7 @@ async def keep_house(service: Service) -> None:
 def remove_orphans(service: Service) -> None:
     """Remove folders of jobs that were never recorded, because the server was killed at that very moment."""
     old = service.files.job_folders(time.time() - _STALE_SECONDS)
-    known = {job.id for start in range(0, len(old), 500) for job in service.jobs.many(list(old)[start : start + 500])}
+    known = service.jobs.statuses(old)
     for job_id, folder in old.items():
         if job_id not in known:
             service.files.discard(folder)

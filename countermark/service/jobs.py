@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -18,6 +18,8 @@ Kind = Literal["video", "image", "verification", "screening", "seal"]
 GENERATED: tuple[Kind, ...] = ("video", "image")
 Status = Literal["queued", "in_progress", "completed", "failed", "cancelled"]
 ACTIVE: tuple[Status, ...] = ("queued", "in_progress")
+_AT_ONCE = 500
+"""Ids in one query; databases limit them."""
 
 
 class Job(BaseModel):
@@ -88,6 +90,16 @@ class JobStore:
     def many(self, ids: Iterable[str]) -> list[Job]:
         """Several jobs, whoever's."""
         return self._select(JobRow.id.in_(list(ids)))
+
+    def statuses(self, ids: Collection[str]) -> dict[str, Status]:
+        """The states of however many jobs, whoever's; one that is gone has none."""
+        wanted = list(ids)
+        found: dict[str, Status] = {}
+        with self._engine.connect() as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                query = select(JobRow.id, JobRow.status).where(JobRow.id.in_(wanted[start : start + _AT_ONCE]))
+                found.update((row.id, row.status) for row in connection.execute(query))
+        return found
 
     def page(
         self, tenant: str, kind: Kind, *, after: str | None, limit: int, ascending: bool, parent: str | None = None
@@ -202,10 +214,10 @@ class JobStore:
         )
         return connection.execute(query).rowcount > 0
 
-    def delete(self, job_id: str) -> None:
-        """Forget a job."""
+    def delete(self, job_id: str) -> bool:
+        """Forget a job; True when it had not ended."""
         with self._engine.begin() as connection:
-            connection.execute(delete(JobRow).where(JobRow.id == job_id))
+            return connection.scalar(delete(JobRow).where(JobRow.id == job_id).returning(JobRow.status)) in ACTIVE
 
     def expired(self, now: datetime, *, limit: int = 200) -> list[str]:
         """Jobs whose time is over."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings
@@ -51,8 +52,10 @@ class ServiceSettings(BaseSettings):
     )
     queue_limit: int = Field(default=1000, gt=0, description="Unfinished jobs a tenant may have; beyond that, 429.")
     tenant_concurrency: int = Field(default=8, gt=0, description="Jobs of one tenant that run at once, of each kind.")
-    tenant_generations: int = Field(default=2, gt=0, description="Videos of one tenant that are generated at once.")
-    daily_generations: int | None = Field(default=None, gt=0, description="Videos a tenant may create in 24 hours.")
+    tenant_generations: int = Field(default=2, gt=0, description="Generations of one tenant that run at once.")
+    daily_generations: int | None = Field(
+        default=None, gt=0, description="Videos and requests for pictures that a tenant may create in 24 hours."
+    )
     max_attempts: int = Field(default=3, gt=0, description="Workers that may die on a job before it counts as failed.")
     retention_hours: float = Field(
         default=24 * 30, gt=0, description="How long finished jobs and their files are kept."
@@ -60,7 +63,8 @@ class ServiceSettings(BaseSettings):
 
     models: dict[str, str] = Field(
         default={},
-        description="Further models by name, each `openai:MODEL@WIDTHxHEIGHT` on the server OPENAI_BASE_URL.",
+        description="Further models by name: `openai:MODEL@SIZES` on the server OPENAI_BASE_URL, or "
+        "`open-weights:FOLDER_OR_NAME@SIZES` in the workers; SIZES are WIDTHxHEIGHT, with commas between.",
     )
     sources: dict[str, list[str]] = Field(
         default={}, description="Addresses of object stores or folders (fsspec) that tenants may screen in batches."
@@ -101,6 +105,12 @@ def get_service_settings() -> ServiceSettings:
     """The process-wide settings, read once. Raises `ConfigurationError` that names the variable."""
     try:
         return ServiceSettings()
+    except SettingsError as error:  # it names the field whose value is no JSON, in words only
+        field = re.search(r'field "(\w+)"', str(error))
+        name = f"COUNTERMARK_SERVICE_{field[1] if field else ''}".upper()
+        raise ConfigurationError(
+            f"{name} is not usable: it is not JSON.", remedy="Correct it, or unset it for the default."
+        ) from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = f"COUNTERMARK_SERVICE_{problem['loc'][0]}".upper()

@@ -10,12 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import FrameType
 
 import uvicorn
 
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings
 from countermark.service.app import create_app
+from countermark.service.catalogue import Catalogue
 from countermark.service.keys import KeyStore
 from countermark.service.logs import set_up_logging
 from countermark.service.options import ServiceSettings
@@ -24,7 +26,10 @@ from countermark.service.worker import stop_on_signals
 
 log = logging.getLogger("countermark.service")
 
-_GRACE_SECONDS = 25
+_REQUEST_SECONDS = 22
+"""How long requests go on after a signal: a little longer than jobs (20 s), so that results are still answered."""
+_WORKER_SECONDS = 25
+"""How long a worker may take to stop before it is killed."""
 _SHORT_LIFE = 10.0
 _LONGEST_PAUSE = 30.0
 
@@ -32,10 +37,13 @@ _LONGEST_PAUSE = 30.0
 def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or SIGINT; ``on_ready`` is told the address.
 
-    Raises `ConfigurationError` when the address is not loopback and there is no API key, or when it is taken, and
-    `RegistryError` when the database cannot be reached.
+    Raises `ConfigurationError` when the address is not loopback and there is no API key, or when it is taken, and for
+    models that cannot be offered; `RegistryError` when the database cannot be reached.
     """
     set_up_logging(options.log_level)
+    catalogue = Catalogue(options.models)  # before anything starts
+    if options.workers:
+        catalogue.check_packages()
     check_exposure(settings, options)
     listener = _bind(options)
     host, port = listener.getsockname()[:2]
@@ -44,15 +52,28 @@ def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str]
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=_REQUEST_SECONDS,
         timeout_keep_alive=65,
         h11_max_incomplete_event_size=64 * 1024,
     )
     stop_on_signals(lambda: None)  # uvicorn sends itself the signal that ended it once more
-    with worker_processes(options.workers):
+    with worker_processes(options.workers) as stop_workers:
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{port}")
-        uvicorn.Server(config).run(sockets=[listener])
+        StoppingServer(config, stop_workers).run(sockets=[listener])
+
+
+class StoppingServer(uvicorn.Server):
+    """Stops the workers when it is told to stop itself, not after its requests: one grace for both, not one each."""
+
+    def __init__(self, config: uvicorn.Config, stop_workers: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stop_workers = stop_workers
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """What a signal does. Ctrl-C reaches the workers too, and one that then ends must not be taken for dead."""
+        self._stop_workers()
+        super().handle_exit(sig, frame)
 
 
 def check_exposure(settings: Settings, options: ServiceSettings) -> None:
@@ -68,18 +89,21 @@ def check_exposure(settings: Settings, options: ServiceSettings) -> None:
 
 
 @contextmanager
-def worker_processes(count: int) -> Iterator[None]:
-    """Keep ``count`` worker processes running; one that dies is replaced, and its jobs are taken over."""
+def worker_processes(count: int) -> Iterator[Callable[[], None]]:
+    """Keep ``count`` worker processes running; one that dies is replaced, and its jobs are taken over.
+
+    What it gives tells them to stop, without waiting for them; the end of the block does both.
+    """
     stop = threading.Event()
     keepers = [threading.Thread(target=_keep_worker, args=(stop,), daemon=True) for _ in range(count)]
     for keeper in keepers:
         keeper.start()
     try:
-        yield
+        yield stop.set
     finally:
         stop.set()
         for keeper in keepers:
-            keeper.join(_GRACE_SECONDS + 5)
+            keeper.join(_WORKER_SECONDS + 5)
 
 
 def _keep_worker(stop: threading.Event) -> None:
@@ -102,7 +126,7 @@ def _keep_worker(stop: threading.Event) -> None:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
-        process.wait(_GRACE_SECONDS)
+        process.wait(_WORKER_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,8 @@ from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
 from countermark.service.webhooks import WebhookStore
 from policy import load_policy
+
+log = logging.getLogger("countermark.service")
 
 _LOOK_AT_ONCE = 2
 
@@ -128,6 +131,25 @@ class Service:
                 self.queue.submit(connection, job)
         self.audit.note(principal, "batch.create", batch.id)
         return batch
+
+    def cancel(self, job: Job) -> bool:
+        """End a job that is queued or running and tell of it as of any end; False when it has ended already."""
+        if not self.jobs.cancel(job.id, retention=self.options.retention):
+            return False
+        self._note_cancelled(job)
+        if cancelled := self.jobs.get(job.id):
+            self.webhooks.announce(cancelled, self.queue)
+        return True
+
+    def delete(self, job: Job) -> None:
+        """Delete a job with its files. One that had not ended counts as cancelled; webhooks would find nothing."""
+        if self.jobs.delete(job.id):
+            self._note_cancelled(job)
+        self.files.forget(job.id)
+
+    def _note_cancelled(self, job: Job) -> None:
+        self.tallies.cancelled(job)
+        log.info("cancelled", extra={"job": job.id, "kind": job.kind, "tenant": job.tenant})
 
     def completed(self, principal: Principal, video: str, *, param: str) -> Job:
         """A finished video of the tenant that asks, made or sealed here. Raises `ApiError`: 404, or 400 too early."""

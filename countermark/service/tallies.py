@@ -16,7 +16,7 @@ REFUSALS = "countermark_refusals_total"
 CONCLUSIONS = "countermark_conclusions_total"
 HELP = {
     JOBS: "Finished jobs by kind and status.",
-    SECONDS: "Seconds that workers spent on finished jobs, by kind.",
+    SECONDS: "Seconds that workers spent on completed and failed jobs, by kind.",
     REFUSALS: "Prompts that the policy refused, by category.",
     CONCLUSIONS: "Conclusions of verifications and screenings.",
 }
@@ -42,7 +42,7 @@ class Tallies:
     def finished(
         self, job: Job, *, result: dict[str, Any] | None, error: dict[str, Any] | None, seconds: float
     ) -> None:
-        """Count a job that has ended."""
+        """Count a job that has completed or failed."""
         self.add(JOBS, kind=job.kind, status="failed" if error else "completed")
         self.add(SECONDS, seconds, kind=job.kind)
         if error and error.get("decision"):
@@ -51,6 +51,10 @@ class Tallies:
             self.add(CONCLUSIONS, kind=job.kind, conclusion=result["conclusion"])
         if result and job.kind == "screening":
             self.add(CONCLUSIONS, kind=job.kind, conclusion=result["verdict"]["conclusion"])
+
+    def cancelled(self, job: Job) -> None:
+        """Count a job that was cancelled."""
+        self.add(JOBS, kind=job.kind, status="cancelled")
 
     def all(self) -> list[tuple[str, dict[str, str], float]]:
         """Name, labels and value of every counter."""

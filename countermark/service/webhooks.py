@@ -90,7 +90,9 @@ class WebhookStore:
             return connection.execute(query).rowcount > 0
 
     def announce(self, job: Job, queue: JobQueue) -> None:
-        """Queue a message about a finished job to each webhook that wants it, once."""
+        """Queue a message about a job's end to each webhook that wants it, once; none about one that is unfinished."""
+        if not job.finished:  # it is being tried again already
+            return
         event = f"{job.kind}.{'completed' if job.status == 'completed' else 'failed'}"
         for hook in self.of_tenant(job.tenant):
             if event not in hook.events:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from countermark.service.models import ERROR_CODES, Frame, SealRecord
 from countermark.service.sources import fetch
 
 if TYPE_CHECKING:
-    from generator import GenerationRequest
+    from generator import GenerationRequest, Studio
 
 Report = Callable[[int | None, str | None], None]
 """Tells how far a job is (a percentage, the present step); raises `CancelledError` when nobody wants it any more."""
@@ -90,13 +91,23 @@ def _draw(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     return {"pictures": records}
 
 
-def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, report: Report) -> SealRecord:
+def _studio(backend: str, settings: Settings) -> Studio:
     from generator import Studio
 
+    return Studio(backend, settings=settings)
+
+
+_kept_studio = lru_cache(maxsize=1)(_studio)
+"""Open weights take long to load, so the last are kept from job to job; a second set may not fit beside them."""
+
+
+def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, report: Report) -> SealRecord:
     # Sampling is most of the work; the seal's steps share the rest.
     seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
+    backend = job.request.get("backend", "bundled")
+    studio = (_kept_studio if backend.startswith("open-weights:") else _studio)(backend, desk.settings)
     try:
-        made = Studio(job.request.get("backend", "bundled"), settings=desk.settings).generate(
+        made = studio.generate(
             request,
             output,
             on_step=lambda name, _detail: report(seal_steps.get(name), name),

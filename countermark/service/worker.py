@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from countermark.core.database import database_url
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
+from countermark.service.catalogue import Catalogue
 from countermark.service.crew import BEAT_SECONDS, Crew
 from countermark.service.files import FileStore
 from countermark.service.jobs import JobStore
@@ -33,12 +34,15 @@ from countermark.service.workflows import Bench, set_up
 log = logging.getLogger("countermark.worker")
 
 _POLL_SECONDS = 0.25
+_COPIES_SECONDS = 60.0
+"""How often a worker looks for copies of files that this machine need not have any more."""
 _GRACE_SECONDS = 20
 """How long a worker that is asked to stop lets its jobs go on; what is unfinished then starts anew elsewhere."""
 
 
 def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Raises `ConfigurationError` or `RegistryError` when it cannot start."""
+    Catalogue(options.models).check_packages()  # rather than fail on every job
     worker_id = secrets.token_hex(12)
     files = FileStore(options.files_dir(settings), options.store)
     with open_database(settings) as engine:
@@ -78,6 +82,7 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             polling_interval_sec=1.0,
             on_conflict="always_update",
         )
+        threading.Thread(target=drop_copies, args=(files, jobs, stop), daemon=True).start()
         log.info("worker started", extra={"worker": worker_id})
         try:
             _keep_watch(crew, worker_id, stop)
@@ -126,6 +131,18 @@ def _keep_watch(crew: Crew, worker_id: str, stop: threading.Event) -> None:
             log.warning("database", extra={"problem": str(error)})
         if stop.wait(BEAT_SECONDS):
             return
+
+
+def drop_copies(files: FileStore, jobs: JobStore, stop: threading.Event, pause: float = _COPIES_SECONDS) -> None:
+    """Remove this machine's copies of what the object store has, until ``stop``; where no server runs nobody else does.
+
+    Not in `_keep_watch`: a slow store must not make a worker seem dead.
+    """
+    while not stop.wait(pause):
+        try:
+            files.drop_copies(jobs)
+        except Exception as error:  # noqa: BLE001 - whatever a store's driver raises, it may be gone in a minute
+            log.warning("copies", extra={"problem": str(error)})
 
 
 def main() -> NoReturn:

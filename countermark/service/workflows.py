@@ -12,7 +12,7 @@ from typing import Any
 
 from dbos import DBOS
 
-from countermark.core.errors import CountermarkError, RegistryError
+from countermark.core.errors import CountermarkError, RegistryError, WeightsError
 from countermark.service import webhooks
 from countermark.service.jobs import Job, JobStore
 from countermark.service.options import ServiceSettings
@@ -50,13 +50,11 @@ def run_job(job_id: str) -> None:
     """One job, from the queue to its end."""
     (bench,) = _bench
     job = bench.jobs.begin(job_id)
-    if job is None:
-        return
-    if job.attempts > bench.options.max_attempts:
+    if job is not None and job.attempts > bench.options.max_attempts:
         message = f"The worker broke down on it {bench.options.max_attempts} times."
         _end(bench, job, error={"code": "worker_lost", "message": message})
-    else:
-        work(job_id)
+    # Also for a job that has ended: whoever ended it may have died before it told of that.
+    work(job_id)
     announce(job_id)
 
 
@@ -77,8 +75,7 @@ def work(job_id: str) -> None:
     result = error = None
     try:
         result = perform(job, bench.desk, report)
-    except CancelledError:
-        log.info("cancelled", extra={"job": job_id})
+    except CancelledError:  # whoever cancelled or deleted it has told of that
         _forget_if_deleted(bench, job_id)
         return
     except (RegistryError, OSError) as problem:
@@ -87,6 +84,10 @@ def work(job_id: str) -> None:
         log.exception("failed", extra={"job": job_id})
         message = "The service could not store or read something it needed. Try again later."
         error = explain(problem, job, bench.desk) if isinstance(problem, RegistryError) else _plain("storage", message)
+    except WeightsError as problem:  # the operator's affair, and it names the operator's folders
+        log.error("failed", extra={"job": job_id, "problem": str(problem)})
+        message = "Weights that it needs cannot be used here; the operator of the service finds the reason in the log."
+        error = _plain(problem.code, message)
     except CountermarkError as problem:
         error = explain(problem, job, bench.desk)
     except Exception:  # whatever it is, the job's owner gets an end, and the log the reason
@@ -133,7 +134,6 @@ def _end(
         return
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     bench.desk.files.drop_upload(job.id)
-    bench.desk.files.drop_copies(bench.jobs)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}
     log.info("failed" if error else "completed", extra=told | ({"code": error["code"]} if error else {}))
 

@@ -1,4 +1,4 @@
-"""Open-weight video models through diffusers: one table of facts about families instead of a file for each.
+"""Open-weight video models through diffusers; what differs between their families is in `generator.families`.
 
 Weights are read from a local folder, or from the local cache of the hub by their name; nothing is downloaded. Prompts
 only: a picture or video given to a model that can draw anything would need a policy on pictures first.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
+from generator.families import FAMILIES, family_of
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
 from generator.request import GenerationRequest
 
@@ -35,39 +35,13 @@ CHUNK = 16
 STEPS = 20
 
 
-@dataclass(frozen=True)
-class Family:
-    """What differs between families: sides are multiples of ``side``; a clip has 1 + n ``group`` frames, at most
-    ``longest``; ``width``, ``height``, ``fps`` and ``guidance`` are what the weights were made for. ``timed`` pipelines
-    want to know the frame rate; ``exact`` names parts that lose too much in half precision.
-    """
-
-    side: int
-    group: int
-    longest: int
-    width: int
-    height: int
-    fps: int
-    guidance: float
-    timed: bool = False
-    exact: tuple[str, ...] = ()
-
-
-# From the pipelines of diffusers 0.42 and the model cards of the families.
-FAMILIES = {
-    "WanPipeline": Family(16, 4, 81, 832, 480, 16, 5.0, exact=("vae",)),
-    "LTXPipeline": Family(32, 8, 257, 704, 480, 24, 3.0, timed=True),
-    "CogVideoXPipeline": Family(16, 4, 49, 720, 480, 8, 6.0),
-}
-
-
 class OpenWeightsModel:
     """One model of a known family, loaded when it is first sampled.
 
     ``source`` is a folder or a name on the hub. ``offload`` keeps weights in main memory until they are needed: whole
     networks ("model") or layer by layer ("sequential", slowest and smallest).
 
-    Raises `WeightsError` when there are no weights, and `UsageError` for an unknown family.
+    Raises what `family_of` raises.
     """
 
     context = 1
@@ -75,17 +49,7 @@ class OpenWeightsModel:
     def __init__(self, source: str, *, offload: Offload = "none") -> None:
         self._source = source
         self._offload = offload
-        try:
-            config = diffusers.DiffusionPipeline.load_config(source, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise WeightsError(
-                f"There are no weights of {source} on this machine.",
-                remedy=f"Fetch them first, for example with: hf download {source}",
-            ) from error
-        kind = str(config["_class_name"])
-        if kind not in FAMILIES:
-            known = ", ".join(FAMILIES)
-            raise UsageError(f"{source} is a {kind}, which is not supported.", remedy=f"Use one of: {known}.")
+        kind = family_of(source)
         self._family = FAMILIES[kind]
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
@@ -96,7 +60,7 @@ class OpenWeightsModel:
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`."""
         width, height = size or (self._family.width, self._family.height)
-        if width % self._family.side or height % self._family.side:
+        if not self._family.fits(width, height):
             cause = f"{width}x{height} does not fit {self.name}."
             raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
         return width, height
@@ -180,8 +144,7 @@ class OpenWeightsModel:
             return self._family.longest
         frames = round(seconds * self._family.fps)
         if frames > self._family.longest:
-            longest = self._family.longest / self._family.fps
-            cause = f"{self.name} makes at most {longest:.1f} seconds in one piece, not {seconds:g}."
+            cause = f"{self.name} makes at most {self._family.seconds:.1f} seconds in one piece, not {seconds:g}."
             raise UsageError(cause, remedy="Ask for a shorter clip.")
         return frames
 

@@ -1,6 +1,7 @@
 # what is imported below needs the extra
-"""Tiny pipelines of every family, built from configurations, saved and loaded like real ones. No network."""
+"""Open-weight models by tiny pipelines of every family."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -8,120 +9,18 @@ import pytest
 
 pytest.importorskip("diffusers", reason="the extra open-weights is not installed")
 
-import diffusers
-import torch
-import transformers
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
+from tiny_pipelines import save_tiny
 
 from countermark.core.errors import UsageError, WeightsError
-from generator.backends.open_weights import FAMILIES, OpenWeightsModel
+from generator.backends.open_weights import OpenWeightsModel
+from generator.families import FAMILIES, family_of
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
-
-WORDS = ("<pad>", "</s>", "<unk>", "a", "red", "ball", "sea")
-
-
-def text_parts(kind: type) -> dict[str, object]:
-    """A tokenizer of seven words and a text encoder of two layers."""
-    tokenizer = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    config = transformers.T5Config if kind is transformers.T5EncoderModel else transformers.UMT5Config
-    sizes = config(vocab_size=32, d_model=32, d_kv=8, d_ff=32, num_layers=2, num_heads=4)
-    fast = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
-    return {"tokenizer": fast, "text_encoder": kind(sizes).eval()}
-
-
-def wan() -> diffusers.DiffusionPipeline:
-    return diffusers.WanPipeline(
-        **text_parts(transformers.UMT5EncoderModel),
-        vae=diffusers.AutoencoderKLWan(base_dim=3, z_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=1),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(shift=7.0),
-        transformer=diffusers.WanTransformer3DModel(
-            patch_size=(1, 2, 2),
-            num_attention_heads=2,
-            attention_head_dim=12,
-            in_channels=16,
-            out_channels=16,
-            text_dim=32,
-            freq_dim=256,
-            ffn_dim=32,
-            num_layers=2,
-            rope_max_seq_len=32,
-        ),
-    )
-
-
-def ltx() -> diffusers.DiffusionPipeline:
-    return diffusers.LTXPipeline(
-        **text_parts(transformers.T5EncoderModel),
-        vae=diffusers.AutoencoderKLLTXVideo(
-            in_channels=3,
-            out_channels=3,
-            latent_channels=8,
-            block_out_channels=(8, 8, 8, 8),
-            decoder_block_out_channels=(8, 8, 8, 8),
-            layers_per_block=(1, 1, 1, 1, 1),
-            decoder_layers_per_block=(1, 1, 1, 1, 1),
-        ),
-        scheduler=diffusers.FlowMatchEulerDiscreteScheduler(),
-        transformer=diffusers.LTXVideoTransformer3DModel(
-            in_channels=8,
-            out_channels=8,
-            num_attention_heads=2,
-            attention_head_dim=8,
-            cross_attention_dim=16,
-            num_layers=1,
-            caption_channels=32,
-        ),
-    )
-
-
-def cogvideox() -> diffusers.DiffusionPipeline:
-    return diffusers.CogVideoXPipeline(
-        **text_parts(transformers.T5EncoderModel),
-        vae=diffusers.AutoencoderKLCogVideoX(
-            in_channels=3,
-            out_channels=3,
-            down_block_types=("CogVideoXDownBlock3D",) * 4,
-            up_block_types=("CogVideoXUpBlock3D",) * 4,
-            block_out_channels=(8, 8, 8, 8),
-            latent_channels=4,
-            layers_per_block=1,
-            norm_num_groups=2,
-            temporal_compression_ratio=4,
-        ),
-        scheduler=diffusers.CogVideoXDDIMScheduler(),
-        transformer=diffusers.CogVideoXTransformer3DModel(
-            num_attention_heads=4,
-            attention_head_dim=8,
-            in_channels=4,
-            out_channels=4,
-            time_embed_dim=2,
-            text_embed_dim=32,
-            num_layers=1,
-            sample_width=8,
-            sample_height=8,
-            sample_frames=9,
-            patch_size=2,
-            temporal_compression_ratio=4,
-            max_text_seq_length=226,
-        ),
-    )
-
-
-BUILD = {"WanPipeline": wan, "LTXPipeline": ltx, "CogVideoXPipeline": cogvideox}
 
 
 @pytest.fixture(scope="module", params=sorted(FAMILIES))
 def folder(request, tmp_path_factory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp(request.param)
-    BUILD[request.param]().save_pretrained(path)
-    return path
+    return save_tiny(request.param, tmp_path_factory.mktemp(request.param))
 
 
 SIZE = (64, 64)
@@ -171,6 +70,18 @@ def test_a_cancelled_step_is_not_finished(folder):
     assert heard == []
 
 
+def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(folder):
+    request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=2, seed=3, size=SIZE)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    kept = OpenWeightsModel(str(folder))
+    with pytest.raises(KeyboardInterrupt):
+        list(kept.sample(request, Inputs(), on_progress=stop, on_notice=lambda _: None, cancelled=lambda: False))
+    assert np.array_equal(frames_of(kept, request), frames_of(OpenWeightsModel(str(folder)), request))
+
+
 @pytest.mark.parametrize(
     "request_,message",
     [
@@ -209,3 +120,30 @@ def test_an_unknown_family_is_refused(tmp_path):
     (tmp_path / "model_index.json").write_text('{"_class_name": "StableDiffusionPipeline"}')
     with pytest.raises(UsageError, match="not supported"):
         OpenWeightsModel(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "index", [b"", b"{", b"[]", b"{}", b'"x"', b"[" * 100_000, b"\xff\xfe", b" " * 2_000_000 + b"{}"]
+)
+def test_an_index_that_is_none_is_an_error_with_a_remedy(tmp_path, index):
+    (tmp_path / "model_index.json").write_bytes(index)
+    with pytest.raises(WeightsError, match="not the index"):
+        family_of(str(tmp_path))
+
+
+def test_weights_in_the_cache_of_the_hub_are_found_by_their_name(tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    snapshot = tmp_path / "models--someone--wan" / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0123")
+    (snapshot / "model_index.json").write_text(json.dumps({"_class_name": "WanPipeline"}))
+    assert family_of("someone/wan") == "WanPipeline"
+
+
+@pytest.mark.parametrize("source", ["", "\0", "x" * 5000, "a/b/c/d", "-", "..", "/"])
+def test_what_can_be_no_source_has_no_weights(source):
+    with pytest.raises(WeightsError, match="no weights"):
+        family_of(source)

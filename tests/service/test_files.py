@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import fsspec
 import pytest
 
 from countermark.core.errors import ConfigurationError
 from countermark.service.files import UPLOAD, VIDEO, FileStore
+from countermark.service.worker import drop_copies
 
 
 @pytest.fixture(params=["memory", "folder"])
@@ -54,25 +55,54 @@ def test_an_upload_here_and_its_result_there(machines: tuple[FileStore, FileStor
 
 
 class Jobs:
-    """The fourth job is still being worked on."""
+    """The fourth job is still being worked on, and the fifth was deleted."""
 
-    def many(self, ids: list[str]) -> list[SimpleNamespace]:
-        return [SimpleNamespace(id=job, finished=job != "video_4") for job in ids]
+    def statuses(self, ids: Collection[str]) -> dict[str, str]:
+        states = {"video_4": "in_progress"}
+        return {job: states.get(job, "completed") for job in ids if job != "video_5"}
 
 
-def test_old_copies_are_dropped_only_of_what_is_done_and_in_the_store(machines: tuple[FileStore, FileStore]) -> None:
-    server, _ = machines
-    for job in ("video_1", "video_2", "video_3", "video_4"):
-        (server.make(job) / VIDEO).write_bytes(job.encode())
-    server.publish("video_1")
-    server.publish("video_3")
-    server.publish("video_4")
+def test_old_copies_are_dropped_of_what_is_done_and_in_the_store_or_deleted(
+    machines: tuple[FileStore, FileStore],
+) -> None:
+    server, worker = machines
+    for job in ("video_1", "video_2", "video_3", "video_4", "video_5"):
+        (worker.make(job) / VIDEO).write_bytes(job.encode())
+    worker.make("verification_6")  # whose upload was dropped, and which has no results
+    for job in ("video_1", "video_3", "video_4", "video_5"):
+        worker.publish(job)
+    server.forget("video_5")
     long_ago = time.time() - 7200
-    for job in ("video_1", "video_2", "video_4"):
-        os.utime(server.folder(job), (long_ago, long_ago))
+    for job in ("video_1", "video_2", "video_4", "video_5", "verification_6"):
+        os.utime(worker.folder(job), (long_ago, long_ago))
+    worker.drop_copies(Jobs())
+    assert sorted(path.name for path in (worker.root / "jobs").iterdir()) == ["video_2", "video_3", "video_4"]
+    assert worker.find("video_1", VIDEO).read_bytes() == b"video_1"
+
+
+def test_a_worker_drops_copies_again_and_again_also_after_the_store_failed() -> None:
+    stop, asked = threading.Event(), []
+
+    class Files:
+        def drop_copies(self, jobs: object) -> None:
+            asked.append(jobs)
+            if len(asked) == 3:
+                stop.set()
+            raise OSError("The store is away.")
+
+    drop_copies(Files(), "jobs", stop, pause=0)
+    assert asked == ["jobs"] * 3
+
+
+def test_an_upload_that_took_hours_is_not_taken_for_one_of_a_deleted_job(machines: tuple[FileStore, FileStore]) -> None:
+    server, _ = machines
+    incoming = server.incoming("a")
+    (incoming / UPLOAD).mkdir()
+    (incoming / UPLOAD / "clip.mp4").write_bytes(b"upload")
+    os.utime(incoming, (0, 0))
+    server.adopt(incoming, "video_5")  # the table does not have it yet
     server.drop_copies(Jobs())
-    assert sorted(path.name for path in (server.root / "jobs").iterdir()) == ["video_2", "video_3", "video_4"]
-    assert server.find("video_1", VIDEO).read_bytes() == b"video_1"
+    assert server.only_upload(server.folder("video_5")).read_bytes() == b"upload"
 
 
 def test_a_store_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -> None:

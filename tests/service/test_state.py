@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import os
 from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from countermark.core.settings import Settings
+from countermark.service import workflows
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
+from countermark.service.files import UPLOAD
 from countermark.service.housekeeping import clean_up, remove_orphans
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
+from countermark.service.tables import DeliveryRow
+from countermark.service.webhooks import EVENTS
+from countermark.service.work import Desk
 
 SOMEBODY = Principal("a", SCOPES)
 
@@ -62,6 +70,14 @@ def test_limits_are_the_tenants_own(service):
     service.submit(Principal("b", SCOPES), "video", {"prompt": "x"})
 
 
+def test_a_request_for_pictures_is_one_generation_of_the_day_as_a_video_is(service):
+    service.submit(SOMEBODY, "image", {"prompt": "x", "n": 4})
+    service.delete(service.submit(SOMEBODY, "video", {"prompt": "x"}))
+    service.submit(SOMEBODY, "video", {"prompt": "x"})
+    with pytest.raises(ApiError, match="quota of 2 generations"):
+        service.submit(SOMEBODY, "image", {"prompt": "x", "n": 1})
+
+
 def test_what_has_expired_goes_with_its_files(service):
     kept = service.submit(SOMEBODY, "video", {"prompt": "x"})
     gone = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=service.files.incoming("x"))
@@ -74,6 +90,11 @@ def test_what_has_expired_goes_with_its_files(service):
     assert not service.files.folder(gone.id).exists()
 
 
+def test_states_are_told_of_more_jobs_than_one_query_takes(service):
+    job = service.submit(SOMEBODY, "video", {"prompt": "x"})
+    assert service.jobs.statuses([*(f"video_{number}" for number in range(1200)), job.id]) == {job.id: "queued"}
+
+
 def test_a_folder_without_a_job_is_removed_once_it_is_old(service):
     kept = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=service.files.incoming("x"))
     for folder in (service.files.make("screening_lost"), service.files.folder(kept.id)):
@@ -82,6 +103,65 @@ def test_a_folder_without_a_job_is_removed_once_it_is_old(service):
     remove_orphans(service)
     assert not service.files.folder("screening_lost").exists()
     assert young.exists() and service.files.folder(kept.id).exists()
+
+
+def deliveries(service) -> list[tuple[str, str]]:
+    with service.engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(select(DeliveryRow.subject, DeliveryRow.event))]
+
+
+def test_a_job_that_is_cancelled_in_the_queue_ends_as_any_other_does(service, caplog):
+    caplog.set_level(logging.INFO, "countermark.service")
+    service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
+    job = service.submit(SOMEBODY, "image", {"prompt": "x"})
+    assert service.cancel(job)
+    assert not service.cancel(job)
+    assert deliveries(service) == [(job.id, "image.failed")]
+    assert service.tallies.all() == [("countermark_jobs_total", {"kind": "image", "status": "cancelled"}, 1.0)]
+    assert [(line.message, line.job, line.tenant) for line in caplog.records] == [("cancelled", job.id, "a")]
+
+
+def test_a_job_that_is_deleted_counts_as_cancelled_unless_it_has_ended(service, caplog):
+    caplog.set_level(logging.INFO, "countermark.service")
+    service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
+    ended, queued = (service.submit(SOMEBODY, "video", {"prompt": "x"}) for _ in range(2))
+    service.jobs.finish(ended.id, retention=timedelta(hours=1), result={}, error=None)
+    for job in (ended, queued):
+        service.delete(job)
+        assert service.jobs.get(job.id) is None
+    assert deliveries(service) == []
+    assert service.tallies.all() == [("countermark_jobs_total", {"kind": "video", "status": "cancelled"}, 1.0)]
+    assert [(line.message, line.job) for line in caplog.records] == [("cancelled", queued.id)]
+
+
+def test_an_end_that_a_killed_process_did_not_tell_of_is_told_of_once(service, tmp_path):
+    service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
+    completed, cancelled, waiting = (service.submit(Principal("a", SCOPES), "seal", {"video": "x"}) for _ in range(3))
+    service.jobs.finish(completed.id, retention=timedelta(hours=1), result={}, error=None)
+    service.jobs.cancel(cancelled.id, retention=timedelta(hours=1))
+    desk = Desk(service.settings, service.files)
+    workflows.set_up(
+        workflows.Bench(desk, service.options, service.jobs, service.queue, service.tallies, service.webhooks)
+    )
+    for job in (completed, cancelled) * 2:
+        inspect.unwrap(workflows.run_job)(job.id)
+    workflows.announce(waiting.id)  # as after a cancelled try, when the job was put back at once
+    assert deliveries(service) == [(completed.id, "seal.completed"), (cancelled.id, "seal.failed")]
+
+
+def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over(service):
+    incoming = service.files.incoming("x")
+    (incoming / UPLOAD).mkdir()
+    (incoming / UPLOAD / "a.mp4").write_bytes(b"upload")
+    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=incoming)
+    service.cancel(job)
+    clean_up(service)
+    assert service.files.has_upload(job.id)
+    with service.engine.begin() as connection:
+        assert service.jobs.reopen(connection, job.id)
+    service.jobs.cancel(job.id, retention=timedelta(hours=-1))
+    clean_up(service)
+    assert not service.files.has_upload(job.id)
 
 
 def test_a_job_can_be_tried_again_once_it_has_failed(service):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from countermark.core.errors import UsageError
+from countermark.core.errors import GenerationError, UsageError
 from countermark.core.settings import Settings
 from countermark.service import webhooks
 from countermark.service.crew import Crew
@@ -89,6 +89,25 @@ def test_a_cancelled_job_leaves_no_file(tmp_path):
     with pytest.raises(CancelledError):
         perform(job(), desk, cancelled)
     assert list((tmp_path / "files" / "jobs" / "video_1").iterdir()) == []
+
+
+def test_open_weights_are_kept_until_others_are_asked_for(tmp_path, monkeypatch):
+    loaded = []
+
+    class Broken:
+        def size_for(self, size):
+            raise GenerationError("It breaks down.", remedy="Try again.")
+
+    def load(name: str, settings: Settings) -> Broken:
+        loaded.append(name)
+        return Broken()
+
+    monkeypatch.setattr("generator.studio.model_named", load)
+    desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
+    for backend in ("open-weights:a", "open-weights:a", "bundled", "open-weights:a", "open-weights:b", "bundled"):
+        with pytest.raises(GenerationError):
+            perform(job(request=job().request | {"backend": backend}), desk, lambda progress, step: None)
+    assert loaded == ["open-weights:a", "bundled", "open-weights:b", "bundled"]
 
 
 @pytest.fixture

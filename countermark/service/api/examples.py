@@ -1,6 +1,7 @@
 """Examples in the OpenAPI document: requests and answers of a running service, with long lists cut short.
 
-They are data (``examples.json``), and a test holds each against the schema that the document gives for it.
+They are data (``examples.json``), and a test holds each against the schema that the document gives for it. Those of a
+video and its examinations are recorded by ``tests/e2e/service/record_examples.py``.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_FILE = Path(__file__).with_name("examples.json")
+FILE = Path(__file__).with_name("examples.json")
 
 
 @cache
 def recorded() -> dict[str, Any]:
     """``parameters`` by name, and ``calls`` by method and path, with a ``response`` and, if JSON, a ``request``."""
-    examples: dict[str, Any] = json.loads(_FILE.read_text(encoding="utf-8"))
+    examples: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return examples
 
 

@@ -61,7 +61,7 @@ async def events(job_id: str, principal: Anyone, service: Here) -> EventSourceRe
 def cancel(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     """End a job that is queued or running; it then counts as `failed`, with the code `cancelled`."""
     job = _find(service, principal, job_id)
-    if not service.jobs.cancel(job.id, retention=service.options.retention):
+    if not service.cancel(job):
         raise ApiError(409, "job_finished", "The job is finished already.", headers={"x-should-retry": "false"})
     service.audit.note(principal, f"{job.kind}.cancel", job.id)
     return view(_find(service, principal, job_id))

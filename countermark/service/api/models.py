@@ -7,7 +7,6 @@ from fastapi import APIRouter
 from countermark.service.access import Generator
 from countermark.service.api.documents import faults
 from countermark.service.catalogue import Offer
-from countermark.service.faults import ApiError
 from countermark.service.models import Model, ModelList
 from countermark.service.state import Here
 
@@ -23,10 +22,7 @@ def models(_principal: Generator, service: Here) -> ModelList:
 @router.get("/{model}", response_model=Model, summary="Retrieve a model", responses=faults(404))
 def model(model: str, _principal: Generator, service: Here) -> Model:
     """One model, by its name or an alias."""
-    found = service.catalogue.find(model)
-    if found is None:
-        raise ApiError(404, "model_not_found", f"The model '{model[:100]}' does not exist.", param="model")
-    return _model(found)
+    return _model(service.catalogue.find(model))
 
 
 def _model(offer: Offer) -> Model:

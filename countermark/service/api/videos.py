@@ -165,8 +165,7 @@ def retrieve(video_id: str, response: Response, principal: Generator, service: H
 def delete(video_id: str, principal: Generator, service: Here) -> DeletedVideo:
     """Delete a video and its files; one that is being made is cancelled. The registry keeps its entry."""
     job = _find(service, principal, video_id)
-    service.jobs.delete(job.id)
-    service.files.forget(job.id)
+    service.delete(job)
     service.audit.note(principal, "video.delete", job.id)
     return DeletedVideo(id=job.id)
 
@@ -206,7 +205,8 @@ async def remix(video_id: str, request: Request, response: Response, principal: 
     if job.request.get("shots") or any("video" not in given for given in job.request.get("given", [])):
         message = "A storyboard, or a video made from an upload that is not kept, cannot be remixed; create it anew."
         raise ApiError(400, "unsupported_parameter", message, param="video_id")
-    plan = job.request | {"prompt": asked.prompt}
+    offer = service.catalogue.find(job.request["model"])  # where it runs now, if it is still offered
+    plan = job.request | {"prompt": asked.prompt, "backend": offer.backend}
     digest = f"{body.digest[:32]}{job.id[-32:]}"
     made = await run_in_threadpool(submit_plan, service, principal, "video", plan, digest, parent=job.id)
     response.headers.update(_POLL_HINT)

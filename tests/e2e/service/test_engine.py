@@ -1,11 +1,15 @@
-"""One service in front of another, which stands for a GPU engine that speaks the OpenAI Videos API."""
+"""Models that the operator adds: on an engine, for which a second service stands, and open weights in the worker."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
 
 import c2pa
-from running_service import PROMPT, serving
+import pytest
+from running_service import PROGRAM, PROMPT, serving
 
 
 def test_what_an_engine_makes_is_sealed_by_the_service_in_front_of_it(server, tmp_path):
@@ -31,3 +35,49 @@ def test_what_an_engine_makes_is_sealed_by_the_service_in_front_of_it(server, tm
     assert told["video_id"] == video["countermark"]["video_id"]  # the newer mark, not the engine's
     theirs = server.call("GET", "/v1/videos?limit=1").json["data"][0]
     assert theirs["countermark"]["video_id"] != told["video_id"]
+
+
+def test_what_open_weights_make_in_the_worker_is_sealed(tmp_path):
+    pytest.importorskip("diffusers", reason="the extra open-weights is not installed")
+    from tiny_pipelines import save_tiny
+
+    weights, broken = save_tiny("WanPipeline", tmp_path / "tiny"), tmp_path / "broken"
+    broken.mkdir()
+    shutil.copy(weights / "model_index.json", broken)
+    offered = {"tiny": f"open-weights:{weights}@256x256,320x192", "broken": f"open-weights:{broken}@256x256"}
+    with serving(tmp_path / "home", COUNTERMARK_SERVICE_MODELS=json.dumps(offered)) as server:
+        assert [model["id"] for model in server.call("GET", "/v1/models").json["data"]][2:] == ["tiny", "broken"]
+        asked = {"prompt": PROMPT, "model": "tiny", "seconds": "1", "steps": 1, "size": "1280x720"}
+        made = server.call("POST", "/v1/videos", asked).json
+        assert (made["status"], made["size"], len(made["notices"])) == ("queued", "320x192", 1)
+        video = server.until(f"/v1/videos/{made['id']}", "completed", "failed")
+        assert video["status"] == "completed", video
+        assert (video["model"], video["size"], video["seconds"]) == ("tiny", "320x192", "1")
+        path = tmp_path / "sealed.mp4"
+        path.write_bytes(server.call("GET", f"/v1/videos/{made['id']}/content").body)
+        told = json.loads(server.cli("verify", path, "--json"))
+        assert (told["conclusion"], told["video_id"]) == ("verified", video["countermark"]["video_id"])
+        assert "open-weights/tiny" in c2pa.Reader(path).json()
+
+        edit = server.call("POST", "/v1/videos/edits", {"prompt": PROMPT, "model": "tiny", "video": {"id": made["id"]}})
+        assert (edit.status, edit.json["error"]["param"]) == (400, "model")
+        remixed = server.call("POST", f"/v1/videos/{made['id']}/remix", {"prompt": "a blue ball"}).json
+        remixed = server.until(f"/v1/videos/{remixed['id']}", "completed", "failed")
+        assert (remixed["status"], remixed["model"], remixed["size"]) == ("completed", "tiny", "320x192")
+        made = server.call("POST", "/v1/videos", {"prompt": PROMPT, "model": "broken", "seconds": "1"}).json
+        failed = server.until(f"/v1/videos/{made['id']}", "completed", "failed")
+        assert failed["error"]["code"] == "weights"
+        assert str(tmp_path) not in json.dumps(failed)
+        assert str(broken) in server.log.read_text()  # where its operator looks
+
+
+def test_a_server_whose_models_cannot_be_offered_does_not_start(tmp_path):
+    offered = json.dumps({"wan": f"open-weights:{tmp_path}/none@832x480"})
+    variables = {"COUNTERMARK_HOME": str(tmp_path / "home"), "COUNTERMARK_SERVICE_MODELS": offered}
+    command = [PROGRAM, "serve", "--port", "0"]
+    done = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert "'wan'" in done.stderr
+    assert "Fetch them first" in done.stderr
+    assert "serving" not in done.stderr
+    assert not (tmp_path / "home").exists()

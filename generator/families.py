@@ -1,0 +1,92 @@
+"""Families of open-weight video models: one table of facts in place of a file for each.
+
+It stands apart from what runs them (`generator.backends.open_weights`), so that a server can tell what it offers
+without loading weights, or torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from countermark.core.errors import UsageError, WeightsError
+
+INDEX = "model_index.json"
+_MAX_INDEX_BYTES = 1024**2
+
+
+@dataclass(frozen=True)
+class Family:
+    """What differs between families: sides are multiples of ``side``; a clip has 1 + n ``group`` frames, at most
+    ``longest``; ``width``, ``height``, ``fps`` and ``guidance`` are what the weights were made for. ``timed`` pipelines
+    want to know the frame rate; ``exact`` names parts that lose too much in half precision.
+    """
+
+    side: int
+    group: int
+    longest: int
+    width: int
+    height: int
+    fps: int
+    guidance: float
+    timed: bool = False
+    exact: tuple[str, ...] = ()
+
+    @property
+    def seconds(self) -> float:
+        """How long the longest clip is that is made in one piece."""
+        return self.longest / self.fps
+
+    def fits(self, width: int, height: int) -> bool:
+        """Whether frames of this width and height, in pixels, can be made."""
+        return width % self.side == 0 and height % self.side == 0
+
+
+# From the pipelines of diffusers 0.42 and the model cards of the families.
+FAMILIES = {
+    "WanPipeline": Family(16, 4, 81, 832, 480, 16, 5.0, exact=("vae",)),
+    "LTXPipeline": Family(32, 8, 257, 704, 480, 24, 3.0, timed=True),
+    "CogVideoXPipeline": Family(16, 4, 49, 720, 480, 8, 6.0),
+}
+
+
+def family_of(source: str) -> str:
+    """The family, a key of `FAMILIES`, of the weights at ``source``: a folder, or a name in the local cache of the hub.
+
+    Only their index is read. Raises `WeightsError` when there are none or the index is unreadable, and `UsageError` for
+    an unknown family.
+    """
+    index = _index(source)
+    if index is None:
+        name = f"NAME --local-dir {source}" if source.startswith(("/", ".", "~")) else source
+        raise WeightsError(
+            f"There are no weights of {source} on this machine.",
+            remedy=f"Fetch them first, for example with: hf download {name}",
+        )
+    try:
+        with index.open("rb") as file:
+            found = json.loads(file.read(_MAX_INDEX_BYTES))
+        kind = str(found["_class_name"])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise WeightsError(
+            f"{index} is not the index of a pipeline of diffusers.", remedy=f"Fetch the weights again: {source}."
+        ) from error
+    if kind not in FAMILIES:
+        known = ", ".join(FAMILIES)
+        raise UsageError(f"{source} is a {kind}, which is not supported.", remedy=f"Use one of: {known}.")
+    return kind
+
+
+def _index(source: str) -> Path | None:
+    """The file that says what the weights at ``source`` are; None when there is none."""
+    folder = Path(source)
+    try:
+        if folder.is_dir():
+            return folder / INDEX if (folder / INDEX).is_file() else None
+        from huggingface_hub import try_to_load_from_cache
+
+        cached = try_to_load_from_cache(source, INDEX)
+    except (OSError, ValueError):  # what can be neither a folder nor a name on the hub
+        return None
+    return Path(cached) if isinstance(cached, str) else None
