@@ -29,6 +29,7 @@ Draw = Callable[[Sequence[int]], Tensor]
 
 _STEPS = 3
 _LOWEST = 0.25  # noise level at which the inversion begins: below it, it would enlarge what a codec did to the picture
+_STEADY_SHARE = 0.5  # of what stands still in a place, to what changes there
 _BANDS = (0, 1, 2, 4, 7, 11)  # of spatial frequency, in half cycles a side, within which a spectrum is whitened
 
 
@@ -81,8 +82,9 @@ def whitened(networks: Networks, video: Tensor) -> Tensor:
     """What frames [T, 3, H, W] in [-1, 1] say of their noise: float32 [N, C, h, w], N at most the latent frames of one
     clip. T is 1 + 4n; H and W are multiples of the transformer's patches.
 
-    The flow is run backwards from the encoded frames by Euler steps, without prompt or plan, and each band of the
-    spectrum is brought to one level: what shows best of the noise is the weakest in the picture.
+    The flow is run backwards from the encoded frames by Euler steps, without prompt or plan. Then every place is
+    brought to one level, and every band of the spectrum: what shows best of the noise is weakest in the picture, and a
+    subject that moves on top of it shows nothing.
     """
     clean = networks.autoencoder.encode(video[None])[:, :LATENT_FRAMES]
     words = torch.tensor([tokens_of({})], device=clean.device)
@@ -94,6 +96,9 @@ def whitened(networks: Networks, video: Tensor) -> Tensor:
             x, torch.full(clean.shape[:2], level, device=clean.device), words, plan
         ).float()
         x = x + (then - now) * ((x - (1 - level) * predicted) / level - predicted)
+    steady = x.mean(1, keepdim=True)
+    moving = x - steady
+    x = moving / _rms(moving, (1, 2)) + _STEADY_SHARE * steady / _rms(steady, (1, 2))
     spectrum = dctn(x[0].cpu().numpy().astype(np.float64), axes=(0, 2, 3), norm="ortho")
     frequency = np.maximum(*np.indices(spectrum.shape[2:]))
     for band in (np.digitize(frequency, _BANDS) == i for i in range(1, len(_BANDS) + 1)):
@@ -101,6 +106,10 @@ def whitened(networks: Networks, video: Tensor) -> Tensor:
             inside = spectrum[..., band]
             spectrum[..., band] = inside / (np.sqrt(np.mean(inside**2, axis=(1, 2), keepdims=True)) + 1e-12)
     return torch.from_numpy(idctn(spectrum, axes=(0, 2, 3), norm="ortho").astype(np.float32))
+
+
+def _rms(values: Tensor, dim: tuple[int, ...]) -> Tensor:
+    return values.square().mean(dim, keepdim=True).sqrt() + 1e-6
 
 
 def z_score(found: Tensor, noise: Tensor) -> float:

@@ -132,6 +132,9 @@ def main() -> None:
     parser.add_argument("--noise", type=float, default=0.3, help="largest noise added to latents")
     parser.add_argument("--decay-from", type=float, default=0.5, help="share of the run after which the rate decays")
     parser.add_argument("--painter", type=float, default=0.5, help="share of the run that trains the painter alone")
+    parser.add_argument(
+        "--words", action="store_true", help="only learn anew what words look like, without what is held out"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--output", type=Path, default=Path("runs/autoencoder.safetensors"))
@@ -139,7 +142,8 @@ def main() -> None:
 
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    pool = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(args.clips)]
+    shown = False if args.words else None
+    pool = [render(random_spec(rng, held_out=shown), frames=CLIP_FRAMES) for _ in range(args.clips)]
     held_out = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(8)]
 
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +154,10 @@ def main() -> None:
         model.fit(torch.cat([crops(pool, rng, batch=100, size=256).frames for _ in range(8)]))
         save(model, args.output)
         print(f"linear code  PSNR {evaluate(model, held_out):.2f} dB", flush=True)
+    if args.words:  # the code and what is seen may know all combinations; what is told must not, or nothing is tested
+        model.requires_grad_(False)
+        for part in (model.painter.said, *model.painter.hear[1::2]):
+            cast("nn.Linear | nn.EmbeddingBag", part.requires_grad_(True)).reset_parameters()
     average = moving_average(model, 0.99)
     averaged = cast("Autoencoder", average.module)
     namer = Namer()
@@ -163,20 +171,24 @@ def main() -> None:
         decay = min(1.0, (1 - spent / budget) / (1 - args.decay_from))
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, (step + 1) / 100) * decay
-        painting = spent < args.painter * budget
+        painting = args.words or spent < args.painter * budget
         model.painter.most = CELLS * args.batch if painting else None
         cut = crops(pool, rng, batch=args.batch, size=args.size, around=1.0 if painting else 0.75)
         plans = told(cut.plans)
         with torch.autocast("cpu", torch.bfloat16):
-            with torch.no_grad():
-                latents = model.encode_groups(cut.frames)
-            noisy = latents + torch.randn_like(latents) * torch.rand(len(latents), 1, 1, 1) * args.noise
-            with torch.set_grad_enabled(not painting):
-                drawn = model.drawn(noisy)
-            look = model.painter.look(drawn, plans)
+            said = model.painter.told(cut.words)
+            if args.words:
+                look, drawn = said, cut.frames
+            else:
+                with torch.no_grad():
+                    latents = model.encode_groups(cut.frames)
+                noisy = latents + torch.randn_like(latents) * torch.rand(len(latents), 1, 1, 1) * args.noise
+                with torch.set_grad_enabled(not painting):
+                    drawn = model.drawn(noisy)
+                look = model.painter.look(drawn, plans)
             behind = cut.backgrounds.expand_as(drawn) if painting else drawn
             heard = torch.rand(len(look), 1) < HEARD
-            output = model.painter(behind, torch.where(heard, model.painter.told(cut.words), look), plans)
+            output = model.painter(behind, torch.where(heard, said, look), plans)
         # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.
         loss = F.smooth_l1_loss(output.float(), cut.frames, beta=0.1) + NAMING * namer(look.float(), cut.names)
         optimizer.zero_grad()
