@@ -52,12 +52,6 @@ class Piece:
         """The plan [frames, 3] of the picture that is seen."""
         return self.plan if self.camera is None else self.camera.seen(self.plan)
 
-    def shows_the_subjects_of(self, other: Piece) -> bool:
-        """Whether both are a background and one cast that is the same, filmed by a camera that stands still."""
-        if self.cast is None or other.cast is None or self.camera is not None or other.camera is not None:
-            return False
-        return torch.equal(self.cast.words[:, :2], other.cast.words[:, :2])  # subject and colour
-
     def places(self, plan: Tensor) -> Tensor:
         """``plan`` [frames, 3] for every latent frame, [G, 4, 3]."""
         plan = torch.cat((plan[:1].expand(GROUP - 1, -1), plan)) if self.starts else plan

@@ -109,7 +109,6 @@ class Script:
         if not request.loop:
             return [self._own(understanding, frames)]
         closing = min(BRIDGE_FRAMES, GROUP * _groups(frames // 3))
-        self._expect(1 + _groups(frames - closing - 1), 2 * NEIGHBOURS + _groups(closing))
         first = self._own(understanding, frames - closing)
         return [first, self._between(first, first, [understanding, understanding], closing)]
 
@@ -126,10 +125,7 @@ class Script:
         if understanding.filmed.move != "still":
             camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
             plans, canvas = camera.onto(plans), camera.canvas
-        unknown = self._unknown(groups, canvas)
-        latents = self._background(
-            [understanding.concepts["scene"]], unknown, torch.ones(groups), torch.ones(groups, 1)
-        )
+        latents = self._background(understanding.concepts["scene"], self._unknown(groups, canvas))
         words = torch.tensor([tokens_of(concepts) for concepts in told], device=latents.device)
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
@@ -137,12 +133,14 @@ class Script:
         cast = Cast(plans[:, :frames], words, tuple(drawing_order(links)))
         return Piece(latents, cast.plans[0], frames, starts=True, cast=cast, camera=camera, lights=lights)
 
-    def _background(
-        self, scenes: list[str], known: Tensor, free: Tensor, shares: Tensor, *, keep: Tensor | None = None
-    ) -> Tensor:
-        """Latents like ``known`` [G, C, h, w] of scenes without a subject: no word names one, and it has no place."""
-        prompts = [torch.tensor(tokens_of({"scene": scene}), device=known.device) for scene in scenes]
-        return self._sample(known, free, known.new_zeros(len(known), GROUP, 3), prompts, shares, keep=keep)
+    def _background(self, scene: str, known: Tensor, *, keep: Tensor | None = None) -> Tensor:
+        """Latents like ``known`` [G, C, h, w] of a scene without a subject: no word names one, and it has no place.
+
+        Only where ``keep`` says so, bool [h, w], is what is known kept.
+        """
+        words = torch.tensor(tokens_of({"scene": scene}), device=known.device)
+        free, shares = torch.ones(len(known)), torch.ones(len(known), 1)
+        return self._sample(known, free, known.new_zeros(len(known), GROUP, 3), [words], shares, keep=keep)
 
     def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
         """A plan for a clip of this many latent frames, as large in pixels at any size."""
@@ -169,8 +167,9 @@ class Script:
         )
         behind = behind_subject(self._networks, given, at_end=not backward)
         known = behind.latents.expand(groups, -1, -1, -1)
-        scene = understanding.concepts["scene"]
-        latents = self._background([scene], known, torch.ones(groups), torch.ones(groups, 1), keep=behind.clear)
+        latents = self._background(understanding.concepts["scene"], known, keep=behind.clear)
+        # What is known stands still, and so does the rest: what a single latent frame makes up besides is left out.
+        latents = latents.median(0, keepdim=True).values.expand_as(latents)
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
         carried = (behind.lost, fade.flip(0) if backward else fade)
         said = {"motion": _facing(plan), **understanding.concepts}
@@ -179,8 +178,8 @@ class Script:
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
-        if first.cast is not None and first.shows_the_subjects_of(second):
-            bridge = self._crossing(first, second, first.cast, [end.concepts["scene"] for end in ends], frames)
+        if first.cast is not None and _alike(*ends):
+            bridge = self._crossing(first, second, first.cast, frames)
         else:
             count = NEIGHBOURS * GROUP
             ends_shown = [torch.cat(list(shown(self._networks, piece))) for piece in (first, second)]
@@ -193,18 +192,15 @@ class Script:
         ]
         return replace(bridge, lights=tuple(lights))
 
-    def _crossing(self, first: Piece, second: Piece, cast: Cast, scenes: list[str], frames: int) -> Piece:
-        """A bridge between two pieces with one subject, which goes from one background to the other."""
-        groups, count = _groups(frames), NEIGHBOURS
-        near, far = first.plan[-count * GROUP :], second.plan[: count * GROUP]
+    def _crossing(self, first: Piece, second: Piece, cast: Cast, frames: int) -> Piece:
+        """A bridge between two pieces with one subject, which goes on while one background dissolves into the other."""
+        groups, count = _groups(frames), NEIGHBOURS * GROUP
+        near, far = first.plan[-count:], second.plan[:count]
         plan = long_plan(
             self._networks.planner, cast.words[0], GROUP * groups, seed=self._request.seed, before=near, after=far
         )
-        known = torch.cat((first.latents[-count:], self._unknown(groups, self._canvas), second.latents[:count]))
-        free, shares = _bridged(groups)
-        if len(set(scenes)) == 1:
-            scenes, shares = scenes[:1], torch.ones_like(shares[:, :1])
-        latents = self._background(scenes, known, free, shares)[count : count + groups]
+        share = torch.linspace(0, 1, groups + 2, device=plan.device)[1:-1, None, None, None]
+        latents = (1 - share) * first.latents[-1] + share * second.latents[0]
         return Piece(latents, plan, GROUP * groups, starts=False, cast=Cast(plan[None], cast.words[:1]))
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
@@ -257,7 +253,8 @@ class Script:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        self._expect(*(1 + _groups(count - 1) for count in own), *(2 * NEIGHBOURS + _groups(bridge) for _ in bridges))
+        sampled = [i for i in bridges if not _alike(told[i - 1], told[i])]
+        self._expect(*(1 + _groups(count - 1) for count in own), *(2 * NEIGHBOURS + _groups(bridge) for _ in sampled))
         out: list[Piece] = []
         for i, (understanding, count) in enumerate(zip(told, own, strict=True)):
             piece = self._own(understanding, count, seed=i)
@@ -341,7 +338,13 @@ class Script:
         )
 
 
-def _bridged(groups: int, left: int = NEIGHBOURS, right: int = NEIGHBOURS) -> tuple[Tensor, Tensor]:
+def _alike(one: Understanding, other: Understanding) -> bool:
+    """Whether the same subject is shown by a camera that stands still."""
+    same = all(one.concepts[kind] == other.concepts[kind] for kind in ("subject", "colour"))
+    return same and one.filmed.move == other.filmed.move == "still"
+
+
+def _bridged(groups: int, left: int, right: int) -> tuple[Tensor, Tensor]:
     """How free the latent frames of a bridge and its neighbours are, [G], and each end's share in them, [G, 2]."""
     free = torch.cat((torch.zeros(left), torch.ones(groups), torch.zeros(right)))
     share = torch.cat((torch.zeros(left), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(right)))
