@@ -223,7 +223,8 @@ class Autoencoder(nn.Module):
         """
         picture = self.drawn(latents)
         look = self.painter.look(picture, plan) if words is None else self.painter.told(words)
-        return self.painter(picture, look, plan)
+        painted: Tensor = self.painter(picture, look, plan)
+        return painted
 
     def decode_layers(self, latents: Tensor, plans: Tensor, words: Tensor, order: Iterable[int]) -> Tensor:
         """Groups [B, 4, 3, 16h, 16w] whose latents [B, C, h, w] show the background alone. Subjects with ``plans``
