@@ -63,10 +63,11 @@ class BundledModel:
 
     def noise_mark(self, request: GenerationRequest) -> str | None:
         """See `generator.model.VideoModel.noise_mark`: for clips made from words alone and seen as drawn."""
-        if request.task != "text" or understand(request.prompt, seed=request.seed).filmed.move != "still":
+        if self._noise_key is None or request.task != "text":
             return None
-        name = self._noise_name(request)
-        return None if name is None else str(name)
+        if understand(request.prompt, seed=request.seed).filmed.move != "still":
+            return None
+        return str(self._noise_name(self._noise_key, request))
 
     def sample(
         self,
@@ -88,8 +89,8 @@ class BundledModel:
         # Before every block, which is many times a step; but what several processes have begun together, they finish.
         asked = networks.transformer.blocks if self._execution.processes == 1 else [networks.transformer]
         drawn = self._drawn_size(request)
-        name = self._noise_name(request)
-        draw = seeded(request.seed) if self._noise_key is None or name is None else keyed(self._noise_key, name.name)
+        key = self._noise_key
+        draw = seeded(request.seed) if key is None else keyed(key, self._noise_name(key, request).name)
         upscaler = load_upscaler() if drawn != self.size_for(request.size) else None
         with _cancellable([*asked, *([upscaler] if upscaler else [])], cancelled), torch.inference_mode():
             script = Script(
@@ -106,10 +107,8 @@ class BundledModel:
         larger = max(width, height) > LARGEST
         return int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
 
-    def _noise_name(self, request: GenerationRequest) -> NoiseName | None:
-        if self._noise_key is None:
-            return None
-        return NoiseName.of(self._noise_key, f"{self.name} {request.model_dump_json()}", self._drawn_size(request))
+    def _noise_name(self, key: WatermarkKey, request: GenerationRequest) -> NoiseName:
+        return NoiseName.of(key, f"{self.name} {request.model_dump_json()}", self._drawn_size(request))
 
 
 def _drawn(side: int, *, larger: bool) -> Fraction:

@@ -18,6 +18,7 @@ from generator.dit.device import PLAIN, Execution, adapted, best_device
 from generator.dit.flow import sample
 from generator.dit.judge import Judge
 from generator.dit.locator import Locator
+from generator.dit.noise import seeded
 from generator.dit.parallel import team
 from generator.dit.places import group_plan
 from generator.dit.planner import Planner, make_plan
@@ -107,7 +108,7 @@ def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, gu
     """
     plan = make_plan(networks.planner, words, seed=seed)
     shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
-    noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(words.device)
+    noise = seeded(seed)(shape).to(words.device)
     scene = torch.tensor([kind == "scene" for kind in KINDS], device=words.device)
     nowhere = group_plan(torch.zeros_like(plan[:1]))
 

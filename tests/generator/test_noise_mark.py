@@ -19,8 +19,8 @@ from countermark.core.settings import Settings
 from generator import GenerationRequest, Studio
 from generator.backends import FAST, model_named
 from generator.dit.networks import load_networks
-from generator.dit.noise import NoiseName, keyed, seeded, whitened, z_score
-from generator.noise_mark import find_noise
+from generator.dit.noise import NoiseName, keyed, seeded
+from generator.noise_mark import find_noise, whitened, z_score
 from provenance.extract import Extraction, extract
 from provenance.origin import NOISE_ID
 from provenance.registry import open_registry
