@@ -333,8 +333,8 @@ def dilution(judges: Judges, test: Sequence[Example]) -> str:
     rows = []
     for language, pad in (("en", PADDING), ("zh", PADDING_ZH)):
         groups = {
-            "harmful": select(test, lambda e, lang=language: e.unsafe and e.source == "own" and e.language == lang),  # type: ignore[misc]
-            "ordinary": select(test, lambda e, lang=language: e.source == "own_benign" and e.language == lang),  # type: ignore[misc]
+            "harmful": [e for e in test if e.unsafe and e.source == "own" and e.language == language],
+            "ordinary": [e for e in test if e.source == "own_benign" and e.language == language],
         }
         for group, chosen in groups.items():
             plain = [e.text for e in chosen]

@@ -213,7 +213,9 @@ class Script:
             self._networks.planner, prompts[0], GROUP * groups, seed=self._request.seed, before=near, after=far
         )
         whole = torch.cat((near, plan, far)).unflatten(0, (-1, GROUP))
-        free, shares = _bridged(groups, len(left), len(right))
+        free = torch.cat((torch.zeros(len(left)), torch.ones(groups), torch.zeros(len(right))))
+        share = torch.cat((torch.zeros(len(left)), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(len(right))))
+        shares = torch.stack((1 - share, share), dim=1)
         if torch.equal(*prompts):
             prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
         known = torch.cat((left, self._unknown(groups, self._canvas), right))
@@ -342,13 +344,6 @@ def _alike(one: Understanding, other: Understanding) -> bool:
     """Whether the same subject is shown by a camera that stands still."""
     same = all(one.concepts[kind] == other.concepts[kind] for kind in ("subject", "colour"))
     return same and one.filmed.move == other.filmed.move == "still"
-
-
-def _bridged(groups: int, left: int, right: int) -> tuple[Tensor, Tensor]:
-    """How free the latent frames of a bridge and its neighbours are, [G], and each end's share in them, [G, 2]."""
-    free = torch.cat((torch.zeros(left), torch.ones(groups), torch.zeros(right)))
-    share = torch.cat((torch.zeros(left), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(right)))
-    return free, torch.stack((1 - share, share), dim=1)
 
 
 def _facing(plan: Tensor) -> str:

@@ -176,17 +176,16 @@ def main() -> None:
         cut = crops(pool, rng, batch=args.batch, size=args.size, around=1.0 if painting else 0.75)
         plans = told(cut.plans)
         with torch.autocast("cpu", torch.bfloat16):
-            said = model.painter.told(cut.words)
-            if args.words:
-                look, drawn = said, cut.frames
-            else:
+            behind = cut.backgrounds.expand_as(cut.frames)
+            look = said = model.painter.told(cut.words)
+            if not args.words:
                 with torch.no_grad():
                     latents = model.encode_groups(cut.frames)
                 noisy = latents + torch.randn_like(latents) * torch.rand(len(latents), 1, 1, 1) * args.noise
                 with torch.set_grad_enabled(not painting):
                     drawn = model.drawn(noisy)
                 look = model.painter.look(drawn, plans)
-            behind = cut.backgrounds.expand_as(drawn) if painting else drawn
+                behind = behind if painting else drawn
             heard = torch.rand(len(look), 1) < HEARD
             output = model.painter(behind, torch.where(heard, said, look), plans)
         # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.

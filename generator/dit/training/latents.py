@@ -50,7 +50,7 @@ def make_shard(
 
 
 def main() -> None:
-    """Write shards until the folder holds as many as asked for; existing ones are kept."""
+    """Write shards until the folder holds as many of their kind as asked for; existing ones are kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--shards", type=int, default=20)
@@ -65,7 +65,7 @@ def main() -> None:
     autoencoder.load_state_dict(load_file(args.autoencoder))
     args.folder.mkdir(parents=True, exist_ok=True)
     for i in range(args.shards):
-        path = args.folder / f"{i:04d}.safetensors"
+        path = args.folder / f"{'empty-' if args.empty else ''}{i:04d}.safetensors"
         if path.exists():
             continue
         part = path.with_suffix(".part")
