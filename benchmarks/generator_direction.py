@@ -28,8 +28,8 @@ from generator.model import RGB, Inputs, Sampling
 from generator.request import GenerationRequest
 from generator.world.cinematography import OWN_LIGHT, Light, Move
 from generator.world.clips import ClipSpec, random_spec, render
+from generator.world.drawing import PALETTE
 from generator.world.relations import Relation
-from generator.world.sprites import PALETTE
 from generator.world.vocabulary import BY_KIND, Kind
 
 _CAMERA: dict[Move, tuple[str, str]] = {
