@@ -99,6 +99,14 @@ def create_app(settings: Settings, options: ServiceSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         generate_unique_id_function=_operation_id,
+        # Where `set_up_traces` has set up a provider, FastAPI makes a span of each request but the probes'.
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": lambda scope: scope.get("path") in operations.POLLED,
+        },
     )
     routers = (*ROUTERS, *resolution.routers(settings, options))
     faults.install(app, [route for router in routers for route in router.routes])

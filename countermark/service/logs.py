@@ -9,11 +9,13 @@ import signal
 import sys
 from datetime import UTC, datetime
 
+from countermark.service.traces import trace_id
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 
 
 class JsonLines(logging.Formatter):
-    """A record, its extra fields and its traceback as one line of JSON."""
+    """A record, its extra fields, the trace it belongs to and its traceback as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
@@ -24,6 +26,8 @@ class JsonLines(logging.Formatter):
             "event": record.getMessage(),
         }
         line |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if trace := trace_id():
+            line["trace_id"] = trace
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False, default=str)
@@ -37,6 +41,7 @@ def set_up_logging(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("dbos").handlers[:] = [handler]  # or it makes one of its own, which writes plain text
     logging.getLogger("countermark").setLevel(level)
     logging.getLogger("python_multipart").setLevel(
         logging.ERROR

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
 from countermark.service.jobs import GENERATED, Job
+from countermark.service.traces import trace_context
 
 APPLICATION = "countermark"
 WORKFLOW = "countermark.job"
@@ -40,7 +41,7 @@ class JobQueue:
             "priority": job.priority,
             "app_version": VERSION,
         }
-        self._client.enqueue_in_transaction(connection, options, job.id)
+        self._enqueue(connection, options, job.id)
 
     def deliver(self, connection: Connection, delivery_id: str, tenant: str) -> None:
         """Enqueue a webhook's message in the caller's transaction."""
@@ -51,7 +52,12 @@ class JobQueue:
             "queue_partition_key": tenant,
             "app_version": VERSION,
         }
-        self._client.enqueue_in_transaction(connection, options, delivery_id)
+        self._enqueue(connection, options, delivery_id)
+
+    def _enqueue(self, connection: Connection, options: EnqueueOptions, subject: str) -> None:
+        if (context := trace_context()) is not None:
+            options["otel_context"] = context  # the workflow belongs to the trace of whoever asked for it
+        self._client.enqueue_in_transaction(connection, options, subject)
 
     def forget(self, job_id: str) -> None:
         """Drop what the queue remembers of a job or message that ended, all its tries."""
@@ -72,4 +78,11 @@ class JobQueue:
 
 def quiet() -> None:
     """Keep DBOS's remarks to its own developers out of our log."""
-    logging.getLogger("dbos").setLevel(logging.WARNING)
+    logger = logging.getLogger("dbos")
+    logger.setLevel(logging.WARNING)
+    logger.addFilter(_concerns_operators)
+
+
+def _concerns_operators(record: logging.LogRecord) -> bool:
+    """It warns where traces are exported without logs, which is meant: our logs are on standard error."""
+    return "skipping log exporter setup" not in record.getMessage()

@@ -22,6 +22,7 @@ from countermark.service.keys import KeyStore
 from countermark.service.logs import set_up_logging
 from countermark.service.options import ServiceSettings
 from countermark.service.tables import open_database
+from countermark.service.traces import flush_traces, set_up_traces
 from countermark.service.worker import stop_on_signals
 
 log = logging.getLogger("countermark.service")
@@ -45,6 +46,7 @@ def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str]
     if options.workers:
         catalogue.check_packages()
     check_exposure(settings, options)
+    set_up_traces()
     listener = _bind(options)
     host, port = listener.getsockname()[:2]
     config = uvicorn.Config(
@@ -61,6 +63,7 @@ def serve(settings: Settings, options: ServiceSettings, on_ready: Callable[[str]
         shown = f"[{host}]" if ":" in host else host
         on_ready(f"http://{shown}:{port}")
         StoppingServer(config, stop_workers).run(sockets=[listener])
+        flush_traces()
 
 
 class StoppingServer(uvicorn.Server):

@@ -9,14 +9,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import NoReturn
 
 from dbos import DBOS, DBOSConfig
 from sqlalchemy.exc import SQLAlchemyError
 
 from countermark.core.database import database_url
-from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
 from countermark.service.catalogue import Catalogue
 from countermark.service.crew import BEAT_SECONDS, Crew
@@ -27,6 +25,7 @@ from countermark.service.options import ServiceSettings, get_service_settings
 from countermark.service.queue import APPLICATION, DELIVERIES, EXAMINATIONS, GENERATIONS, VERSION, JobQueue, quiet
 from countermark.service.tables import open_database
 from countermark.service.tallies import Tallies
+from countermark.service.traces import flush_traces, set_up_traces
 from countermark.service.webhooks import WebhookStore
 from countermark.service.work import Desk
 from countermark.service.workflows import Bench, set_up
@@ -43,6 +42,7 @@ _GRACE_SECONDS = 20
 def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Event) -> None:
     """Work until ``stop`` is set. Raises `ConfigurationError` or `RegistryError` when it cannot start."""
     Catalogue(options.models).check_packages()  # rather than fail on every job
+    traced = set_up_traces()
     worker_id = secrets.token_hex(12)
     files = FileStore(options.files_dir(settings), options.store)
     with open_database(settings) as engine:
@@ -55,7 +55,8 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             "application_version": VERSION,
             "executor_id": worker_id,
             "log_level": "WARNING",
-            **_traces(),
+            "enable_otlp": traced,  # DBOS then makes spans for the provider that is set up
+            "otel_attribute_format": "semconv",
         }
         DBOS(config=config)
         quiet()
@@ -92,6 +93,7 @@ def run_worker(settings: Settings, options: ServiceSettings, stop: threading.Eve
             jobs.excuse(queue.held_by(worker_id))
             crew.leave(worker_id)
             queue.close()
+            flush_traces()  # this process ends without Python's own end
             log.info("worker stopped", extra={"worker": worker_id})
 
 
@@ -99,20 +101,6 @@ def _plain_url(settings: Settings) -> str:
     """The database's URL as DBOS wants it, without a driver's name."""
     url = database_url(settings)
     return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=False)
-
-
-def _traces() -> DBOSConfig:
-    """Where DBOS sends its traces, by OpenTelemetry's variables. Raises `ConfigurationError` without its packages."""
-    base = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or (base and f"{base.rstrip('/')}/v1/traces")
-    if not endpoint:
-        return {}
-    if find_spec("opentelemetry.exporter") is None:
-        raise ConfigurationError(
-            "OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry is not installed.",
-            remedy="Run `pip install 'countermark[otel]'`, or unset it.",
-        )
-    return {"enable_otlp": True, "otlp_traces_endpoints": [endpoint]}
 
 
 def _keep_watch(crew: Crew, worker_id: str, stop: threading.Event) -> None:

@@ -18,6 +18,7 @@ from countermark.service.jobs import Job, JobStore
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import DELIVERY, WORKFLOW, JobQueue
 from countermark.service.tallies import Tallies
+from countermark.service.traces import JobSpan, job_span
 from countermark.service.webhooks import WebhookStore
 from countermark.service.work import CancelledError, Desk, explain, perform
 
@@ -52,7 +53,8 @@ def run_job(job_id: str) -> None:
     job = bench.jobs.begin(job_id)
     if job is not None and job.attempts > bench.options.max_attempts:
         message = f"The worker broke down on it {bench.options.max_attempts} times."
-        _end(bench, job, error={"code": "worker_lost", "message": message})
+        with job_span(job) as span:
+            _end(bench, job, span, error={"code": "worker_lost", "message": message})
     # Also for a job that has ended: whoever ended it may have died before it told of that.
     work(job_id)
     announce(job_id)
@@ -65,10 +67,16 @@ def work(job_id: str) -> None:
     job = bench.jobs.get(job_id)
     if job is None or job.finished:
         return
+    with job_span(job) as span:
+        _attempt(bench, job, span)
+
+
+def _attempt(bench: Bench, job: Job, span: JobSpan) -> None:
     last = _last_try()
 
     def report(progress: int | None, step: str | None) -> None:
-        if not bench.jobs.report(job_id, progress=progress, step=step):
+        span.step(step)
+        if not bench.jobs.report(job.id, progress=progress, step=step):
             raise CancelledError
 
     started = time.monotonic()
@@ -76,24 +84,25 @@ def work(job_id: str) -> None:
     try:
         result = perform(job, bench.desk, report)
     except CancelledError:  # whoever cancelled or deleted it has told of that
-        _forget_if_deleted(bench, job_id)
+        span.ended("cancelled")
+        _forget_if_deleted(bench, job.id)
         return
     except (RegistryError, OSError) as problem:
         if not last:
             raise
-        log.exception("failed", extra={"job": job_id})
+        log.exception("failed", extra={"job": job.id})
         message = "The service could not store or read something it needed. Try again later."
         error = explain(problem, job, bench.desk) if isinstance(problem, RegistryError) else _plain("storage", message)
     except WeightsError as problem:  # the operator's affair, and it names the operator's folders
-        log.error("failed", extra={"job": job_id, "problem": str(problem)})
+        log.error("failed", extra={"job": job.id, "problem": str(problem)})
         message = "Weights that it needs cannot be used here; the operator of the service finds the reason in the log."
         error = _plain(problem.code, message)
     except CountermarkError as problem:
         error = explain(problem, job, bench.desk)
     except Exception:  # whatever it is, the job's owner gets an end, and the log the reason
-        log.exception("failed", extra={"job": job_id})
+        log.exception("failed", extra={"job": job.id})
         error = _plain("server_error", "The service failed on this job; its operator finds the reason in the log.")
-    _end(bench, job, result=result, error=error, seconds=time.monotonic() - started)
+    _end(bench, job, span, result=result, error=error, seconds=time.monotonic() - started)
 
 
 @DBOS.step(name="announce", max_attempts=5, retries_allowed=True)
@@ -124,6 +133,7 @@ def deliver(delivery_id: str) -> bool:
 def _end(
     bench: Bench,
     job: Job,
+    span: JobSpan,
     *,
     result: dict[str, Any] | None = None,
     error: dict[str, Any] | None = None,
@@ -132,6 +142,7 @@ def _end(
     if not bench.jobs.finish(job.id, retention=bench.options.retention, result=result, error=error):
         _forget_if_deleted(bench, job.id)
         return
+    span.ended("failed" if error else "completed", error["code"] if error else None)
     bench.tallies.finished(job, result=result, error=error, seconds=seconds)
     bench.desk.files.drop_upload(job.id)
     told = {"job": job.id, "kind": job.kind, "tenant": job.tenant, "seconds": round(seconds, 2)}

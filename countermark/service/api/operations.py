@@ -20,6 +20,8 @@ from countermark.service.state import Here, Service
 from countermark.service.tallies import HELP
 
 router = APIRouter(tags=["operations"])
+POLLED = ("/healthz", "/readyz", "/metrics")
+"""Paths that probes and collectors ask for every few seconds; they are not traced."""
 
 
 class Health(BaseModel):
