@@ -16,7 +16,7 @@ from detector.attribution import Attribution
 from detector.clip import Clip
 from detector.evidence import ErrorRates, Evidence
 from detector.pictures import figure, overlay, timeline
-from detector.verdict import FORENSICS, PARTS, Question, Verdict, witness_of
+from detector.verdict import FORENSICS, PARTS, WITNESSED, Question, Verdict, likely, witness_of
 from detector.wording import Language, phrase, say
 
 UInt8 = npt.NDArray[np.uint8]
@@ -88,8 +88,8 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
 def summary(verdict: Verdict, language: Language) -> str:
     """The verdict's sentence; a statement that it repeats is given in the same language."""
     witness = witness_of(verdict.evidence)
-    if verdict.said.code == "verdict.declared" and witness is not None:
-        return say("verdict.declared", explanation=witness.words(language)).words(language)
+    if verdict.said.code in WITNESSED and witness is not None:
+        return say(verdict.said.code, explanation=witness.words(language)).words(language)
     return verdict.said.words(language)
 
 
@@ -97,7 +97,7 @@ def _answer(question: Question) -> str:
     if question.probability is None:
         return f"not answered. {question.note}"
     words = {"high": "yes, by this evidence", "low": "no sign found", "abstain": "cannot be told"}[question.band]
-    return f"{words} (probability {question.probability:.2f} at even odds)"
+    return f"{words} (probability {likely(question.probability)} at even odds)"
 
 
 class _Page:
@@ -120,7 +120,7 @@ class _Page:
         left, right = _percent(absent, 0.0), _percent(present, 100.0)
         note = self.say(
             "page.scale",
-            probability=f"{question.probability:.2f}",
+            probability=likely(question.probability),
             llr=_signed(question.log_likelihood_ratio or 0.0, 2),
             absent="−∞" if absent is None else _signed(absent, 1),
             present="∞" if present is None else _signed(present, 1),

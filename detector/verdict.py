@@ -29,6 +29,10 @@ PRIOR_LOG_ODDS = 0.0
 
 DECLARATIONS = ("credentials", "watermark", "known_marks", "container", "fingerprint")
 """Signals in which the file speaks about itself. They are one witness, so the strongest counts, not their sum."""
+REGISTRY = "fingerprint"
+"""The one among them that does not read the file but finds what was registered here and resembles it."""
+WITNESSED = ("verdict.declared", "verdict.registered")
+"""Sentences that repeat what `witness_of` found."""
 FORENSICS = ("frames", "motion", "noise")
 """Signals measured on the picture, weighed by :mod:`detector.fusion`."""
 PARTS = "edits"
@@ -60,6 +64,11 @@ class Question(BaseModel):
     def note(self) -> str:
         """What the answer rests on, or why there is none, in English."""
         return self.said.words()
+
+
+def likely(probability: float) -> str:
+    """Two digits of it. Evidence never makes certain, and must not look as if it did."""
+    return "> 0.99" if probability > 0.99 else "< 0.01" if probability < 0.01 else f"{probability:.2f}"
 
 
 class Verdict(BaseModel):
@@ -194,7 +203,7 @@ def _sentence(
 
 
 def witness_of(evidence: Sequence[Evidence]) -> Evidence | None:
-    """The signal in which the file says most clearly that it was generated."""
+    """The signal in which the file, or the registry, says most clearly that it was generated."""
     stated = (e for e in evidence if e.signal in DECLARATIONS and e.llr is not None and e.llr > 0)
     return max(stated, key=lambda e: e.llr or 0.0, default=None)
 
@@ -202,7 +211,9 @@ def witness_of(evidence: Sequence[Evidence]) -> Evidence | None:
 def _why_generated(evidence: Sequence[Evidence], tampered: bool) -> Said:
     witness = witness_of(evidence)
     if witness is not None and declared_llr(evidence) >= DECLARED_AT:
-        return say("verdict.declared", explanation=witness.explanation)
+        # Of a registered video that it resembles, the file itself says nothing.
+        found = "verdict.registered" if witness.signal == REGISTRY else "verdict.declared"
+        return say(found, explanation=witness.explanation)
     return say("verdict.picture_changed" if tampered else "verdict.picture")
 
 

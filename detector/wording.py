@@ -49,6 +49,11 @@ def phrase(code: str, facts: Mapping[str, str], language: Language) -> str:
     return "".join(out)
 
 
+def sentences(language: Language) -> dict[str, str]:
+    """All sentences of a language by code, with the names of facts in braces."""
+    return {code: text[language] for code, text in _sentences().items()}
+
+
 @cache
 def _sentences() -> dict[str, dict[Language, str]]:
     text = resources.files("detector").joinpath("wording.yaml").read_text(encoding="utf-8")

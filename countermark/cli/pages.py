@@ -133,10 +133,12 @@ def verdict_page(verdict: Verdict) -> Page:
 
 
 def _answer(question: Question) -> str:
+    from detector.verdict import likely
+
     if question.probability is None:
         return f"not answered. {question.note}"
     words = {"high": "evidence of it", "low": "no sign found", "abstain": "cannot be told"}[question.band]
-    return f"{words}: probability {question.probability:.2f} at even odds beforehand"
+    return f"{words}: probability {likely(question.probability)} at even odds beforehand"
 
 
 def _time(seconds: float) -> str:

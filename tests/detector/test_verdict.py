@@ -107,6 +107,14 @@ def test_declarations_are_one_witness() -> None:
     assert both.log_likelihood_ratio == 6.9
 
 
+def test_a_resemblance_is_not_taken_for_a_statement_of_the_file() -> None:
+    values = {"kind": "generated", "date": "2026-11-29", "similarity": 100}
+    found = label(3.9, "fingerprint").model_copy(update={"said": say("fingerprint.found", **values)})
+    conclusion, words, _ = conclude([frames(0.5), found], verification("tampered"))
+    assert (conclusion, words) == ("generated", found.explanation)
+    assert "itself says" in conclude([frames(0.5), found, label(4.6)], verification())[1]
+
+
 @pytest.mark.parametrize("state", ["verified", "recovered"])
 def test_trusted_provenance_that_states_the_origin_settles_it(state: str) -> None:
     for llr in (-2.0, 4.6):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from importlib.resources import files
 
 from fastapi import APIRouter, Response
 
 from countermark.service.faults import not_found
+from detector.wording import sentences
 
 router = APIRouter(include_in_schema=False)
 
@@ -22,6 +24,7 @@ _TYPES = {
     "svg": "image/svg+xml",
 }
 _FILES = {path.name: path.read_bytes() for path in _WEB.iterdir() if path.name.rpartition(".")[2] in _TYPES}
+_FILES["sentences.js"] = f"export const SENTENCES = {json.dumps(sentences('zh'), ensure_ascii=False)};\n".encode()
 
 
 @router.get("/")

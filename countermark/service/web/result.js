@@ -2,7 +2,7 @@
 
 import { blob } from "/web/api.js";
 import { announce, h, save } from "/web/dom.js";
-import { axisName, conclusionName, evidenceText, findingText, language, signalName, statusName, summaryText, t } from "/web/text.js";
+import { axisName, conclusionName, evidenceText, findingText, saidText, signalName, statusName, summaryText, t } from "/web/text.js";
 
 const TONES = { verified_origin: "good", generated: "bad", manipulated: "bad", no_sign_of_generation: "calm", inconclusive: "care" };
 const ORIGINS = { verified: "good", recovered: "good", tampered: "bad", untrusted: "care", no_credentials: "plain" };
@@ -35,13 +35,15 @@ const tone = (verdict) => (tampered(verdict) ? "bad" : TONES[verdict.conclusion]
 const headline = (verdict) => conclusionName(tampered(verdict) ? "tampered" : verdict.provenance.conclusion === "recovered" && verdict.conclusion === "verified_origin" ? "recovered" : verdict.conclusion);
 
 function card(question, answer, toneName, ...more) {
-  return h("section", { class: `card ${toneName}` }, h("h2", { class: "small" }, question), h("p", { class: "answer" }, answer), ...more);
+  return h("section", { class: `card ${toneName}` }, h("h2", { class: "small" }, question), h("p", { class: "answer" }, answer), h("div", {}, more));
 }
 
 function originCard(provenance) {
   const manifest = provenance.manifest;
-  const text = !manifest ? t("noManifest") : manifest.signed_at ? t("signedOn", manifest.signer, manifest.signed_at.slice(0, 10)) : t("signedBy", manifest.signer);
-  const source = manifest && manifest.digital_source_type && manifest.digital_source_type.endsWith("trainedAlgorithmicMedia");
+  const text = !manifest ? t("noManifest")
+    : provenance.conclusion === "tampered" ? t("signedElse", manifest.signer)
+      : manifest.signed_at ? t("signedOn", manifest.signer, manifest.signed_at.slice(0, 10)) : t("signedBy", manifest.signer);
+  const source = provenance.conclusion !== "tampered" && manifest && manifest.digital_source_type && manifest.digital_source_type.endsWith("trainedAlgorithmicMedia");
   return card(t("whereFrom"), t(`origin_${provenance.conclusion}`), ORIGINS[provenance.conclusion], h("p", {}, text), source ? h("p", {}, t("saysGenerated", manifest.software || manifest.claim_generator)) : null);
 }
 
@@ -59,7 +61,7 @@ function madeCard(question) {
 }
 
 function faceCard(question) {
-  if (question.probability === null) return card(t("isFaceChanged"), t("notAnswered"), "plain", h("p", {}, language() === "zh" ? t("faceNotExamined") : question.note));
+  if (question.probability === null) return card(t("isFaceChanged"), t("notAnswered"), "plain", h("p", {}, worded(saidText([question.said], question.note))));
   return card(t("isFaceChanged"), t(`band_${question.band}`), BANDS[question.band], h("p", {}, t("probability", likely(question.probability))));
 }
 
@@ -68,7 +70,7 @@ function timeline(verdict, frames, film) {
   const scored = verdict.evidence.find((item) => item.segments.length === frames.length);
   const scores = frames.map((_, index) => (scored ? scored.segments[index].llr : null));
   const urls = frames.map((frame) => URL.createObjectURL(frame.image));
-  const player = film ? h("video", { src: URL.createObjectURL(film), controls: true, muted: true, playsinline: true, "aria-label": t("player") }) : null;
+  const player = film ? h("video", { src: URL.createObjectURL(film), controls: true, muted: true, playsinline: true, preload: "auto", "aria-label": t("player") }) : null;
   const still = h("img", { src: urls[0], alt: "" });
   const reading = h("p", { class: "reading" });
   const bars = frames.map((frame, index) => bar(frame, scores[index], index, () => select(index)));
@@ -131,14 +133,16 @@ function heat(score) {
   return `color-mix(in srgb, var(--${score > 0 ? "for" : "against"}) ${strength}%, var(--line))`;
 }
 
+// English that stays within another language is marked as such.
+const worded = (text) => (text.english ? h("span", { lang: "en" }, text.text) : text.text);
+
 function line(what, text, small, toneName, chip) {
-  const words = text.english ? h("span", { lang: "en" }, text.text) : text.text;
-  return h("li", {}, h("span", { class: "what" }, what), h("span", { class: "text" }, words, small ? h("small", {}, small) : null), h("span", { class: `chip ${toneName}` }, chip));
+  return h("li", {}, h("span", { class: "what" }, what), h("span", { class: "text" }, worded(text), small ? h("small", {}, small) : null), h("span", { class: `chip ${toneName}` }, chip));
 }
 
 function evidence(item, verdict) {
   const rates = item.error_rates ? t("rates", signed(item.error_rates.threshold), (100 * item.error_rates.false_positive_rate).toFixed(1), Math.round(100 * item.error_rates.true_positive_rate)) : null;
-  const chip = item.status === "measured" ? (item.llr === null ? t("noWeight") : signed(item.llr)) : statusName(item.status);
+  const chip = item.status === "measured" ? (item.llr === null ? t("noWeight") : signed(item.llr)) : item.status === "not_applicable" ? t("notUsed") : statusName(item.status);
   const toneName = item.status !== "measured" ? STATUS[item.status] : item.llr > 0.5 ? "bad" : item.llr < -0.5 ? "calm" : "plain";
   return line(signalName(item.signal), evidenceText(item, verdict), rates, toneName, chip);
 }

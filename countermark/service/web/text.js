@@ -1,7 +1,8 @@
 // All words of the page, in English and Chinese. What the service says in English about a finding is told in Chinese
 // by its code; where a code has no words here, the English stays and is marked as such.
 
-import { EN, ZH, ZH_EVIDENCE, ZH_FINDINGS } from "/web/words.js";
+import { SENTENCES } from "/web/sentences.js"; // the detector's own, as in its reports
+import { EN, ZH, ZH_FINDINGS } from "/web/words.js";
 
 const STORED = "countermark-language";
 let current = localStorage.getItem(STORED) || (navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en");
@@ -35,22 +36,28 @@ export function findingText(finding) {
 }
 
 export function evidenceText(item, verdict) {
-  if (current !== "zh") return { text: item.explanation };
-  if (item.signal === "credentials" || item.signal === "watermark") {
+  if (current === "zh" && (item.signal === "credentials" || item.signal === "watermark")) {
     const axis = item.signal === "watermark" ? "watermark" : null;
     const finding = axis && verdict.provenance.findings.find((candidate) => candidate.axis === axis);
     return axis ? (finding ? findingText(finding) : { text: item.explanation, english: true }) : { text: provenanceSummary(verdict.provenance) };
   }
-  const words = ZH_EVIDENCE[`${item.signal}.${item.status}`];
-  const text = typeof words === "function" ? words(item) : words;
-  return text ? { text } : { text: item.explanation, english: true };
+  return saidText([...item.details, item.said], item.explanation);
+}
+
+// Sentences of the detector, which tells each by code and facts beside its English words.
+export function saidText(said, english) {
+  if (current !== "zh") return { text: english };
+  if (!said.every(({ code }) => code in SENTENCES)) return { text: english, english: true };
+  return { text: said.map(({ code, facts }) => SENTENCES[code].replace(/\{(\w+)\}/g, (_, name) => facts[name])).join("") };
 }
 
 export function summaryText(verdict) {
   const provenance = verdict.provenance;
-  if (current !== "zh") return provenance.conclusion === "tampered" && verdict.summary !== provenance.summary ? `${provenance.summary} ${verdict.summary}` : verdict.summary;
-  if (verdict.conclusion === "verified_origin" || provenance.conclusion === "tampered") return provenanceSummary(provenance);
-  return ZH.verdicts[verdict.conclusion];
+  const tampered = provenance.conclusion === "tampered";
+  if (current !== "zh") return tampered && verdict.summary !== provenance.summary ? `${provenance.summary} ${verdict.summary}` : verdict.summary;
+  if (verdict.conclusion === "verified_origin") return provenanceSummary(provenance);
+  const { text } = "explanation" in verdict.said.facts ? { text: t("saysGeneratedItself") } : saidText([verdict.said], verdict.summary);
+  return tampered ? `${provenanceSummary(provenance)}${text}` : text;
 }
 
 function provenanceSummary(provenance) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,9 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(sys.executable).parent / "countermark"
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 PROMPT = "a red balloon rising over the sea"
 
 

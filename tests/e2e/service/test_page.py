@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from running_service import PROMPT
+from running_service import CHROMIUM, PROMPT
 
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
 LONG = 120_000
 
 
@@ -76,7 +72,11 @@ def test_a_dropped_video_is_answered(page, clip):
     page.get_by_role("button", name="中文").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("来源已验证")
     assert page.locator("html").get_attribute("lang") == "zh-Hans"
-    assert not re.search("[A-Za-z]{9,} [A-Za-z]{5,}", page.locator(".list").first.inner_text())
+    for told in (page.locator(".list").first, page.locator(".list").last, page.locator(".cards")):
+        assert not re.search("[A-Za-z]{9,} [A-Za-z]{5,}", told.inner_text().replace("Countermark local issuer", ""))
+    faces = page.locator(".card", has_text="人脸是否被篡改？")  # the same reason in card and list, as in English
+    expect(faces).to_contain_text("没有发现人脸")
+    expect(page.locator(".list").last).to_contain_text("没有发现人脸")
 
 
 def test_a_changed_video_is_called_changed(page, clip):
@@ -85,6 +85,9 @@ def test_a_changed_video_is_called_changed(page, clip):
     clip.write_bytes(content)
     page.set_input_files("#file", clip)
     expect(page.get_by_role("heading", level=1)).to_have_text("Changed after signing", timeout=LONG)
+    origin = page.locator(".card", has_text="Where does it come from?")
+    expect(origin).to_contain_text("that do not fit it")
+    expect(origin).not_to_contain_text("state that it was generated")  # what is not to be relied on is not repeated
 
 
 def test_what_is_no_video_is_refused_with_a_reason(page, tmp_path):
@@ -108,7 +111,7 @@ def test_a_prompt_becomes_a_video_and_is_examined(page):
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("button", name="Download")).to_be_visible(timeout=LONG)
-    page.wait_for_function("document.querySelector('.result video').videoWidth === 256")
+    expect(page.locator(".result video")).to_have_js_property("videoWidth", 256)
     page.get_by_role("button", name="Examine it").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Verified origin", timeout=LONG)
 
