@@ -102,8 +102,8 @@ _kept_studio = lru_cache(maxsize=1)(_studio)
 
 
 def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, report: Report) -> SealRecord:
-    # Sampling is most of the work; the seal's steps share the rest.
-    seal_steps = {"policy": 2, "sample": 5, "watermark": 80, "label": 85, "sign": 88, "read back": 91, "register": 95}
+    # Sampling is most of the work; the seal's steps share the rest, but for the watermark's, which waits for frames.
+    seal_steps = {"policy": 2, "sample": 5, "label": 85, "sign": 88, "read back": 91, "register": 95}
     backend = job.request.get("backend", "bundled")
     studio = (_kept_studio if backend.startswith("open-weights:") else _studio)(backend, desk.settings)
     try:

@@ -33,15 +33,17 @@ class KilledError(BaseException):
 
 def test_a_video_sealed_by_a_killed_process_is_kept_and_not_made_again(tmp_path):
     desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
-    told = []
+    told, shares = [], []
 
     def until_sealed(progress: int | None, step: str | None) -> None:
         told.append(step)
+        shares.append(progress or 0)
         if step == "pictures":  # the file is in place, and nobody has been told of it
             raise KilledError
 
     with pytest.raises(KilledError):
         perform(job(), desk, until_sealed)
+    assert (shown := [share for share in shares if share]) == sorted(shown)  # a bar that never goes back
     content = (tmp_path / "files" / "jobs" / "video_1" / "video.mp4").read_bytes()
     result = perform(job(), desk, lambda progress, step: told.append(step))
     assert told.count("register") == 1

@@ -35,7 +35,7 @@ const tone = (verdict) => (tampered(verdict) ? "bad" : TONES[verdict.conclusion]
 const headline = (verdict) => conclusionName(tampered(verdict) ? "tampered" : verdict.provenance.conclusion === "recovered" && verdict.conclusion === "verified_origin" ? "recovered" : verdict.conclusion);
 
 function card(question, answer, toneName, ...more) {
-  return h("section", { class: `card ${toneName}` }, h("h2", { class: "small" }, question), h("p", { class: "answer" }, answer), h("div", {}, more));
+  return h("section", { class: `card ${toneName}` }, h("h2", { class: "small" }, question), h("div", {}, h("p", { class: "answer" }, answer), more));
 }
 
 function originCard(provenance) {

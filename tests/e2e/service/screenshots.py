@@ -102,6 +102,7 @@ class Camera:
         page = page or self.page
         until(page, "[...document.querySelectorAll('video')].every((video) => video.readyState > 3 && !video.seeking)")
         until(page, "[...document.images].every((image) => image.complete)")
+        page.wait_for_timeout(1000)  # for what fades, such as the mark over a film that is being loaded
         path = self.folder / f"{name}.png"
         page.screenshot(path=path, full_page=True)
         print(path, flush=True)
@@ -169,7 +170,7 @@ def take_generation(camera: Camera) -> None:
     page.get_by_role("link", name="Generate").click()
     page.get_by_label("What should the video show?").fill("a green ball bouncing on a meadow")
     page.get_by_role("button", name="Generate").click()
-    until(page, "document.querySelector('progress')?.value >= 5")
+    until(page, "document.querySelector('progress')?.value >= 20")
     camera.take("generating")
     expect(page.get_by_role("button", name="Download")).to_be_visible(timeout=PATIENCE)
     camera.take("generated")
