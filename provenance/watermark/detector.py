@@ -280,7 +280,7 @@ def recall(soft: Plane, register: Sequence[Payload], *, among: int = 1) -> tuple
     found: Payload | None = None
     for start in range(0, len(register), _RECALL_CHUNK):
         part = register[start : start + _RECALL_CHUNK]
-        words = encode_all(np.array([payload.to_bits() for payload in part], np.uint8))
+        words = encode_all(Payload.all_bits(part))
         cosines = ((1 - 2 * words.astype(np.float32)) @ unit.T).max(axis=1)
         best = int(np.argmax(cosines))
         if cosines[best] > highest:
