@@ -50,6 +50,7 @@ from provenance.watermark import (
 )
 from provenance.watermark.detector import SpreadSpectrumDetector, known_bits
 from provenance.watermark.invisible import Method
+from provenance.watermark.sketch import Sketch
 from tests.provenance.graphic_clip import graphic_clip
 
 __all__ = ["main", "read"]
@@ -119,14 +120,14 @@ def measure(
         print(f"{contender.name} cannot mark {clip.name}: {error}", flush=True)
         return
     embed_ms = (time.process_time() - begin) * 1e3 / len(marked)
-    seen, sealed_looks = quality(clip.frames, marked), looks(marked)
+    seen, register = quality(clip.frames, marked), Registered.of(clip.frames, marked)
     note = Record(
         material=material, clip=clip.name, length=length, frames=len(marked), algorithm=contender.name,
         bits=watermark.capacity, read_frames=contender.frames, attack="", embed_ms=embed_ms, **asdict(seen),
     )  # fmt: skip
     for attack, received in attacked(marked, open_attacks, scene):
         heard = received if contender.frames is None else spread(received, contender.frames)
-        accuracy, outcome, detect_ms = judge(watermark, heard, bits, sealed_looks)
+        accuracy, outcome, detect_ms = judge(watermark, heard, bits, register)
         journal.add(replace(note, attack=attack.name, accuracy=accuracy, outcome=outcome, detect_ms=detect_ms))
         if time.monotonic() > until:
             return
@@ -148,8 +149,22 @@ def embedder_for(watermark: Watermark, bits: Sequence[int], frames: Frames) -> E
     return watermark.embedder(bits, width=frames.width, height=frames.height)
 
 
+@dataclass(frozen=True)
+class Registered:
+    """What sealing keeps of a clip: the fingerprint of the marked one, and a sketch of the original."""
+
+    fingerprint: Sequence[bytes]
+    sketch: Sketch
+
+    @classmethod
+    def of(cls, original: Frames, marked: Frames) -> Registered:
+        detector = SpreadSpectrumDetector((), (original.height, original.width))
+        detector.update(original)
+        return cls(looks(marked), Sketch.of(detector.evidence.detail, detector.aspect))
+
+
 def judge(
-    watermark: Watermark, received: Frames, bits: np.ndarray, sealed_looks: Sequence[bytes] = ()
+    watermark: Watermark, received: Frames, bits: np.ndarray, register: Registered | None = None
 ) -> tuple[float, str, float]:
     """Bit accuracy, the outcome (see `Record`), and CPU ms a frame without the register.
 
@@ -174,8 +189,11 @@ def judge(
     payload = Payload.from_bits(bits.tolist())
     others = [Payload.new(payload.issuer) for _ in range(REGISTERED - 1)]
     recalled = detector.result(register=[*others, payload]).payload
-    if recalled is None and similarity(looks(received), sealed_looks) >= MIN_SIMILARITY:
-        recalled = detector.compare([payload]).payload
+    if recalled is None and register is not None:
+        if similarity(looks(received), register.fingerprint) >= MIN_SIMILARITY:
+            recalled = detector.compare([payload]).payload
+        if recalled is None:
+            recalled = detector.laid_over([(payload, register.sketch)]).payload
     return accuracy, "absent" if recalled is None else "recalled" if recalled == payload else "wrong", spent
 
 

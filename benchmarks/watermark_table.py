@@ -57,8 +57,8 @@ def page(records: Sequence[Record], attacks: dict[str, Sequence[Attack]], comman
         "Bit accuracy is the mean over clips of the share of right bits in the likeliest message (coin tosses where",
         "there is none; the 16 bits of ours that follow from the key are not counted). A word error is a message that",
         "was not read, or not exactly; its 95 % interval is Wilson's. Not found: neither read nor recalled, that is,",
-        "recognised among 1,000 registered messages, or where the clip still looks like the marked one, as the message",
-        "of that one: `countermark verify` asks its registry both.",
+        "recognised among 1,000 registered messages, or as that of the one whose fingerprint the clip still has, or",
+        "over the sketch of the original: `countermark verify` asks its registry all three.",
         "Video Seal's published figures are its authors', for 128 bits on 72 HD frames of other clips; every other",
         "column was measured in one run on the same clips. n is the number of clips where it is not that of the table.",
     ]

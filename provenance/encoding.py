@@ -15,6 +15,9 @@ from countermark.core.errors import MediaError
 from countermark.core.media import Frames, StillWriter, VideoSpec, VideoWriter, names_still
 from provenance.fingerprint import Sampler
 from provenance.watermark import Embedder
+from provenance.watermark.detector import SpreadSpectrumDetector
+from provenance.watermark.sketch import FRAMES as SKETCHED_FRAMES
+from provenance.watermark.sketch import Sketch
 
 _THUMBNAIL_EDGE = 320
 
@@ -31,12 +34,16 @@ class Marked:
     samples: int = 0
     thumbnail: bytes | None = field(default=None, repr=False)
     sampler: Sampler = field(init=False)
+    _sketched: SpreadSpectrumDetector = field(init=False)
 
     def __post_init__(self) -> None:
         self.sampler = Sampler(self.spec.time_base)
+        self._sketched = SpreadSpectrumDetector((), (self.spec.height, self.spec.width))
 
     def add(self, before: Frames, after: Frames) -> None:
         """Count a chunk in, as it was given and as it was marked."""
+        if self.frames < SKETCHED_FRAMES:
+            self._sketched.update(before[: SKETCHED_FRAMES - self.frames])
         self.frames += len(after)
         self.samples += after.luma.size
         for old, new in zip(before.luma, after.luma, strict=True):  # frame by frame, to keep the difference small
@@ -46,6 +53,11 @@ class Marked:
         self.last_pts = int(after.pts[-1])
         self.sampler.add(after)
         self.thumbnail = self.thumbnail or _thumbnail(after)
+
+    @property
+    def sketch(self) -> Sketch:
+        """What the opening looked like before it was marked."""
+        return Sketch.of(self._sketched.evidence.detail, self._sketched.aspect)
 
     @property
     def duration(self) -> float:

@@ -14,13 +14,17 @@ from provenance.fingerprint import Sampler
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import Registry
 from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline
+from provenance.watermark.sketch import FRAMES as SKETCHED_FRAMES
+from provenance.watermark.sketch import Sketch
 
 _FIRST_LOOK = 48
 """Frames before the first attempt; the evidence is doubled before each further one."""
 _MOST = 624
 """Frames of a video that are looked at. One that has no more is read in one go: windows cost seeking."""
-_OPENING = 240
+_OPENING = SKETCHED_FRAMES
 """Frames read from the start of a longer video."""
+_SKETCHES = 400
+"""Newest entries of a registry whose originals a copy is laid over, a few milliseconds each."""
 _WINDOWS = (_MOST - _OPENING) // _FIRST_LOOK
 """Further places of ``_FIRST_LOOK`` frames each, spread evenly over the rest of it if the start gave no reading."""
 
@@ -55,10 +59,10 @@ def extract(
     """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
 
     At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
-    picture that was cropped, turned or distorted, and the entries of a ``registry`` are tried one by one (see
-    `SpreadSpectrumDetector.result`), and those that look like this video once more (`compare`). ``quick`` looks at the
-    first 48 frames as they are and tries nothing else. ``isolated=False`` decodes in this process, for files that this
-    process has written itself.
+    picture that was cropped, turned or distorted, and a ``registry`` is asked: its entries one by one (see
+    `SpreadSpectrumDetector.result`), those that look like this video once more (`compare`), and the sketches of these
+    and of the newest (`laid_over`). ``quick`` looks at the first 48 frames as they are and tries nothing else.
+    ``isolated=False`` decodes in this process, for files that this process has written itself.
     """
     registry = None if quick else registry
     with VideoReader(path, limits, isolated=isolated, max_frames=_FIRST_LOOK if quick else _MOST) as reader:
@@ -68,12 +72,13 @@ def extract(
         except WatermarkError as error:  # such as frames too small to carry it
             return Extraction(info, None, 0.0, 0, 0.0, error.cause)
         attempts, seen, next_look = 0, 0, _FIRST_LOOK
-        result, looks = None, Sampler(info.time_base)
+        result, looks, opening = None, Sampler(info.time_base), detector
         for frames in _sample(reader, path, limits, isolated=isolated):
             detector.update(frames)
             seen += len(frames)
             if registry is not None and seen <= _OPENING:
                 looks.add(frames)
+                opening = detector.with_keys(detector.keys)
             result = None
             if seen >= next_look:
                 next_look *= 2
@@ -89,6 +94,10 @@ def extract(
                 alike = [found.entry for found in find_lookalikes(registry, looks.hashes)]
                 alike_ids = [entry.video_id for entry in alike if entry.algorithm == watermark.algorithm_id]
                 compared = detector.compare(map(Payload.from_video_id, alike_ids))
+                if compared.payload is None:
+                    stored = registry.sketches(watermark.algorithm_id, newest=_SKETCHES, also=alike_ids)
+                    sketched = [(Payload.from_video_id(name), Sketch.from_bytes(data)) for name, data in stored]
+                    compared = opening.laid_over(sketched)
                 result = result if compared.payload is None else compared
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
 

@@ -24,7 +24,7 @@ from countermark.core.settings import Settings
 from provenance.log import Audit, TreeHead, append, audit
 from provenance.merkle import Tree
 from provenance.origin import Kind
-from provenance.tables import SCHEMA, FingerprintRow, HeadRow, PendingRow, SealRow
+from provenance.tables import SCHEMA, FingerprintRow, HeadRow, PendingRow, SealRow, SketchRow
 
 
 class Pending(BaseModel):
@@ -86,13 +86,17 @@ class Registry:
             rows = session.scalars(select(PendingRow).where(PendingRow.host == host))
             return [Pending.model_validate(row) for row in rows]
 
-    def add(self, entry: RegistryEntry, manifest: bytes, fingerprint: Sequence[bytes] = ()) -> None:
+    def add(
+        self, entry: RegistryEntry, manifest: bytes, fingerprint: Sequence[bytes] = (), sketch: bytes | None = None
+    ) -> None:
         """Add one entry and commit; raises `RegistryError` when its video or manifest id is taken."""
         row = SealRow(**entry.model_dump(), manifest=manifest, salt=os.urandom(16))
         with self.session("written") as session:
             append(session, "seal", row)
             session.add(row)
             session.add_all(FingerprintRow(video_id=entry.video_id, digest=digest) for digest in fingerprint)
+            if sketch is not None:
+                session.add(SketchRow(video_id=entry.video_id, data=sketch))
             session.commit()
 
     def withdraw(self, video_id: str) -> None:
@@ -102,7 +106,7 @@ class Registry:
             if row is not None:
                 append(session, "withdraw", row)
                 session.delete(row)
-                session.execute(delete(FingerprintRow).where(FingerprintRow.video_id == video_id))
+                _forget_looks(session, video_id)
             session.execute(delete(PendingRow).where(PendingRow.video_id == video_id))
             session.commit()
 
@@ -151,8 +155,9 @@ class Registry:
     def erase(self, video_id: str, *, manifest: bool = False) -> None:
         """Erase what is personal about a video: title, prompt hash, policy record and owner.
 
-        With ``manifest`` the stored manifest goes as well, which states title and prompt hash too; the video's
-        credentials cannot be recovered then. The log keeps its proof. Raises `RegistryError` for an unknown video.
+        With ``manifest`` the stored manifest goes as well, which states title and prompt hash too, and fingerprint and
+        sketch; the video's credentials cannot be recovered then. The log keeps its proof. Raises `RegistryError` for an
+        unknown video.
         """
         with self.session("written") as session:
             row = session.get(SealRow, video_id)
@@ -164,7 +169,7 @@ class Registry:
             row.erased_at = datetime.now(UTC)
             if manifest:
                 row.manifest = b""
-                session.execute(delete(FingerprintRow).where(FingerprintRow.video_id == video_id))
+                _forget_looks(session, video_id)
             session.commit()
 
     def head(self) -> TreeHead:
@@ -188,6 +193,15 @@ class Registry:
         """The video id of every entry that was marked by ``algorithm``."""
         with self.session("read") as session:
             return list(session.scalars(select(SealRow.video_id).where(SealRow.algorithm == algorithm)))
+
+    def sketches(self, algorithm: str, *, newest: int, also: Sequence[str] = ()) -> list[tuple[str, bytes]]:
+        """Video id and sketch of the ``newest`` entries that were marked by ``algorithm``, and of some others."""
+        rows = select(SketchRow.video_id, SketchRow.data).join(SealRow, SealRow.video_id == SketchRow.video_id)
+        rows = rows.where(SealRow.algorithm == algorithm)
+        with self.session("read") as session:
+            asked = session.execute(rows.where(SketchRow.video_id.in_(also))).all()
+            latest = session.execute(rows.order_by(SealRow.created_at.desc()).limit(newest)).all()
+        return list({row.video_id: (row.video_id, row.data) for row in (*asked, *latest)}.values())
 
     def noises(self) -> dict[str, str]:
         """The noise of every entry that has one, and its video id; the latest entry's where several have the same."""
@@ -221,6 +235,11 @@ def open_registry(settings: Settings) -> Iterator[Registry]:
     """The registry of these settings; see `open_database` for what it raises."""
     with open_database(settings, SCHEMA) as engine:
         yield Registry(engine)
+
+
+def _forget_looks(session: Session, video_id: str) -> None:
+    for table in (FingerprintRow, SketchRow):
+        session.execute(delete(table).where(table.video_id == video_id))
 
 
 def _entry(row: SealRow) -> RegistryEntry:

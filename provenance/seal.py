@@ -187,7 +187,7 @@ def seal(
             _check_time_stamp(report, stamp)
             entry = _entry(signed, report, origin, payload=payload, title=title, signer=credentials.name)
             step("register", f"registering {payload.video_id}")
-            registry.add(entry, store, hashes)
+            registry.add(entry, store, hashes, marked.sketch.to_bytes())
             sidecar = sidecar_of(output) if delivery == "sidecar" else None
             if sidecar is not None:
                 publish_sidecar(folder, store, sidecar)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from countermark.core.database import Schema
 
-SCHEMA = Schema("registry", Path(__file__).parent / "migrations", "0005", "alembic_version", marker="seals")
+SCHEMA = Schema("registry", Path(__file__).parent / "migrations", "0006", "alembic_version", marker="seals")
 
 
 class Base(DeclarativeBase):
@@ -101,6 +101,15 @@ class FingerprintRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     video_id: Mapped[str] = mapped_column(String(16), index=True)
     digest: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class SketchRow(Base):
+    """The sketch of a sealed video's original (`provenance.watermark.sketch`)."""
+
+    __tablename__ = "sketches"
+
+    video_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class HeadRow(Base):

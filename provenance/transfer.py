@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,7 +23,8 @@ from countermark.core.errors import UsageError
 from provenance.log import TreeHead, append, compare
 from provenance.merkle import Tree, leaf_hash
 from provenance.registry import Registry
-from provenance.tables import LogRow, SealRow
+from provenance.tables import FingerprintRow, LogRow, SealRow, SketchRow
+from provenance.watermark.sketch import Sketch
 
 _FORMAT = {"format": "countermark-registry", "version": 1}
 _BYTES = ("manifest", "salt")
@@ -65,7 +66,7 @@ def export_registry(registry: Registry, path: Path) -> Transfer:
                 seals = select(SealRow).order_by(SealRow.created_at).execution_options(yield_per=100)
                 for row in session.scalars(seals):
                     videos += 1
-                    _write(file, {"seal": _plain(row)})
+                    _write(file, {"seal": _plain(row)} | _looks(session, row.video_id))
             file.flush()
             os.fsync(file.fileno())
         partial.rename(path)
@@ -86,9 +87,10 @@ def import_registry(registry: Registry, path: Path) -> Transfer:
     try:
         with path.open(encoding="utf-8") as file, registry.session("written") as session:
             for line in file:
-                row = reading.take(json.loads(line))
-                if row is not None:
-                    _add(session, row, reading)
+                item = json.loads(line)
+                row = reading.take(item)
+                if row is not None and _add(session, row, reading):
+                    session.add_all(_look_rows(item, row.video_id))
             reading.finish()
             session.commit()
     except OSError as error:
@@ -134,7 +136,8 @@ class _Reading:
             raise _damaged(self.path, "parts of it are missing or were changed")
 
 
-def _add(session: Session, row: SealRow, reading: _Reading) -> None:
+def _add(session: Session, row: SealRow, reading: _Reading) -> bool:
+    """Add an entry, unless it is here; whether it was added."""
     existing = session.get(SealRow, row.video_id)
     if existing is None:
         append(session, "import", row)
@@ -146,6 +149,7 @@ def _add(session: Session, row: SealRow, reading: _Reading) -> None:
         reading.present += 1
     else:
         raise _damaged(reading.path, f"video {row.video_id} is in this registry with another manifest")
+    return existing is None
 
 
 def _follow(records: dict[str, dict[str, Any]], record: Mapping[str, Any]) -> None:
@@ -168,6 +172,29 @@ def _plain(row: SealRow) -> dict[str, Any]:
     for name in _TIMES:
         fields[name] = None if fields[name] is None else fields[name].isoformat()
     return fields
+
+
+def _looks(session: Session, video_id: str) -> dict[str, Any]:
+    """Fingerprint and sketch of an entry, which no event of the log vouches for: they only say where to look."""
+    hashes = select(FingerprintRow.digest).where(FingerprintRow.video_id == video_id).order_by(FingerprintRow.id)
+    sketch = session.get(SketchRow, video_id)
+    return {
+        "fingerprint": [base64.b64encode(digest).decode() for digest in session.scalars(hashes)],
+        "sketch": None if sketch is None else base64.b64encode(sketch.data).decode(),
+    }
+
+
+def _look_rows(item: Mapping[str, Any], video_id: str) -> Iterator[FingerprintRow | SketchRow]:
+    """The same as rows; exports of earlier versions have none. Raises ValueError for what is none."""
+    for text in item.get("fingerprint", ()):
+        digest = base64.b64decode(text, validate=True)
+        if len(digest) != 32:
+            raise ValueError("a fingerprint has hashes of 32 bytes")
+        yield FingerprintRow(video_id=video_id, digest=digest)
+    if item.get("sketch") is not None:
+        data = base64.b64decode(item["sketch"], validate=True)
+        Sketch.from_bytes(data)
+        yield SketchRow(video_id=video_id, data=data)
 
 
 def _row(fields: dict[str, Any]) -> SealRow:

@@ -22,6 +22,7 @@ from provenance.watermark.keys import WatermarkKey
 from provenance.watermark.normalise import forward, frame_mean, normalise
 from provenance.watermark.payload import VERSION, Payload
 from provenance.watermark.scenes import Scenes
+from provenance.watermark.sketch import Sketch, placed
 from provenance.watermark.sync import locate, refine
 
 ALGORITHM_ID = "org.countermark.video.2"
@@ -113,6 +114,11 @@ class SpreadSpectrumDetector:
         return self._keys
 
     @property
+    def aspect(self) -> float:
+        """The frames' width over their height."""
+        return self._size[1] / self._size[0]
+
+    @property
     def evidence(self) -> Evidence:
         """What was added up so far."""
         return Evidence(fetch(self._detail), fetch(self._opening), fetch(self._brightest), self._frames)
@@ -160,6 +166,29 @@ class SpreadSpectrumDetector:
             recalled = recall(np.concatenate([view.recallable for view in views]), words)
             if recalled is not None:
                 return self._reading(recalled[0].to_bits(), None, recalled[1], RECALL_FALSE_POSITIVE_RATE)
+        return self._reading(None, None, 0.0, RECALL_FALSE_POSITIVE_RATE)
+
+    def laid_over(self, sketched: Sequence[tuple[Payload, Sketch]]) -> Reading:
+        """Which of these payloads, if any, the frames carry where they lie in the sketch of its original.
+
+        The frames are those from the start of a copy, `sketch.FRAMES` of them. They may be cropped, or inside a larger
+        picture, and coded so harshly that nothing else finds the way.
+        """
+        evidence = self.evidence
+        lying = placed(evidence.detail, self.aspect, [sketch for _, sketch in sketched])
+        planes = [[resample(plane, found.geometry) for plane in evidence.planes] for found in lying]
+        for key in self._keys:
+            dealt, best = deal(key), None
+            for found, laid in zip(lying, planes, strict=True):
+                payload = sketched[found.index][0]
+                if payload.issuer != key.issuer:
+                    continue
+                view = View(found.geometry, _rows((forward(plane) for plane in laid), dealt))
+                recalled = recall(view.recallable, [payload], among=len(lying))
+                if recalled is not None and (best is None or recalled[1] > best[1]):
+                    best = recalled
+            if best is not None:
+                return self._reading(best[0].to_bits(), None, best[1], RECALL_FALSE_POSITIVE_RATE)
         return self._reading(None, None, 0.0, RECALL_FALSE_POSITIVE_RATE)
 
     def _reading(
@@ -238,19 +267,20 @@ def soft_values(spectrum: Plane, dealt: Deal) -> Plane:
     return np.asarray(rows, np.float32)
 
 
-def recall(soft: Plane, register: Sequence[Payload]) -> tuple[Payload, float] | None:
+def recall(soft: Plane, register: Sequence[Payload], *, among: int = 1) -> tuple[Payload, float] | None:
     """The registered payload whose code word fits one row of ``soft`` [n, 512] beyond chance, and their cosine.
 
-    The threshold keeps the chance of one, over all words and rows, below :data:`RECALL_FALSE_POSITIVE_RATE`.
+    The threshold keeps the chance of one, over all words and rows and ``among`` so many calls, below
+    :data:`RECALL_FALSE_POSITIVE_RATE`.
     """
     if not register:
         return None
-    highest = significant_cosine(RECALL_FALSE_POSITIVE_RATE / (len(register) * len(soft)))
+    highest = significant_cosine(RECALL_FALSE_POSITIVE_RATE / (len(register) * len(soft) * among))
     unit = soft / ((np.linalg.norm(soft, axis=1, keepdims=True) + 1e-9) * np.sqrt(CODE_BITS))
     found: Payload | None = None
     for start in range(0, len(register), _RECALL_CHUNK):
         part = register[start : start + _RECALL_CHUNK]
-        words = encode_all(np.array([payload.to_bits() for payload in part], np.uint8))
+        words = encode_all(Payload.all_bits(part))
         cosines = ((1 - 2 * words.astype(np.float32)) @ unit.T).max(axis=1)
         best = int(np.argmax(cosines))
         if cosines[best] > highest:

@@ -20,8 +20,8 @@ Homography = npt.NDArray[np.float64]
 Points = npt.NDArray[np.float64]
 
 _DARK = 26.0  # luma codes: a border stays below in every frame, blurred and coded or not
-_SIDE = (np.arange(GRID, dtype=np.float64) + 0.5) / GRID - 0.5
-_CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
+#: The corners of a frame, clockwise from the upper left.
+CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
 _LEAST_AREA = 0.1  # share of the frame that the framed picture fills at least
 
 
@@ -62,10 +62,11 @@ def apply(geometry: Homography, points: Points) -> Points:
 
 
 def resample(plane: Plane, geometry: Homography) -> Plane:
-    """A received grid plane [320, 320] as it lies in the marked frame, zero where nothing was received."""
-    y, x = np.meshgrid(_SIDE, _SIDE, indexing="ij")
+    """A received plane [n, n] as it lies in the marked frame, zero where nothing was received."""
+    side = (np.arange(len(plane), dtype=np.float64) + 0.5) / len(plane) - 0.5
+    y, x = np.meshgrid(side, side, indexing="ij")
     source = apply(np.asarray(np.linalg.inv(geometry), np.float64), np.stack((x, y), axis=-1))
-    index = (source[..., ::-1] + 0.5) * GRID - 0.5
+    index = (source[..., ::-1] + 0.5) * len(plane) - 0.5
     return np.asarray(map_coordinates(plane, np.moveaxis(index, -1, 0), order=1, mode="constant"), np.float32)
 
 
@@ -93,7 +94,7 @@ def border_geometries(brightest: Plane) -> list[Homography]:
         return []
     start = int(np.argmin(corners.sum(axis=1)))  # the hull runs clockwise on the screen, as the corners do
     upright = np.roll(corners, -start, axis=0)
-    return [homography(upright, _CORNERS), homography(upright, _CORNERS * (-1, 1))]
+    return [homography(upright, CORNERS), homography(upright, CORNERS * (-1, 1))]
 
 
 def homography(source: Points, target: Points) -> Homography:

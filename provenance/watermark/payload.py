@@ -7,6 +7,9 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from countermark.core.errors import WatermarkError
 
 PAYLOAD_BITS = 64
@@ -77,6 +80,12 @@ class Payload:
         for bit in bits:
             value = value << 1 | int(bit)
         return cls._from_int(value)
+
+    @staticmethod
+    def all_bits(payloads: Sequence[Payload]) -> npt.NDArray[np.uint8]:
+        """What :meth:`to_bits` returns for each of many, [n, 64]."""
+        values = np.array([int(payload) for payload in payloads], ">u8")
+        return np.unpackbits(values.view(np.uint8).reshape(-1, PAYLOAD_BITS // 8), axis=1)
 
     def __int__(self) -> int:
         return (self.version << _ISSUER_BITS | self.issuer) << _SERIAL_BITS | self.serial

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_clip import SPEC, Case, draw
+from drawn_clip import ORIGIN, SPEC, Case, draw
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from test_watermark import textured_clip
 
-from countermark.core.media import Limits, VideoWriter, transcode
+from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import lookalikes
 from provenance import verify as verify_module
 from provenance.fingerprint import MAX_DISTANCE, Index, fingerprint, from_value, queries, similarity, to_value
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import open_registry
+from provenance.seal import seal
 from provenance.verify import verify
-from provenance.watermark.detector import SpreadSpectrumDetector
+from provenance.watermark import Reading
+from provenance.watermark.detector import ALGORITHM_ID, SpreadSpectrumDetector
 
 
 @pytest.fixture(autouse=True)
@@ -102,6 +106,26 @@ def test_mark_too_weak_for_the_register_is_told_from_those_of_lookalikes(
     monkeypatch.setattr(SpreadSpectrumDetector, "result", lambda self, **_: replace(result(self), payload=None))
     found = verify(copy, settings=case.settings)
     assert (found.conclusion, found.video_id) == ("recovered", case.sealed.video_id)
+
+
+def test_mark_of_a_cropped_copy_is_found_by_the_sketch_of_the_original(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchmarks.fingerprint import cropped
+
+    still, spec = textured_clip(1), VideoSpec(640, 360, Fraction(24), Fraction(1, 24), preset="ultrafast")
+    clip = Frames(still.luma.repeat(17, 0), still.chroma.repeat(17, 0), np.arange(17), still.colour)
+    sealed = seal([clip], spec, tmp_path / "sealed.mp4", origin=ORIGIN, settings=settings)
+    with VideoWriter(tmp_path / "plain.mp4", spec) as writer:
+        writer.write(clip)
+    none = partial(Reading, ALGORITHM_ID, None, None, 0.0, 17, 0.0)
+    monkeypatch.setattr(SpreadSpectrumDetector, "result", lambda *_, **__: none())
+    monkeypatch.setattr(SpreadSpectrumDetector, "compare", lambda *_: none())
+    for name in ("sealed", "plain"):
+        cropped(tmp_path / f"{name}.mp4", tmp_path / f"{name}-cut.mp4", (0.1, 0.1, 0.05, 0.15))
+    found = verify(tmp_path / "sealed-cut.mp4", settings=settings)
+    assert (found.conclusion, found.video_id) == ("recovered", sealed.video_id)
+    assert verify(tmp_path / "plain-cut.mp4", settings=settings).conclusion == "no_credentials"
 
 
 @pytest.mark.parametrize("cut", [(0.025,) * 4, (0.05, 0, 0, 0), (0.04, 0.04, 0.04, 0.04)])

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn_clip import ORIGIN, SPEC, draw, make_settings
 from hypothesis import given
@@ -27,6 +28,8 @@ from provenance.seal import seal
 from provenance.tables import SCHEMA
 from provenance.transfer import export_registry, import_registry
 from provenance.verify import verify
+from provenance.watermark.grid import GRID
+from provenance.watermark.sketch import Sketch
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,12 @@ def test_tree_is_that_of_the_rfc(leaves: list[bytes]) -> None:
 
 def fill(registry: Registry, count: int, start: int = 0) -> None:
     for number in range(start, start + count):
-        registry.add(entry(f"{number:016x}", owner="somebody", prompt_sha256="ab" * 32), b"manifest %d" % number)
+        hashes, sketch = (
+            (bytes([number]) * 32, bytes(32)),
+            Sketch.of(np.random.default_rng(number).normal(size=(GRID, GRID)), 1 + number).to_bytes(),
+        )
+        row = entry(f"{number:016x}", owner="somebody", prompt_sha256="ab" * 32)
+        registry.add(row, b"manifest %d" % number, hashes, sketch)
 
 
 def test_additions_and_withdrawals_are_events(place: Settings) -> None:
@@ -179,6 +187,8 @@ def test_export_and_import_carry_everything(place: Settings, tmp_path: Path) -> 
         done = export_registry(registry, path)
         assert (done.videos, done.head) == (3, registry.head())
         originals = list(registry.entries())
+        hashes, sketches = registry.fingerprint(f"{0:016x}"), registry.sketches(entry().algorithm, newest=9)
+        assert (len(hashes), len(sketches)) == (2, 3)
         with pytest.raises(UsageError, match="exists already"):
             export_registry(registry, path)
     assert path.stat().st_mode & 0o077 == 0
@@ -186,6 +196,8 @@ def test_export_and_import_carry_everything(place: Settings, tmp_path: Path) -> 
         assert import_registry(other, path).videos == 3
         assert list(other.entries()) == originals
         assert other.manifest(f"{0:016x}") == b"manifest 0"
+        assert other.fingerprint(f"{0:016x}") == hashes
+        assert sorted(other.sketches(entry().algorithm, newest=9)) == sorted(sketches)
         again = import_registry(other, path)
         assert (again.videos, again.present) == (0, 3)
         assert other.audit().problems == ()

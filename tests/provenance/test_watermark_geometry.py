@@ -18,13 +18,12 @@ from provenance.watermark import Payload, SpreadSpectrum, WatermarkKey, detect, 
 from provenance.watermark.carriers import deal
 from provenance.watermark.code import CODE_BITS, encode, encode_all
 from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, recall, significant_cosine
-from provenance.watermark.geometry import MIRRORS, apply, border_geometries, homography, resample
+from provenance.watermark.geometry import CORNERS, MIRRORS, apply, border_geometries, homography, resample
 from provenance.watermark.grid import GRID, resize
 from provenance.watermark.normalise import forward
 
 KEY = WatermarkKey(bytes(range(32)), issuer=3)
 PAYLOAD = Payload(issuer=3, serial=0x123456789ABC)
-CORNERS = np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)])
 
 
 @cache

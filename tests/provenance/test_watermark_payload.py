@@ -21,6 +21,7 @@ from provenance.watermark.keys import load_retired_keys
 def test_bits_and_video_id_name_the_same_payload(version: int, issuer: int, serial: int) -> None:
     payload = Payload(version=version, issuer=issuer, serial=serial)
     assert Payload.from_bits(payload.to_bits()) == payload
+    assert [tuple(row) for row in Payload.all_bits([payload, Payload.new(1), payload])[::2]] == [payload.to_bits()] * 2
     assert Payload.from_video_id(payload.video_id) == payload
     assert len(payload.to_bits()) == PAYLOAD_BITS
     assert len(payload.video_id) == 16
