@@ -85,6 +85,7 @@ class Sampler:
 
     sampling: Sampling
     seed: int
+    fast: bool = False
 
     def clip(self, prompt: str, number: int) -> RGB:
         """All frames for ``prompt``."""
@@ -94,7 +95,7 @@ class Sampler:
             steps=self.sampling.steps,
             guidance=self.sampling.guidance,
         )
-        chunks = BundledModel().sample(
+        chunks = BundledModel(fast=self.fast).sample(
             request, Inputs(), on_progress=lambda *_: None, on_notice=lambda _: None, cancelled=lambda: False
         )
         return np.concatenate(list(chunks))

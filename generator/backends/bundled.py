@@ -33,7 +33,7 @@ class BundledModel:
     noise is that key's and not the seed's alone: the same request still gives the same video.
     """
 
-    version = "6"
+    version = "7"
     fps = Fraction(FPS)
     context = 3 * GROUP
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from importlib.resources import as_file, files
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from generator.world.clips import ClipSpec
-from generator.world.vocabulary import BY_KIND, KINDS
+from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
 FRAMES = 9
 SIDE = 64
@@ -44,20 +43,13 @@ class Judge(nn.Module):
         self.where = nn.Sequential(nn.ReLU(), nn.Linear(64 * FRAMES, 128), nn.ReLU())
         self.say = nn.ModuleDict({kind: nn.Linear(256 + 128, len(BY_KIND[kind])) for kind in KINDS})
 
-    def forward(self, clips: Tensor) -> dict[str, Tensor]:
+    def forward(self, clips: Tensor) -> dict[Kind, Tensor]:
         """Clips [B, FRAMES, 3, 64, 64] in [-1, 1] to logits per kind, {kind: [B, concepts]}."""
         seen = rearrange(self.look(rearrange(clips, "b t c h w -> (b t) c h w")), "(b t) c h w -> b t c h w", t=FRAMES)
         what = self.what(torch.cat((seen.amax((1, 3, 4)), seen.mean((1, 3, 4))), dim=1))
         where = self.where(self.place(seen.flatten(2)).flatten(1))
         both = torch.cat((what, where), dim=1)
-        return {kind: say(both) for kind, say in self.say.items()}
-
-
-def prepare(frames: Tensor) -> Tensor:
-    """Video [B, 25, 3, H, W] in [-1, 1] as the judge wants it, [B, FRAMES, 3, 64, 64]."""
-    chosen = frames[:, ::STEP]
-    small = F.interpolate(rearrange(chosen, "b t c h w -> (b t) c h w"), (SIDE, SIDE), mode="area")
-    return rearrange(small, "(b t) c h w -> b t c h w", t=FRAMES)
+        return {kind: self.say[kind](both) for kind in KINDS}
 
 
 def labels(spec: ClipSpec) -> list[int]:

@@ -13,19 +13,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from countermark.core.errors import WeightsError
-from generator.dit.autoencoder import STRIDE, Autoencoder
+from generator.dit.autoencoder import Autoencoder
+from generator.dit.close_up import CloseUp
 from generator.dit.device import PLAIN, Execution, adapted, best_device
-from generator.dit.flow import sample
 from generator.dit.judge import Judge
 from generator.dit.locator import Locator
-from generator.dit.noise import seeded
+from generator.dit.painter import Painter
 from generator.dit.parallel import team
-from generator.dit.places import group_plan
-from generator.dit.planner import Planner, make_plan
-from generator.dit.text import NOTHING, WORDS
+from generator.dit.planner import Planner
 from generator.dit.transformer import TransformerConfig, VideoTransformer
 from generator.dit.upscaler import Upscaler
-from generator.world.vocabulary import KINDS
 
 SIDE = 256
 FAST_STEPS = 4
@@ -37,17 +34,34 @@ Name = Literal["transformer", "transformer_fast"]
 Trained = TypeVar("Trained", bound=torch.nn.Module)
 
 
-def _filled(name: str, model: Trained) -> Trained:
-    """``model`` with the weights called ``name``, ready to be used on the best device."""
-    resource = files("generator") / "weights" / f"{name}.safetensors"
+def _weights(name: str) -> dict[str, Tensor]:
     try:
-        with as_file(resource) as path:
-            model.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise WeightsError(
-            f"The weights of the bundled {name} cannot be loaded: {error}.", remedy="Install countermark again."
-        ) from error
+        with as_file(files("generator") / "weights" / f"{name}.safetensors") as path:
+            return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise _unusable(name, error) from error
+
+
+def _filled(name: str, model: Trained, weights: dict[str, Tensor] | None = None) -> Trained:
+    """``model`` with the weights called ``name``, ready to be used on the best device."""
+    try:
+        model.load_state_dict(_weights(name) if weights is None else weights)
+    except RuntimeError as error:
+        raise _unusable(name, error) from error
     return model.eval().to(best_device())
+
+
+def _words(weights: dict[str, Tensor], embedding: str) -> int:
+    """How many words these weights know. The planner hears of motions alone, the transformer of scenes and the painter
+    of subjects and colours: words of other kinds may have come after each was trained.
+    """
+    return len(weights.get(f"{embedding}.weight", ()))
+
+
+def _unusable(name: str, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"The weights of the bundled {name} cannot be loaded: {error}.", remedy="Install countermark again."
+    )
 
 
 @dataclass(frozen=True)
@@ -56,9 +70,11 @@ class Networks:
 
     planner: Planner
     transformer: VideoTransformer
+    painter: Painter
     autoencoder: Autoencoder
     judge: Judge
     locator: Locator
+    close_up: CloseUp
 
     @property
     def device(self) -> torch.device:
@@ -85,36 +101,35 @@ def load_upscaler() -> Upscaler:
 @cache
 def load_transformer(name: Name, execution: Execution, rank: int = 0) -> VideoTransformer:
     """One of the transformers, for the leader of its processes (rank 0) or a follower. Raises `WeightsError`."""
-    transformer = adapted(_filled(name, VideoTransformer(TransformerConfig(words=WORDS))), execution, rank=rank)
+    weights = _weights(name)
+    network = _filled(name, VideoTransformer(TransformerConfig(words=_words(weights, "words"))), weights)
+    transformer = adapted(network, execution, rank=rank)
     if rank == 0 and execution.processes > 1:
         transformer.forward = team(execution).led(name, transformer.forward)  # type: ignore[method-assign]
     return transformer
 
 
 def _networks(name: Name, execution: Execution) -> Networks:
-    planner, autoencoder, judge, locator = _others()
-    return Networks(planner, load_transformer(name, execution), autoencoder, judge, locator)
+    return Networks(_planner(), load_transformer(name, execution), _painter(), *_others())
 
 
 @cache
-def _others() -> tuple[Planner, Autoencoder, Judge, Locator]:
-    planner = _filled("planner", Planner(WORDS))
-    return planner, _filled("autoencoder", Autoencoder()), _filled("judge", Judge()), _filled("locator", Locator())
+def _planner() -> Planner:
+    weights = _weights("planner")
+    return _filled("planner", Planner(_words(weights, "words")), weights)
 
 
-def sample_clips(networks: Networks, words: Tensor, *, seed: int, steps: int, guidance: float) -> tuple[Tensor, Tensor]:
-    """Plan a batch of clips for ``words`` int64 [B, L] and sample their backgrounds: latents [B, 7, C, 16, 16], on
-    which the decoder paints the subjects, and plans [B, 25, 3].
-    """
-    plan = make_plan(networks.planner, words, seed=seed)
-    shape = (len(words), LATENT_FRAMES, networks.autoencoder.config.latent, SIDE // STRIDE, SIDE // STRIDE)
-    noise = seeded(seed)(shape).to(words.device)
-    scene = torch.tensor([kind == "scene" for kind in KINDS], device=words.device)
-    nowhere = group_plan(torch.zeros_like(plan[:1]))
+@cache
+def _painter() -> Painter:
+    weights = _weights("painter")
+    return _filled("painter", Painter(_words(weights, "said")), weights)
 
-    def network(noisy: Tensor, level: Tensor, told: Tensor) -> Tensor:
-        clean: Tensor = networks.transformer(noisy, level, told, nowhere.expand(len(noisy), -1, -1, -1))
-        return clean
 
-    *_, latents = sample(network, noise, words.masked_fill(~scene, NOTHING), steps=steps, guidance=guidance)
-    return latents, plan
+@cache
+def _others() -> tuple[Autoencoder, Judge, Locator, CloseUp]:
+    return (
+        _filled("autoencoder", Autoencoder()),
+        _filled("judge", Judge()),
+        _filled("locator", Locator()),
+        _filled("close_up", CloseUp()),
+    )

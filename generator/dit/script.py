@@ -13,16 +13,17 @@ from torch import Tensor
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
+from generator.dit.cast import actor, crossing
 from generator.dit.networks import SIDE, Networks
 from generator.dit.noise import Draw
 from generator.dit.pairs import arranged, drawing_order
-from generator.dit.piece import Cast, Piece, finished, shown
+from generator.dit.piece import Piece, finished, shown
 from generator.dit.places import GROUP
 from generator.dit.plans import long_plan
 from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
 from generator.dit.timeline import Timeline, sample_timeline, windows
-from generator.dit.views import View, behind_subject, lost, read_clip, view_of
+from generator.dit.views import Behind, View, behind_all, behind_subject, read_clip, view_of
 from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
 from generator.request import GenerationRequest, Shot
 from generator.world.cinematography import OWN_LIGHT, Filmed, between_cuts
@@ -33,9 +34,9 @@ EDIT_SHIFT = 12.0
 OWN_FRAMES = 25
 ADDED_FRAMES = 24
 BRIDGE_FRAMES = 16
-STRETCHED = ("rise", "fall", "left", "right", "throw", "zigzag")  # movements with an end, slower in a longer clip
+STRETCHED = ("rise", "fall", "left", "right", "throw", "zigzag", "roll")  # with an end: slower in a longer clip
 FADED = 48  # frames after which nothing is left of what was carried over from given frames
-NEIGHBOURS = 2  # latent frames of each side that a bridge sees
+NEAR = 8  # frames of each side that a bridge sees
 
 
 def _groups(frames: int) -> int:
@@ -91,6 +92,10 @@ class Script:
         for piece in pieces:
             yield from finished(self._networks, piece, self._canvas)
 
+    @property
+    def _aspect(self) -> float:
+        return self._canvas.columns / self._canvas.rows
+
     def _read(self, rgb: RGB) -> View:
         return read_clip(self._networks, self._canvas.around(rgb))
 
@@ -118,7 +123,7 @@ class Script:
         links = [companion.link for companion in understanding.companions]
         told = [understanding.concepts, *(companion.concepts for companion in understanding.companions)]
         plans = torch.stack([self._plan(concepts, groups, seed=seed + i) for i, concepts in enumerate(told)])
-        plans = arranged(plans, links, aspect=self._canvas.columns / self._canvas.rows)
+        plans = arranged(plans, links, aspect=self._aspect)
         if self._request.still:  # from the middle: at its ends a subject may stand at the border, or beyond
             plans = plans[:, OWN_FRAMES // 2 :][:, :1]
         camera, canvas = None, self._canvas
@@ -126,27 +131,54 @@ class Script:
             camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
             plans, canvas = camera.onto(plans), camera.canvas
         latents = self._background(understanding.concepts["scene"], self._unknown(groups, canvas))
-        words = torch.tensor([tokens_of(concepts) for concepts in told], device=latents.device)
+        aspect = canvas.columns / canvas.rows
+        cast = [actor(concepts, plan[:frames], aspect=aspect) for concepts, plan in zip(told, plans, strict=True)]
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
         lights = () if own or light is None else ((light, torch.ones(frames)),)
-        cast = Cast(plans[:, :frames], words, tuple(drawing_order(links)))
-        return Piece(latents, cast.plans[0], frames, starts=True, cast=cast, camera=camera, lights=lights)
+        ordered = tuple(cast[i] for i in drawing_order(links))
+        return Piece(latents, ordered, frames, starts=True, camera=camera, lights=lights)
 
-    def _background(self, scene: str, known: Tensor, *, keep: Tensor | None = None) -> Tensor:
-        """Latents like ``known`` [G, C, h, w] of a scene without a subject: no word names one, and it has no place.
+    def _background(
+        self, scene: str, known: Tensor, *, free: Tensor | None = None, keep: Tensor | None = None
+    ) -> Tensor:
+        """Latents like ``known`` [G, C, h, w] of a scene, without a subject.
 
-        Only where ``keep`` says so, bool [h, w], is what is known kept.
+        ``free`` [G] says how freely it may differ from what is known, by default wholly. Only where ``keep`` says so,
+        bool [h, w], is what is known kept in any case.
         """
-        words = torch.tensor(tokens_of({"scene": scene}), device=known.device)
-        free, shares = torch.ones(len(known)), torch.ones(len(known), 1)
-        return self._sample(known, free, known.new_zeros(len(known), GROUP, 3), [words], shares, keep=keep)
+        device = self._networks.device
+        free = torch.ones(len(known)) if free is None else free
+        if not self._steps:
+            self._expect(len(free))
+
+        def on_step() -> None:
+            self._done += 1
+            self._on_progress(self._done, self._steps)
+
+        words = torch.tensor(tokens_of({"scene": scene}), device=device)
+        return sample_timeline(
+            self._networks.transformer,
+            Timeline(known, free.to(device), words, keep),
+            noise=self._draw(known.shape).to(device),
+            steps=self._sampling.steps,
+            guidance=self._sampling.guidance,
+            negative=self._negative,
+            on_step=on_step,
+        )
+
+    def _behind(self, scene: str, behind: Behind, groups: int) -> Tensor:
+        """One latent frame [1, C, h, w] of what stands behind a subject, filled in where it stood."""
+        known = behind.latents.expand(groups, -1, -1, -1)
+        latents = self._background(scene, known, keep=behind.clear)
+        # What is known stands still, and so does the rest: what a single latent frame makes up besides is left out.
+        return latents.median(0, keepdim=True).values
 
     def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
         """A plan for a clip of this many latent frames, as large in pixels at any size."""
         plan = long_plan(
             self._networks.planner,
-            torch.tensor(tokens_of(concepts), device=self._networks.device),
+            self._moving(concepts),
             OWN_FRAMES if self._request.still else 1 + GROUP * (groups - 1),
             seed=self._request.seed + seed,
             stretched=concepts["motion"] in STRETCHED,
@@ -159,89 +191,93 @@ class Script:
         moving = given.plan[: given.frames]
         plan = long_plan(
             self._networks.planner,
-            self._tokens(understanding),
+            self._moving(understanding.concepts),
             GROUP * groups,
             seed=self._request.seed,
             before=None if backward else moving,
             after=moving if backward else None,
         )
         behind = behind_subject(self._networks, given, at_end=not backward)
-        known = behind.latents.expand(groups, -1, -1, -1)
-        latents = self._background(understanding.concepts["scene"], known, keep=behind.clear)
-        # What is known stands still, and so does the rest: what a single latent frame makes up besides is left out.
-        latents = latents.median(0, keepdim=True).values.expand_as(latents)
+        latents = self._behind(understanding.concepts["scene"], behind, groups).expand(groups, -1, -1, -1)
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
-        carried = (behind.lost, fade.flip(0) if backward else fade)
-        said = {"motion": _facing(plan), **understanding.concepts}
-        cast = Cast(plan[None], torch.tensor([tokens_of(said)], device=plan.device))
-        return Piece(latents, plan, GROUP * groups if backward else frames, starts=False, cast=cast, carried=(carried,))
+        count = GROUP * groups if backward else frames
+        carried = (behind.lost, (fade.flip(0) if backward else fade)[:count])
+        role = actor(
+            understanding.concepts, plan[:count], aspect=self._aspect, backward=backward, mirrored=given.mirrored
+        )
+        return Piece(latents, (role,), count, starts=False, carried=(carried,))
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
-        if first.cast is not None and _alike(*ends):
-            bridge = self._crossing(first, second, first.cast, frames)
+        if first.camera is None and second.camera is None:
+            near, far = first.cast[0], second.cast[0]
+            plan = self._way(near.plan, far.plan, ends[0], frames)
+            latents = _dissolve(first.latents[-1:], second.latents[:1], _groups(frames))
+            bridge = Piece(latents, crossing(near, far, plan), len(plan), starts=False)
         else:
-            count = NEIGHBOURS * GROUP
-            ends_shown = [torch.cat(list(shown(self._networks, piece))) for piece in (first, second)]
-            before = view_of(self._networks, ends_shown[0][-count:], first.seen[-count:], {})
-            after = view_of(self._networks, ends_shown[1][:count], second.seen[:count], {})
-            bridge = self._bridge(before, after, ends, frames)
+            views = []
+            for piece, span, end in zip((first, second), (slice(-NEAR, None), slice(NEAR)), ends, strict=True):
+                role = piece.cast[0]
+                seen = role.plan if piece.camera is None else piece.camera.seen(role.plan)
+                frames_shown = torch.cat(list(shown(self._networks, piece)))[span]
+                view = view_of(self._networks, frames_shown, seen[span], end.concepts)
+                views.append(replace(view, mirrored=role.mirrored))
+            bridge = self._bridge(views[0], views[1], ends, frames)
         shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
         lights = [
             (light, share) for piece, share in zip((first, second), shares, strict=True) for light, _ in piece.lights
         ]
         return replace(bridge, lights=tuple(lights))
 
-    def _crossing(self, first: Piece, second: Piece, cast: Cast, frames: int) -> Piece:
-        """A bridge between two pieces with one subject, which goes on while one background dissolves into the other."""
-        groups, count = _groups(frames), NEIGHBOURS * GROUP
-        near, far = first.plan[-count:], second.plan[:count]
-        plan = long_plan(
-            self._networks.planner, cast.words[0], GROUP * groups, seed=self._request.seed, before=near, after=far
-        )
-        share = torch.linspace(0, 1, groups + 2, device=plan.device)[1:-1, None, None, None]
-        latents = (1 - share) * first.latents[-1] + share * second.latents[0]
-        return Piece(latents, plan, GROUP * groups, starts=False, cast=Cast(plan[None], cast.words[:1]))
-
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
+        """What lies between two views: one background dissolves into the other, and the subjects cross."""
         groups = _groups(frames)
-        count = NEIGHBOURS
-        left, right = before.latents[-count:], after.latents[:count]
-        near, far = before.plan[-count * GROUP :], after.plan[: count * GROUP]
-        prompts = [self._tokens(understanding) for understanding in ends]
-        plan = long_plan(
-            self._networks.planner, prompts[0], GROUP * groups, seed=self._request.seed, before=near, after=far
+        if not self._steps:
+            self._expect(groups, groups)
+        behind = [behind_subject(self._networks, view, at_end=view is before) for view in (before, after)]
+        one, two = (self._behind(end.concepts["scene"], each, groups) for end, each in zip(ends, behind, strict=True))
+        near, far = (
+            actor({**end.concepts, "motion": "hover"}, view.plan, aspect=self._aspect, mirrored=view.mirrored)
+            for end, view in zip(ends, (before, after), strict=True)
         )
-        whole = torch.cat((near, plan, far)).unflatten(0, (-1, GROUP))
-        free = torch.cat((torch.zeros(len(left)), torch.ones(groups), torch.zeros(len(right))))
-        share = torch.cat((torch.zeros(len(left)), torch.linspace(0, 1, groups + 2)[1:-1], torch.ones(len(right))))
-        shares = torch.stack((1 - share, share), dim=1)
-        if torch.equal(*prompts):
-            prompts, shares = prompts[:1], torch.ones_like(shares[:, :1])
-        known = torch.cat((left, self._unknown(groups, self._canvas), right))
-        latents = self._sample(known, free, whole, prompts, shares)
-        towards = torch.linspace(0, 1, GROUP * groups + 2)[1:-1]
-        carried = (
-            (lost(self._networks, before, at_end=True), 1 - towards),
-            (lost(self._networks, after, at_end=False), towards),
+        plan = self._way(before.plan[: before.frames], after.plan, ends[0], frames)
+        towards = torch.linspace(0, 1, len(plan) + 2)[1:-1]
+        carried = ((behind[0].lost, 1 - towards), (behind[1].lost, towards))
+        cast = crossing(near, far, plan)
+        return Piece(_dissolve(one, two, groups), cast, len(plan), starts=False, carried=carried)
+
+    def _way(self, before: Tensor, after: Tensor, understanding: Understanding, frames: int) -> Tensor:
+        """A plan [4n, 3] that leads over in at least ``frames`` frames."""
+        return long_plan(
+            self._networks.planner,
+            self._moving(understanding.concepts),
+            GROUP * _groups(frames),
+            seed=self._request.seed,
+            before=before[-NEAR:],
+            after=after[:NEAR],
         )
-        return Piece(latents[len(left) : len(left) + groups], plan, GROUP * groups, starts=False, carried=carried)
 
     def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
         (condition,) = self._request.conditions
         views = [self._read(chunk) for chunk in _regrouped(chunks, GROUP * 6)]
         frames = sum(view.frames for view in views)
-        latents = torch.cat([view.latents for view in views])
-        plan = torch.cat([view.plan for view in views])
-        tokens = self._tokens(self._understand(self._request.prompt, views[0].concepts))
+        plan = torch.cat([view.plan for view in views])[:frames]
+        seen = views[0].concepts
+        concepts = self._understand(self._request.prompt, seen).concepts
+        keep = None if mask is None else self._canvas.kept(mask).to(plan.device)
+        behind = behind_all(torch.cat([view.latents for view in views]), torch.cat([view.plan for view in views]))
         # Backgrounds show through much noise, so strengths are spread over high levels, as sampling steps are.
         change = 1 - condition.strength
-        free = torch.full((len(latents),), EDIT_SHIFT * change / (1 + (EDIT_SHIFT - 1) * change))
-        keep = None if mask is None else self._canvas.kept(mask).to(latents.device)
-        places, shares = plan.unflatten(0, (-1, GROUP)), torch.ones(len(latents), 1)
-        out = self._sample(latents, free, places, [tokens], shares, keep=keep)
-        return Piece(out, plan[:frames], frames, starts=False)
+        free = torch.full((len(behind.latents),), EDIT_SHIFT * change / (1 + (EDIT_SHIFT - 1) * change))
+        latents = behind.latents
+        if keep is not None:  # what is kept is kept behind the subject too, so it is made up of what was there
+            self._expect(len(latents), len(latents))
+            latents = self._background(seen["scene"], latents, keep=behind.clear)
+        latents = self._background(concepts["scene"], latents, free=free, keep=keep)
+        shown_as = concepts if keep is None or not _stands_in(keep, plan) else {**concepts, **seen}
+        cast = (actor({**shown_as, "motion": "hover"}, plan, aspect=self._aspect, mirrored=views[0].mirrored),)
+        return Piece(latents, cast, frames, starts=False)
 
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
@@ -255,8 +291,8 @@ class Script:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        sampled = [i for i in bridges if not _alike(told[i - 1], told[i])]
-        self._expect(*(1 + _groups(count - 1) for count in own), *(2 * NEIGHBOURS + _groups(bridge) for _ in sampled))
+        sampled = [i for i in bridges if {told[i - 1].filmed.move, told[i].filmed.move} != {"still"}]
+        self._expect(*(1 + _groups(count - 1) for count in own), *[_groups(bridge)] * 2 * len(sampled))
         out: list[Piece] = []
         for i, (understanding, count) in enumerate(zip(told, own, strict=True)):
             piece = self._own(understanding, count, seed=i)
@@ -296,8 +332,9 @@ class Script:
             asked = replace(asked, light=None)
         return asked
 
-    def _tokens(self, understanding: Understanding) -> Tensor:
-        return torch.tensor(understanding.tokens, device=self._networks.device)
+    def _moving(self, concepts: Mapping[Kind, str]) -> Tensor:
+        """What the planner hears."""
+        return torch.tensor(tokens_of(concepts, "motion"), device=self._networks.device)
 
     def _asked(self, otherwise: int) -> int:
         seconds = self._request.seconds
@@ -311,44 +348,19 @@ class Script:
         """Announce timelines, so that progress counts towards all of them."""
         self._steps = sum(len(windows(torch.ones(length))) for length in lengths) * self._sampling.steps
 
-    def _sample(
-        self,
-        known: Tensor,
-        free: Tensor,
-        plan: Tensor,
-        prompts: list[Tensor],
-        shares: Tensor,
-        *,
-        keep: Tensor | None = None,
-    ) -> Tensor:
-        if not self._steps:
-            self._expect(len(free))
-        device = self._networks.device
 
-        def on_step() -> None:
-            self._done += 1
-            self._on_progress(self._done, self._steps)
-
-        return sample_timeline(
-            self._networks.transformer,
-            Timeline(known, free.to(device), plan, torch.stack(prompts), shares.to(device), keep),
-            noise=self._draw(known.shape).to(device),
-            steps=self._sampling.steps,
-            guidance=self._sampling.guidance,
-            negative=self._negative,
-            on_step=on_step,
-        )
+def _dissolve(first: Tensor, second: Tensor, groups: int) -> Tensor:
+    """``groups`` latent frames [G, C, h, w] between two, [1, C, h, w] each."""
+    share = torch.linspace(0, 1, groups + 2, device=first.device)[1:-1, None, None, None]
+    return (1 - share) * first + share * second
 
 
-def _alike(one: Understanding, other: Understanding) -> bool:
-    """Whether the same subject is shown by a camera that stands still."""
-    same = all(one.concepts[kind] == other.concepts[kind] for kind in ("subject", "colour"))
-    return same and one.filmed.move == other.filmed.move == "still"
-
-
-def _facing(plan: Tensor) -> str:
-    """A motion with which the subject of ``plan`` [T, 3] looks where it goes."""
-    return "left" if plan[-1, 0] < plan[0, 0] - 0.1 else "hover"
+def _stands_in(kept: Tensor, plan: Tensor) -> bool:
+    """Whether the subject of ``plan`` [T, 3] is most of the time where a picture is ``kept``, bool [h, w]."""
+    rows, columns = kept.shape
+    x = (plan[:, 0] * columns).long().clamp(0, columns - 1)
+    y = (plan[:, 1] * rows).long().clamp(0, rows - 1)
+    return bool(kept[y, x].float().mean() > 0.5)
 
 
 def _last_groups(rgb: RGB) -> RGB:

@@ -16,7 +16,7 @@ from functools import cache
 
 from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
 from generator.world.relations import MOST, Link, Mention, Related, Relation, related
-from generator.world.vocabulary import BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES, Concept, Kind
+from generator.world.vocabulary import AT_REST, BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES, Concept, Kind
 
 NOTHING = 0
 WORDS = len(CONCEPTS) + 1
@@ -29,9 +29,10 @@ _STOP_EN = re.compile(
 _STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
 
 
-def tokens_of(concepts: Mapping[Kind, str]) -> list[int]:
-    """Concept tokens in the fixed order of kinds; nothing for a kind without a concept."""
-    return [TOKEN[kind, concepts[kind]] if kind in concepts else NOTHING for kind in KINDS]
+def tokens_of(concepts: Mapping[Kind, str], only: Kind | None = None) -> list[int]:
+    """Concept tokens in the fixed order of kinds; nothing for a kind without a concept, or for all but ``only`` one."""
+    told = [kind for kind in KINDS if kind in concepts and only in (None, kind)]
+    return [TOKEN[kind, concepts[kind]] if kind in told else NOTHING for kind in KINDS]
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,6 @@ class Understanding:
     others: tuple[str, ...] = ()
 
     @property
-    def tokens(self) -> list[int]:
-        """Concept tokens in the fixed order of kinds."""
-        return tokens_of(self.concepts)
-
-    @property
     def notices(self) -> list[str]:
         """Plain sentences for the user about what was not understood or chosen for him."""
         out = []
@@ -87,7 +83,9 @@ class Understanding:
         for companion in self.companions:
             out += companion.notices
         if self.others:
-            out.append(f"at most {MOST} subjects a clip; left out: {', '.join(self.others)}")
+            full = len(self.companions) == MOST - 1
+            why = f"at most {MOST} subjects a clip" if full else "how these stand to the rest was not understood"
+            out.append(f"{why}; left out: {', '.join(self.others)}")
         return out
 
 
@@ -162,12 +160,14 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
     drawn = {kind: rng.choice(open_to[kind]) for kind in KINDS}  # all, so one more known word changes nothing else
     if said.light is not None and drawn["scene"] in OWN_LIGHT:
         drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
-    several, companions, others = related(said.rest, _mentions), tuple[Companion, ...](), tuple[str, ...]()
+    if found.get("subject", drawn["subject"]) in AT_REST and unwanted.get("motion") != "hover":
+        drawn["motion"] = "hover"
+    several, companions, named_too = related(said.rest, _mentions), tuple[Companion, ...](), _subjects(said.rest)
     if several.links:
         found, unknown, companions = _companions(several, found, drawn, rng)
-        shown = {c["subject"] for c in (drawn | found, *(companion.concepts for companion in companions))}
-        named_too = {name for text in several.texts for name in _subjects(text)} - shown
-        others = tuple(sorted(named_too | _subjects(several.rest)))
+        named_too = {name for text in several.texts for name in _subjects(text)}
+    shown = {c["subject"] for c in (drawn | found, *(companion.concepts for companion in companions))}
+    others = tuple(sorted((named_too - shown) | (_subjects(several.rest) if several.links else set())))
     if seen is not None:
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
@@ -229,6 +229,6 @@ def _subjects(text: str) -> set[str]:
 
 
 def negative_tokens(prompt: str) -> list[int]:
-    """Tokens of what ``prompt`` names; nothing for the rest."""
+    """Tokens of the scene that ``prompt`` names, as scenes are what is sampled; nothing for the rest."""
     found, _, _ = named(prompt)
-    return [TOKEN[kind, found[kind]] if kind in found else NOTHING for kind in KINDS]
+    return tokens_of(found, "scene")

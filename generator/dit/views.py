@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from generator.dit.autoencoder import STRIDE
+from generator.dit.close_up import corrected, crops_of
 from generator.dit.judge import FRAMES as FRAMES_SEEN
 from generator.dit.judge import SIDE as SIDE_SEEN
 from generator.dit.locator import steady
@@ -18,7 +20,8 @@ from generator.dit.places import GROUP, off_subject
 from generator.model import RGB
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
-SURELY = 1.2  # how much larger than the locator says a subject is taken to be where it is to be left out
+SURELY = 1.08  # how much larger than the locator says a subject is taken to be where it is to be left out
+CORRECTIONS = 2  # of where the locator says that a subject is
 PAN = 6  # of the judge's pixels, to either side
 
 
@@ -26,7 +29,7 @@ PAN = 6  # of the judge's pixels, to either side
 class View:
     """Given ``frames`` as latents [n, C, h, w], the last group filled up with the last frame, and what is read
     from them: the subject's ``plan`` [4n, 3] and the ``concepts`` that are seen. ``ends`` are the first and the last
-    frame, [2, 3, H, W].
+    frame, [2, 3, H, W]. What is ``mirrored`` faces left.
     """
 
     latents: Tensor
@@ -34,14 +37,17 @@ class View:
     concepts: dict[Kind, str]
     frames: int
     ends: Tensor
+    mirrored: bool = False
 
 
 @torch.inference_mode()
 def read_clip(networks: Networks, rgb: RGB) -> View:
     """What given frames show, uint8 [T, H, W, 3], any number; the last group is filled up with the last frame."""
     frames = torch.from_numpy(rgb).to(networks.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    concepts, places = _seen(networks, frames)
-    return view_of(networks, frames, steady(places), concepts)
+    concepts, places, mirrored = seen_in(networks, frames)
+    # How it moves is left out: a still says nothing of it, and a clip goes on as it did.
+    del concepts["motion"]
+    return replace(view_of(networks, frames, places, concepts), mirrored=mirrored)
 
 
 def view_of(networks: Networks, frames: Tensor, plan: Tensor, concepts: dict[Kind, str]) -> View:
@@ -52,20 +58,10 @@ def view_of(networks: Networks, frames: Tensor, plan: Tensor, concepts: dict[Kin
     return View(latents, plan, concepts, len(frames), frames[[0, -1]])
 
 
-def lost(networks: Networks, view: View, *, at_end: bool) -> Tensor:
-    """What of the background in the first or the last given frame is not in the latents, [3, H, W]."""
-    frame = view.frames - 1 if at_end else 0
-    group = frame // GROUP
-    places = view.plan.unflatten(0, (-1, GROUP))[group]
-    decoded = networks.autoencoder.decode_groups(view.latents[group][None], places[None])[0, frame % GROUP]
-    given = view.ends[int(at_end)]
-    return (given - decoded) * off_subject(view.plan[frame], *given.shape[1:])
-
-
 @dataclass(frozen=True)
 class Behind:
-    """The background of a frame: its ``latents`` [1, C, h, w], where they are ``clear`` of the subject, bool [h, w],
-    and what of it they have ``lost``, [3, H, W].
+    """The background of frames: its ``latents`` [G, C, h, w], where they are ``clear`` of the subject, bool [h, w], and
+    what of it they have ``lost``, [3, H, W] (nothing where that is not known).
     """
 
     latents: Tensor
@@ -77,18 +73,51 @@ def behind_subject(networks: Networks, view: View, *, at_end: bool) -> Behind:
     """What stands behind the subject in the first or the last given frame, as a group of four that stands still."""
     frame = view.ends[int(at_end)]
     latents = encoded(networks, frame.expand(GROUP, -1, -1, -1))
-    place = view.plan[view.frames - 1 if at_end else 0]
-    clear = off_subject(place * place.new_tensor([1, 1, SURELY]), *frame.shape[1:])
-    decoded = networks.autoencoder.drawn(latents)[0, 0]
-    cells = F.max_pool2d(1 - clear, STRIDE)[0] == 0
-    return Behind(latents, cells, (frame - decoded) * clear)
+    off = _off(view.plan[view.frames - 1 if at_end else 0], *frame.shape[1:])
+    decoded = networks.autoencoder.decode_groups(latents)[0, 0]
+    return Behind(latents, _clear(off), (frame - decoded) * off)
 
 
-def _seen(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor]:
-    """What frames [T, 3, H, W] show, and where the subject is in each, [T, 3].
+def behind_all(latents: Tensor, plan: Tensor) -> Behind:
+    """What stands behind the subject of ``plan`` [4n, 3] in all frames with these ``latents`` [n, C, h, w]. Where it
+    stands in some, what is there in the others is taken for it; where it always stands, what is around.
+    """
+    rows, columns = (side * STRIDE for side in latents.shape[2:])
+    clear = torch.stack([_clear(_off(places, rows, columns).amin(0)) for places in plan.unflatten(0, (-1, GROUP))])
+    ever = clear.any(0)
+    elsewhere = latents.where(clear[:, None], latents.new_tensor(math.nan)).nanmedian(0).values
+    filled = _surroundings(elsewhere, ever)
+    return Behind(latents.where(clear[:, None], filled), ever, latents.new_zeros(3, rows, columns))
 
-    The judge knows square pictures: of another shape it sees squares side by side, and the one counts that shows the
-    subject best.
+
+def _off(plan: Tensor, rows: int, columns: int) -> Tensor:
+    """As `off_subject`, of a subject that is a little larger than the locator says."""
+    return off_subject(plan * plan.new_tensor([1, 1, SURELY]), rows, columns)
+
+
+def _clear(off: Tensor) -> Tensor:
+    """Which latent cells have nothing of the subject where ``off`` [1, H, W] is 0, bool [h, w]."""
+    return F.max_pool2d((off == 0).to(off.dtype), STRIDE)[0] == 0
+
+
+def _surroundings(picture: Tensor, known: Tensor) -> Tensor:
+    """``picture`` [C, h, w] with what is not ``known``, bool [h, w], smoothly filled in from what is around it."""
+    if not known.any():
+        return torch.zeros_like(picture)
+    filled, here = torch.where(known, picture, 0)[None], known.to(picture.dtype)[None, None]
+    for _ in range(max(known.shape)):
+        weight = F.avg_pool2d(F.pad(here, (1, 1, 1, 1)), 3, 1)
+        mean = F.avg_pool2d(F.pad(filled * here, (1, 1, 1, 1)), 3, 1) / weight.clamp(min=1e-6)
+        filled, here = torch.where(known, filled, mean), (weight > 0).to(here.dtype)
+    return filled[0]
+
+
+@torch.inference_mode()
+def seen_in(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor, bool]:
+    """What frames [T, 3, H, W] in [-1, 1] show, where the subject is in each, [T, 3], and whether it is mirrored.
+
+    The judge finds it and reads how it moves and where, a closer look says what it is. The judge knows square pictures:
+    of another shape it sees squares side by side, and the one counts that shows the subject best.
     """
     height, width = frames.shape[2:]
     side = min(height, width)
@@ -104,18 +133,21 @@ def _seen(networks: Networks, frames: Tensor) -> tuple[dict[Kind, str], Tensor]:
         heats.append(networks.locator.heat(features).amax((1, 2)))
         scale, corner = small.new_tensor([side / width, side / height, side / height]), (left / width, top / height, 0)
         tracks.append(networks.locator(features) * scale + small.new_tensor(corner))
-        said.append(_said(networks, small[spread][None] if len(small) > 1 else panned(small[0])))
+        said.append(_together(networks.judge(small[spread][None] if len(small) > 1 else panned(small[0]))))
     best = torch.stack(heats).argmax(0)
-    places = torch.stack(tracks)[best, torch.arange(len(frames), device=frames.device)]
-    shown = said[int(best.mode().values)]
-    # How it moves is not read: a still says nothing of it, and a clip goes on as it did.
-    kinds = (kind for kind in KINDS if kind != "motion")
-    return {kind: BY_KIND[kind][int(shown[kind].argmax())].name for kind in kinds}, places
+    places = steady(torch.stack(tracks)[best, torch.arange(len(frames), device=frames.device)])
+    for _ in range(CORRECTIONS):
+        off = networks.close_up(crops_of(frames, places)).off
+        places = steady(corrected(places, off, aspect=width / height))
+    look = networks.close_up(crops_of(frames, places))
+    shown = said[int(best.mode().values)] | _together(look.said)
+    concepts = {kind: BY_KIND[kind][int(shown[kind].argmax())].name for kind in KINDS}
+    return concepts, places, bool(look.mirrored.mean() > 0)
 
 
-def _said(networks: Networks, clips: Tensor) -> dict[str, Tensor]:
-    """What the judge makes of clips [N, T, 3, S, S] of one thing together: scores of each kind, [1, concepts]."""
-    return {kind: said.log_softmax(1).mean(0, keepdim=True) for kind, said in networks.judge(clips).items()}
+def _together(said: Mapping[Kind, Tensor]) -> dict[Kind, Tensor]:
+    """What is made of several views of one thing: mean scores, [concepts], of each kind, from logits [N, concepts]."""
+    return {kind: logits.log_softmax(1).mean(0) for kind, logits in said.items()}
 
 
 def panned(still: Tensor) -> Tensor:

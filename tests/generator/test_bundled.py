@@ -10,7 +10,7 @@ from generator.dit import networks as bundled
 from generator.dit.light import graded
 from generator.dit.networks import load_networks, load_transformer
 from generator.dit.planner import make_plan
-from generator.dit.text import understand
+from generator.dit.text import TOKEN, tokens_of, understand
 from generator.dit.views import read_clip
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
@@ -60,8 +60,19 @@ def red_ball() -> np.ndarray:
 
 
 def plan_for(prompt: str, *, seed: int) -> np.ndarray:
-    words = torch.tensor([understand(prompt, seed=seed).tokens])
+    words = torch.tensor([tokens_of(understand(prompt, seed=seed).concepts, "motion")])
     return make_plan(load_networks().planner, words, seed=seed)[0].numpy()
+
+
+def test_every_network_knows_the_words_that_it_hears():
+    networks = load_networks()
+    heard = {
+        ("scene",): networks.transformer.words,
+        ("motion",): networks.planner.words,
+        ("subject", "colour"): networks.painter.said,
+    }
+    for kinds, embedding in heard.items():
+        assert max(token for (kind, _), token in TOKEN.items() if kind in kinds) < embedding.num_embeddings
 
 
 def test_one_picture_shows_what_was_asked_for():

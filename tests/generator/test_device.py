@@ -90,9 +90,8 @@ def test_bfloat16_is_near_float32_and_keeps_its_weights():
 
 
 def test_samples_are_float32_in_any_precision():
-    noisy, _, _, plan = inputs(1, 3, 4, 4)
-    prompts, shares = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]]), torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
-    timeline = Timeline(noisy[0], torch.ones(3), plan[0], prompts, shares)
+    noisy, *_ = inputs(1, 3, 4, 4)
+    timeline = Timeline(noisy[0], torch.ones(3), torch.tensor([2, 0, 0, 0]))
     made = [
         sample_timeline(tiny(Execution(precision)), timeline, noise=torch.randn(noisy[0].shape), steps=2, guidance=2.0)
         for precision in ("float32", "bfloat16")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from generator.dit import plans
-from generator.dit.autoencoder import Autoencoder, AutoencoderConfig, Painter
+from generator.dit.autoencoder import Autoencoder, AutoencoderConfig
 from generator.dit.canvas import Canvas
 from generator.dit.flow import SHIFT, Given, at_level, flow_loss, sample, schedule, training_levels
 from generator.dit.locator import GRID, Locator, linear, steady
@@ -54,8 +54,7 @@ def autoencoder() -> Autoencoder:
 
 def test_the_linear_code_returns_what_it_was_fitted_on(autoencoder):
     video = torch.linspace(-0.4, 0.4, 64).expand(1, 9, 3, 64, 64)
-    unknown = torch.zeros(1, 9, 3)
-    assert (autoencoder.decode(autoencoder.encode(video), unknown) - video).abs().mean() < 0.05
+    assert (autoencoder.decode(autoencoder.encode(video)) - video).abs().mean() < 0.05
 
 
 def test_latents_are_causal_and_groups_independent(autoencoder):
@@ -64,48 +63,8 @@ def test_latents_are_causal_and_groups_independent(autoencoder):
     latents = autoencoder.encode(video)
     assert latents.shape == (1, 3, 8, 2, 2)
     assert torch.allclose(autoencoder.encode(video[:, : 1 + GROUP]), latents[:, :2], atol=1e-5)
-    plan = torch.tensor([0.4, 0.6, 0.5]).expand(1, 1 + 2 * GROUP, 3)
-    whole, part = autoencoder.decode(latents, plan), autoencoder.decode(latents[:, :2], plan[:, : 1 + GROUP])
+    whole, part = autoencoder.decode(latents), autoencoder.decode(latents[:, :2])
     assert torch.allclose(whole[:, : 1 + GROUP], part, atol=1e-5)
-
-
-def test_the_painter_draws_where_the_subject_is_and_nowhere_else():
-    torch.manual_seed(0)
-    painter = Painter(words=5)
-    torch.nn.init.normal_(painter.leave.weight)
-    picture = torch.rand(2, GROUP, 3, 64, 96)
-    plan = torch.tensor([[0.25, 0.5, 0.5], [0.5, 0.5, 0.0]])[:, None].expand(2, GROUP, 3)
-    change = (painter(picture, painter.look(picture, plan), plan) - picture).abs().amax((1, 2))
-    inside = change[0, 16:48, 8:40] > 0  # half of 64 pixels around column 24
-    assert inside.float().mean() > 0.95  # where random weights cover next to nothing, nothing changes
-    assert change[0, :, 48:].max() == 0
-    assert change[1].max() == 0  # size 0: nobody knows where
-
-
-def test_the_decoder_paints_what_words_say_whatever_was_drawn():
-    torch.manual_seed(0)
-    autoencoder = Autoencoder(AutoencoderConfig(latent=4, decoder=(8, 8, 8), words=5))
-    torch.nn.init.normal_(autoencoder.painter.leave.weight)
-    plan, said = torch.tensor([0.5, 0.5, 0.5]).expand(1, GROUP, 3), torch.tensor([[1, 2], [1, 3]])
-    latents = torch.randn(1, 4, 4, 4)
-    drawn = autoencoder.drawn(latents)
-    ones, others = (autoencoder.decode_groups(latents, plan, words[None]) for words in said)
-    assert not torch.allclose(ones, others, atol=1e-3)
-    look = autoencoder.painter.told(said[:1])
-    assert torch.equal(ones, autoencoder.painter(drawn, look, plan))
-    assert not torch.allclose(ones, autoencoder.decode_groups(latents, plan), atol=1e-3)
-
-
-def test_the_painter_sees_the_same_wherever_the_subject_is():
-    picture = torch.zeros(1, GROUP, 3, 64, 96)
-    plan = torch.tensor([[[0.25 + 0.1 * t, 0.5, 0.25] for t in range(GROUP)]])
-    for t, x in enumerate((plan[0, :, 0] * 96).tolist()):
-        picture[0, t, :, 26:38, round(x) - 6 : round(x) + 6] = 1
-    moved = torch.roll(picture, (8, 16), (3, 4))
-    painter = Painter(words=5).eval()
-    look = painter.look(picture, plan)
-    assert torch.allclose(look, painter.look(moved, plan + torch.tensor([16 / 96, 8 / 64, 0])), atol=1e-5)
-    assert not torch.allclose(look, painter.look(moved, plan), atol=1e-3)
 
 
 def test_a_clip_of_the_wrong_length_is_refused(autoencoder):
@@ -282,8 +241,8 @@ class Filler(torch.nn.Module):
         return words[:, 0, None, None, None, None].expand(noisy.shape).float()
 
 
-def timeline(free: torch.Tensor, shares: torch.Tensor, prompts: torch.Tensor) -> Timeline:
-    return Timeline(torch.full((len(free), 2, 4, 4), 9.0), free, torch.rand(len(free), GROUP, 3), prompts, shares)
+def timeline(free: torch.Tensor, words: torch.Tensor) -> Timeline:
+    return Timeline(torch.full((len(free), 2, 4, 4), 9.0), free, words)
 
 
 @given(length=st.integers(1, 40), known=st.integers(0, 3), backward=st.booleans(), steps=st.integers(1, 3))
@@ -295,7 +254,7 @@ def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backwa
     heard = []
     out = sample_timeline(
         Filler(),
-        timeline(free, torch.ones(len(free), 1), torch.tensor([[5, 0, 0, 0]])),
+        timeline(free, torch.tensor([5, 0, 0, 0])),
         noise=torch.randn(len(free), 2, 4, 4),
         steps=steps,
         guidance=1.0,
@@ -318,13 +277,6 @@ def test_windows_cover_a_timeline_and_each_sees_its_neighbour(length, backward):
         assert not done or len(done & frames) >= OVERLAP
         done |= frames
     assert done == set(range(length))
-
-
-def test_two_prompts_share_latent_frames():
-    shares = torch.tensor([[1, 0.0], [0.5, 0.5], [0, 1.0]])
-    prompts, noise = torch.tensor([[2, 0, 0, 0], [4, 0, 0, 0]]), torch.randn(3, 2, 4, 4)
-    out = sample_timeline(Filler(), timeline(torch.ones(3), shares, prompts), noise=noise, steps=2, guidance=1.0)
-    assert out.mean((1, 2, 3)).tolist() == pytest.approx([2, 3, 4])
 
 
 def test_both_attention_paths_agree():

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, understand
+from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, tokens_of, understand
 from generator.world.cinematography import OWN_LIGHT
-from generator.world.vocabulary import BY_KIND, CONCEPTS, KINDS
+from generator.world.vocabulary import AT_REST, BY_KIND, CONCEPTS, KINDS
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,23 @@ def test_prompts_are_understood_in_both_languages(prompt, expected):
     assert understanding.chosen == ()
 
 
+@pytest.mark.parametrize(
+    ("prompt", "motion", "subject"),
+    [
+        ("a green tire rolling along", "roll", None),
+        ("a red ball rolls to the left", "left", "ball"),
+        ("a blue bicycle spins in the snow", "spin", "bicycle"),
+        ("一个橙色苹果在草地上滚动", "roll", "apple"),
+        ("一只灰色猫头鹰在森林里旋转", "spin", "owl"),
+        ("雪地里的蓝色雪人向左移动", "left", "snowman"),
+        ("一辆红色自行车在马路上向右行驶", "right", "bicycle"),
+    ],
+)
+def test_words_that_contain_others_mean_themselves(prompt, motion, subject):
+    found = understand(prompt, seed=0, seen={}).concepts
+    assert (found["motion"], found.get("subject")) == (motion, subject)
+
+
 def test_unknown_words_and_free_choices_are_reported():
     understanding = understand("a velociraptor on the moon", seed=4)
     assert understanding.unknown == ("velociraptor",)
@@ -40,10 +57,10 @@ def test_every_surface_word_means_its_concept():
 
 @given(st.text(max_size=80), st.integers(0, 1000))
 def test_any_text_gives_four_known_tokens(prompt, seed):
-    tokens = understand(prompt, seed=seed).tokens
+    tokens = tokens_of(understand(prompt, seed=seed).concepts)
     assert len(tokens) == 4
     assert all(0 < token < WORDS for token in tokens)
-    assert tokens == understand(prompt, seed=seed).tokens
+    assert tokens == tokens_of(understand(prompt, seed=seed).concepts)
 
 
 def test_tokens_are_distinct():
@@ -61,11 +78,31 @@ def test_what_a_prompt_leaves_open_is_taken_from_what_is_given():
 def test_how_a_given_clip_goes_on_is_left_to_the_model_where_the_prompt_is_silent():
     understanding = understand("a desert", seed=0, seen={"subject": "car", "colour": "yellow", "scene": "sea"})
     assert "motion" not in understanding.concepts
-    assert understanding.tokens[2] == NOTHING
+    assert tokens_of(understanding.concepts)[2] == NOTHING
 
 
-def test_a_negative_prompt_names_only_what_it_says():
-    assert negative_tokens("no clouds, a red thing") == [NOTHING, TOKEN["colour", "red"], NOTHING, NOTHING]
+def test_a_negative_prompt_steers_away_from_the_scene_that_it_names():
+    assert negative_tokens("no clouds, a red thing") == [NOTHING] * 4
+    assert negative_tokens("a red thing in the city") == [NOTHING] * 3 + [TOKEN["scene", "city"]]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left_out"),
+    [("a red bear on a bicycle", "bicycle"), ("一只兔子在大树下", "tree"), ("an apple falls from a tree", "tree")],
+)
+def test_a_subject_that_is_not_shown_is_reported(prompt, left_out):
+    understanding = understand(prompt, seed=0)
+    assert understanding.others == (left_out,)
+    assert f"not understood; left out: {left_out}" in understanding.notices[-1]
+
+
+def test_what_stays_where_it_is_hovers_unless_told_otherwise():
+    assert set(AT_REST) <= {c.name for c in BY_KIND["subject"]}
+    for seed in range(20):
+        assert understand("a red house", seed=seed).concepts["motion"] == "hover"
+        assert understand("a red house", seed=seed, negative="hovering").concepts["motion"] != "hover"
+    assert understand("a red house spins", seed=0).concepts["motion"] == "spin"
+    assert len({understand("a red car", seed=seed).concepts["motion"] for seed in range(40)}) > 5
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -91,7 +128,7 @@ def test_what_is_unwanted_is_not_chosen(kind):
         ("a handheld shot of a fish", "handheld shake", None),
         ("crane up, a heart hovering", "tilt up", "hover"),
         ("static camera, a red ball rises", "still", "rise"),
-        ("a red ball rolls to the right", "still", "right"),
+        ("a red ball rolls to the right", "still", "roll"),
         ("a ball moving left", "still", "left"),
         ("镜头左移，一只红色气球在海面上升起", "pan left", "rise"),
         ("镜头缓缓向右平移，汽车向左行驶", "pan right", "left"),
@@ -114,7 +151,7 @@ def test_the_camera_is_kept_apart_from_what_moves(prompt, move, motion):
 
 def test_camera_words_change_no_token():
     plain = understand("a red ball", seed=5)
-    assert understand("a red ball, the camera pans left", seed=5).tokens == plain.tokens
+    assert understand("a red ball, the camera pans left", seed=5).concepts == plain.concepts
     assert plain.filmed.move == "still"
 
 

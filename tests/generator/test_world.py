@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from generator.world.clips import FPS, ClipSpec, random_spec, render, track
+from generator.world.clips import FPS, SPIN, ClipSpec, random_spec, render, track, turned
+from generator.world.sprites import FIGURES, Sprite
 from generator.world.vocabulary import COLOURS, CONCEPTS, MOTIONS, SCENES, SUBJECTS
 
 specs = st.builds(
@@ -85,6 +87,10 @@ def test_a_subject_is_as_large_in_pixels_at_any_size():
     assert clip.background.shape == (320, 512, 3)
 
 
+def test_every_subject_has_a_drawing():
+    assert set(FIGURES) == set(SUBJECTS)
+
+
 def test_tokens_are_never_moved():
     """Trained weights know concepts by their place in the table: what is new comes at the end."""
     first = [c.name for c in CONCEPTS[:28]]
@@ -103,9 +109,36 @@ def test_the_track_is_where_the_subject_is_drawn():
         assert red > blue + 60
 
 
-def test_held_out_combinations_never_come_up_in_training():
+def test_held_out_pairs_never_come_up_in_training():
     rng = np.random.default_rng(0)
-    seen = {(s.subject, s.colour, s.motion) for s in (random_spec(rng, held_out=False) for _ in range(3000))}
-    unseen = {(s.subject, s.colour, s.motion) for s in (random_spec(rng, held_out=True) for _ in range(300))}
+    seen = {(s.subject, s.colour) for s in (random_spec(rng, held_out=False) for _ in range(3000))}
+    unseen = {(s.subject, s.colour) for s in (random_spec(rng, held_out=True) for _ in range(300))}
     assert not seen & unseen
     assert len(seen) > 6 * len(unseen) > 0
+    assert {subject for subject, _ in seen} == set(SUBJECTS)
+    assert {colour for _, colour in unseen} == set(COLOURS)
+
+
+def test_what_rolls_does_not_slip():
+    places = track(ClipSpec("ball", "red", "roll", "sea", 5), 25)
+    turn = turned("roll", places, aspect=1.0)
+    assert turn[0] == 0
+    assert np.allclose(np.diff(turn) * places[0, 2] / 2, np.diff(places[:, 0]), atol=1e-5)
+    assert np.ptp(places[:, 1]) == 0
+
+
+def test_what_spins_turns_evenly_and_the_rest_not_at_all():
+    still = np.zeros((25, 3), np.float32) + 0.5
+    assert np.allclose(np.diff(turned("spin", still, aspect=1.0)), 2 * np.pi / (SPIN * FPS), atol=1e-5)
+    assert not turned("right", track(ClipSpec("ball", "red", "right", "sea", 5), 25), aspect=1.0).any()
+
+
+@pytest.mark.parametrize("angle", [0.5 * np.pi, 1.0, 4.0])
+def test_a_turned_sprite_is_turned_clockwise_about_its_middle(angle):
+    upright, turned_one = (np.zeros((128, 128, 3), np.uint8) for _ in range(2))
+    sprite = Sprite("rocket", "white", 80)
+    sprite.composite(upright, 64, 64)
+    sprite.turned(angle).composite(turned_one, 64, 64)
+    back = np.asarray(Image.fromarray(turned_one).rotate(np.degrees(angle), Image.Resampling.BILINEAR))
+    assert np.abs(back.astype(int) - upright).mean() < 6  # the light stays where it was
+    assert np.abs(turned_one.astype(int) - upright).mean() > 15

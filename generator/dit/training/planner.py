@@ -22,11 +22,11 @@ from generator.world.clips import random_spec, track
 
 
 def examples(count: int, *, frames: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Random plans [count, frames, 3] and their words [count, 4], seen combinations only."""
+    """Random plans [count, frames, 3] and the words for how they move, [count, 4]."""
     rng = np.random.default_rng(seed)
-    specs = [random_spec(rng, held_out=False) for _ in range(count)]
+    specs = [random_spec(rng) for _ in range(count)]
     plans = torch.from_numpy(np.stack([track(spec, frames) for spec in specs]))
-    return plans, torch.tensor([tokens_of(spec.concepts) for spec in specs])
+    return plans, torch.tensor([tokens_of(spec.concepts, "motion") for spec in specs])
 
 
 def main() -> None:

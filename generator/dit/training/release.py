@@ -12,7 +12,17 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 
-NETWORKS = ("planner", "transformer", "transformer_fast", "autoencoder", "judge", "locator", "upscaler")
+NETWORKS = (
+    "planner",
+    "transformer",
+    "transformer_fast",
+    "autoencoder",
+    "painter",
+    "judge",
+    "locator",
+    "close_up",
+    "upscaler",
+)
 WEIGHTS = Path(__file__).parents[2] / "weights"
 
 

@@ -1,7 +1,7 @@
 """Train the upscaler (`generator.dit.upscaler`): ``python -m generator.dit.training.upscaler --minutes 15``.
 
-Renders of 640x640 are what is wanted; the same reduced to 256x256, sent through the autoencoder with some noise on
-their latents, as the transformer leaves it, are what is given.
+Renders of 640x640 are what is wanted. What is given is their background, reduced to 256x256 and sent through the
+autoencoder with some noise on its latents, as the transformer leaves it, and the subject painted on it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from generator.dit.autoencoder import Autoencoder
+from generator.dit.cast import actor
 from generator.dit.networks import SIDE
+from generator.dit.painter import Painter
 from generator.dit.places import GROUP
-from generator.dit.text import tokens_of
 from generator.dit.training.autoencoder import save
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
@@ -61,7 +62,7 @@ class Pairs:
 
 
 @torch.inference_mode()
-def pairs(autoencoder: Autoencoder, clips: int, *, seed: int) -> Pairs:
+def pairs(autoencoder: Autoencoder, painter: Painter, clips: int, *, seed: int) -> Pairs:
     """`SEEN` frames each of random clips, seen and held-out combinations alike."""
     rng = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -70,16 +71,17 @@ def pairs(autoencoder: Autoencoder, clips: int, *, seed: int) -> Pairs:
         frames = GROUP * int(rng.integers(1, 7))
         spec = random_spec(rng)
         clip = render(spec, frames=frames, height=LARGE, width=LARGE)
-        large, track = clip.frames[-GROUP:], torch.from_numpy(clip.track[-GROUP:])
-        small = torch.from_numpy(reduced(large, (SIDE, SIDE))).permute(0, 3, 1, 2).float() / 127.5 - 1
-        latents = autoencoder.encode_groups(small[None])
+        large, role = clip.frames[-GROUP:], actor(spec.concepts, torch.from_numpy(clip.track), aspect=1.0)
+        small = reduced(clip.background[None].repeat(GROUP, 0), (SIDE, SIDE))
+        latents = autoencoder.encode_groups(torch.from_numpy(small).permute(0, 3, 1, 2)[None].float() / 127.5 - 1)
         noise = NOISE * torch.rand((), generator=generator) * torch.randn(latents.shape, generator=generator)
-        words = torch.tensor([tokens_of(spec.concepts)])
-        decoded = autoencoder.decode_groups(latents + noise, track[None], words)[0].clamp(-1, 1)
+        behind, mirrored = autoencoder.decode_groups(latents + noise), torch.tensor([role.mirrored])
+        pose = role.pose[None, -GROUP:]
+        decoded = painter(behind, role.words[None], pose, mirrored, torch.ones(1, GROUP))[0].clamp(-1, 1)
         seen = rng.permutation(GROUP)[:SEEN]
         given.append(((decoded[seen] + 1) * 127.5).round().to(torch.uint8))
         wanted.append(torch.from_numpy(large[seen]).permute(0, 3, 1, 2))
-        middle.append(track[seen, :2])
+        middle.append(pose[0, seen, :2])
     return Pairs(torch.cat(given), torch.cat(wanted), torch.cat(middle))
 
 
@@ -104,13 +106,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--autoencoder", type=Path, required=True)
+    parser.add_argument("--painter", type=Path, required=True)
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--output", type=Path, default=Path("runs/upscaler.safetensors"))
     args = parser.parse_args()
     torch.manual_seed(args.seed)
-    autoencoder = Autoencoder().eval()
+    autoencoder, painter = Autoencoder().eval(), Painter().eval()
     autoencoder.load_state_dict(load_file(args.autoencoder))
-    pool, kept = pairs(autoencoder, args.clips, seed=args.seed), pairs(autoencoder, 6, seed=10**9)
+    painter.load_state_dict(load_file(args.painter))
+    pool, kept = (
+        pairs(autoencoder, painter, clips, seed=seed) for clips, seed in ((args.clips, args.seed), (6, 10**9))
+    )
     model = Upscaler().to(memory_format=torch.channels_last)
     if args.start:
         start_from(model, args.start)
