@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from countermark.core.errors import WatermarkError
+from countermark.core.errors import RegistryError, WatermarkError
 from countermark.core.media import Frames, Limits, MediaInfo, VideoReader
 from provenance.fingerprint import Sampler
 from provenance.lookalikes import find_lookalikes
@@ -56,7 +56,8 @@ def extract(
     quick: bool = False,
     isolated: bool = True,
 ) -> Extraction:
-    """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded.
+    """Look for the watermark in the video at ``path``; raises `MediaError` when it cannot be decoded, and
+    `RegistryError`.
 
     At most 624 frames are looked at, however long the video. If they cannot be read as they are, ``search`` looks for a
     picture that was cropped, turned or distorted, and a ``registry`` is asked: its entries one by one (see
@@ -96,10 +97,19 @@ def extract(
                 compared = detector.compare(map(Payload.from_video_id, alike_ids))
                 if compared.payload is None:
                     stored = registry.sketches(watermark.algorithm_id, newest=_SKETCHES, also=alike_ids)
-                    sketched = [(Payload.from_video_id(name), Sketch.from_bytes(data)) for name, data in stored]
-                    compared = opening.laid_over(sketched)
+                    compared = opening.laid_over([_sketched(name, data) for name, data in stored])
                 result = result if compared.payload is None else compared
     return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+
+
+def _sketched(video_id: str, data: bytes) -> tuple[Payload, Sketch]:
+    try:
+        return Payload.from_video_id(video_id), Sketch.from_bytes(data)
+    except ValueError as error:
+        raise RegistryError(
+            f"The registry's sketch of video {video_id} cannot be read: {error}.",
+            remedy="Bring the registry back from a copy, or remove that row of its table sketches.",
+        ) from error
 
 
 def ranges(
