@@ -7,10 +7,12 @@ without loading weights, or torch.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countermark.core.errors import UsageError, WeightsError
+from generator.request import Task
 
 INDEX = "model_index.json"
 _MAX_INDEX_BYTES = 1024**2
@@ -19,8 +21,11 @@ _MAX_INDEX_BYTES = 1024**2
 @dataclass(frozen=True)
 class Family:
     """What differs between families: sides are multiples of ``side``; a clip has 1 + n ``group`` frames, at most
-    ``longest``; ``width``, ``height``, ``fps`` and ``guidance`` are what the weights were made for. ``timed`` pipelines
-    want to know the frame rate; ``exact`` names parts that lose too much in half precision.
+    ``longest``; ``width``, ``height``, ``fps`` and ``guidance`` are what the weights were made for.
+
+    ``pipelines`` says for every task that the weights can do which class of diffusers does it; a storyboard is text,
+    shot by shot. At most ``context`` given frames are gone on from. ``exact`` names parts that lose too much in half
+    precision.
     """
 
     side: int
@@ -30,7 +35,8 @@ class Family:
     height: int
     fps: int
     guidance: float
-    timed: bool = False
+    pipelines: Mapping[Task, str]
+    context: int = 1
     exact: tuple[str, ...] = ()
 
     @property
@@ -38,17 +44,33 @@ class Family:
         """How long the longest clip is that is made in one piece."""
         return self.longest / self.fps
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """What the weights can do."""
+        return (*self.pipelines, *(("storyboard",) if "text" in self.pipelines else ()))
+
     def fits(self, width: int, height: int) -> bool:
         """Whether frames of this width and height, in pixels, can be made."""
         return width % self.side == 0 and height % self.side == 0
 
 
-# From the pipelines of diffusers 0.42 and the model cards of the families.
+_WAN = Family(16, 4, 81, 832, 480, 16, 5.0, {"text": "WanPipeline"}, exact=("vae", "image_encoder"))
+_LTX = Family(32, 8, 257, 704, 480, 24, 3.0, {"text": "LTXPipeline"})
+_COG = Family(16, 4, 49, 720, 480, 8, 6.0, {"text": "CogVideoXPipeline"})
+_HUNYUAN = Family(16, 4, 121, 848, 480, 24, 6.0, {"text": "HunyuanVideo15Pipeline"})
+
+# From the pipelines of diffusers 0.42 and the model cards of the families. The key is the class that the index of the
+# weights names, and after it the entry by which the index tells one kind of weights of that class from the others.
 FAMILIES = {
-    "WanPipeline": Family(16, 4, 81, 832, 480, 16, 5.0, exact=("vae",)),
-    "LTXPipeline": Family(32, 8, 257, 704, 480, 24, 3.0, timed=True),
-    "CogVideoXPipeline": Family(16, 4, 49, 720, 480, 8, 6.0),
+    "WanPipeline": _WAN,
+    "WanPipeline boundary_ratio": replace(_WAN, guidance=4.0),  # 2.2: one transformer for high noise, one for low
+    "WanPipeline expand_timesteps": replace(_WAN, side=32, longest=121, width=1280, height=704, fps=24),  # 2.2, 5B
+    "LTXPipeline": _LTX,
+    "LTX2Pipeline": replace(_LTX, longest=481, width=768, height=512, pipelines={"text": "LTX2Pipeline"}),
+    "CogVideoXPipeline": _COG,
+    "HunyuanVideo15Pipeline": _HUNYUAN,
 }
+_KINDS = ("boundary_ratio", "expand_timesteps")
 
 
 def family_of(source: str) -> str:
@@ -68,14 +90,15 @@ def family_of(source: str) -> str:
         with index.open("rb") as file:
             found = json.loads(file.read(_MAX_INDEX_BYTES))
         kind = str(found["_class_name"])
+        keys = [f"{kind} {name}" for name in _KINDS if found.get(name)]
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise WeightsError(
             f"{index} is not the index of a pipeline of diffusers.", remedy=f"Fetch the weights again: {source}."
         ) from error
     if kind not in FAMILIES:
-        known = ", ".join(FAMILIES)
+        known = ", ".join(name for name in FAMILIES if " " not in name)
         raise UsageError(f"{source} is a {kind}, which is not supported.", remedy=f"Use one of: {known}.")
-    return kind
+    return next((key for key in keys if key in FAMILIES), kind)
 
 
 def _index(source: str) -> Path | None:

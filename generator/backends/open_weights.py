@@ -6,11 +6,14 @@ only: a picture or video given to a model that can draw anything would need a po
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
@@ -33,6 +36,7 @@ Offload = Literal["none", "model", "sequential"]
 
 CHUNK = 16
 STEPS = 20
+_NO_MEMORY = "can't allocate memory"  # on a CPU torch has no error of its own for it
 
 
 class OpenWeightsModel:
@@ -82,14 +86,12 @@ class OpenWeightsModel:
         shots = shots or [(request.prompt, request.seconds)]
         counts = [self._frames(seconds) for _, seconds in shots]
         _check(request)
-        total = self._own.asked(request).steps * len(shots)
         done = 0
 
-        def after_step(_pipe: object, _step: int, _timestep: object, tensors: dict[str, Any]) -> dict[str, Any]:
+        def after_step(steps: int) -> None:
             nonlocal done
             done += 1
-            on_progress(done, total)
-            return tensors
+            on_progress(done, steps * len(shots))
 
         for (prompt, _), count in zip(shots, counts, strict=True):
             frames = self._clip(request, prompt, count, after_step=after_step, cancelled=cancelled)
@@ -102,7 +104,7 @@ class OpenWeightsModel:
         prompt: str,
         frames: int,
         *,
-        after_step: Callable[..., dict[str, Any]],
+        after_step: Callable[[int], None],
         cancelled: Cancelled,
     ) -> RGB:
         def ask(*_: object) -> None:
@@ -111,33 +113,53 @@ class OpenWeightsModel:
 
         width, height = self.size_for(request.size)
         sampling = self._own.asked(request)
-        hooks = [module.register_forward_pre_hook(ask) for module in self._pipe.transformer.children()]
+        arguments = {
+            "prompt": prompt,
+            "negative_prompt": request.negative_prompt or None,
+            "width": width,
+            "height": height,
+            "num_frames": 1 + self._family.group * -(-(frames - 1) // self._family.group),
+            "frame_rate": self._family.fps,
+            "num_inference_steps": sampling.steps,
+            "guidance_scale": sampling.guidance,
+            "generator": torch.Generator("cpu").manual_seed(request.seed),
+            "output_type": "np",
+        }
+        with self._enough_memory():
+            pipe = self._pipe
+            taken = inspect.signature(type(pipe).__call__).parameters  # no two families take all the same
+            if "guider" in pipe.components:
+                pipe.guider = pipe.guider.new(guidance_scale=sampling.guidance)
+            # Every pipeline tells its progress bar of every step; some have no callback for it.
+            pipe.progress_bar = lambda total: nullcontext(SimpleNamespace(update=lambda: after_step(total)))
+            networks = [getattr(pipe, name, None) for name in ("transformer", "transformer_2")]
+            parts = [part for network in networks if network is not None for part in network.children()]
+            hooks = [part.register_forward_pre_hook(ask) for part in parts]
+            try:
+                with torch.inference_mode():
+                    video = pipe(**{name: value for name, value in arguments.items() if name in taken}).frames[0]
+            finally:
+                for hook in hooks:
+                    hook.remove()
+        if video.shape[1:] != (height, width, 3) or not np.isfinite(video).all():
+            raise GenerationError(
+                f"{self.name} produced invalid numbers, or another size than {width}x{height}.",
+                remedy="Check the weights.",
+            )
+        rgb: RGB = (video[:frames].clip(0, 1) * 255).round().astype(np.uint8)
+        return rgb
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        """Say what to do where there is not."""
         try:
-            with torch.inference_mode():
-                video = self._pipe(
-                    prompt=prompt,
-                    negative_prompt=request.negative_prompt or None,
-                    width=width,
-                    height=height,
-                    num_frames=1 + self._family.group * -(-(frames - 1) // self._family.group),
-                    num_inference_steps=sampling.steps,
-                    guidance_scale=sampling.guidance,
-                    generator=torch.Generator("cpu").manual_seed(request.seed),
-                    callback_on_step_end=after_step,
-                    output_type="np",
-                    **({"frame_rate": self._family.fps} if self._family.timed else {}),
-                ).frames[0]
-        except torch.OutOfMemoryError as error:
+            yield
+        except (MemoryError, RuntimeError) as error:
+            if not isinstance(error, MemoryError | torch.OutOfMemoryError) and _NO_MEMORY not in str(error):
+                raise
             raise GenerationError(
                 f"{self.name} needs more memory than there is.", remedy="Use a smaller size, or offloading."
             ) from error
-        finally:
-            for hook in hooks:
-                hook.remove()
-        if not np.isfinite(video).all():
-            raise GenerationError(f"{self.name} produced invalid numbers.", remedy="Check the weights.")
-        rgb: RGB = (video[:frames].clip(0, 1) * 255).round().astype(np.uint8)
-        return rgb
 
     def _frames(self, seconds: float | None) -> int:
         if seconds is None:
@@ -161,8 +183,8 @@ class OpenWeightsModel:
                 f"The weights of {self._source} are incomplete: {error}.", remedy=f"Fetch them again: {self._source}."
             ) from error
         for part in self._family.exact:
-            getattr(pipe, part).to(torch.float32)
-        pipe.set_progress_bar_config(disable=True)
+            if (module := getattr(pipe, part, None)) is not None:
+                module.to(torch.float32)
         if self._offload == "model" and on_gpu:
             pipe.enable_model_cpu_offload()
         elif self._offload == "sequential" and on_gpu:

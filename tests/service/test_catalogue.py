@@ -32,7 +32,8 @@ SIDES = st.integers(10, 99_999)
 def indexed(folder: Path, family: str) -> Path:
     """A folder that says which family it is of, and holds no weights."""
     folder.mkdir()
-    (folder / "model_index.json").write_text(json.dumps({"_class_name": family}))
+    name, *kind = family.split()
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": name, **dict.fromkeys(kind, True)}))
     return folder
 
 
