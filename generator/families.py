@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countermark.core.errors import UsageError, WeightsError
-from generator.request import Task
 
 INDEX = "model_index.json"
 _MAX_INDEX_BYTES = 1024**2
@@ -35,7 +34,7 @@ class Family:
     height: int
     fps: int
     guidance: float
-    pipelines: Mapping[Task, str]
+    pipelines: Mapping[str, str]
     context: int = 1
     exact: tuple[str, ...] = ()
 
@@ -45,8 +44,8 @@ class Family:
         return self.longest / self.fps
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
-        """What the weights can do."""
+    def tasks(self) -> tuple[str, ...]:
+        """What the weights can do, as `generator.request.Task` names it."""
         return (*self.pipelines, *(("storyboard",) if "text" in self.pipelines else ()))
 
     def fits(self, width: int, height: int) -> bool:
@@ -54,21 +53,32 @@ class Family:
         return width % self.side == 0 and height % self.side == 0
 
 
-_WAN = Family(16, 4, 81, 832, 480, 16, 5.0, {"text": "WanPipeline"}, exact=("vae", "image_encoder"))
-_LTX = Family(32, 8, 257, 704, 480, 24, 3.0, {"text": "LTXPipeline"})
-_COG = Family(16, 4, 49, 720, 480, 8, 6.0, {"text": "CogVideoXPipeline"})
-_HUNYUAN = Family(16, 4, 121, 848, 480, 24, 6.0, {"text": "HunyuanVideo15Pipeline"})
+_WAN = Family(16, 4, 81, 832, 480, 16, 5.0, {"image": "WanImageToVideoPipeline"}, exact=("vae", "image_encoder"))
+_LTX = Family(32, 8, 257, 704, 480, 24, 3.0, dict.fromkeys(("image", "extend", "edit"), "LTXConditionPipeline"), 25)
+_LTX_2 = Family(32, 8, 481, 768, 512, 24, 3.0, dict.fromkeys(("image", "extend"), "LTX2ConditionPipeline"), 25)
+_COG = Family(16, 4, 49, 720, 480, 8, 6.0, {"image": "CogVideoXImageToVideoPipeline"})
+_HUNYUAN = Family(16, 4, 121, 848, 480, 24, 6.0, {"image": "HunyuanVideo15ImageToVideoPipeline"})
 
 # From the pipelines of diffusers 0.42 and the model cards of the families. The key is the class that the index of the
-# weights names, and after it the entry by which the index tells one kind of weights of that class from the others.
+# weights names, and after it the entry by which the index tells one kind of weights of that class from the others:
+# Wan 2.2 has a transformer for high noise and one for low (boundary_ratio), or one for both (expand_timesteps).
 FAMILIES = {
-    "WanPipeline": _WAN,
-    "WanPipeline boundary_ratio": replace(_WAN, guidance=4.0),  # 2.2: one transformer for high noise, one for low
-    "WanPipeline expand_timesteps": replace(_WAN, side=32, longest=121, width=1280, height=704, fps=24),  # 2.2, 5B
-    "LTXPipeline": _LTX,
-    "LTX2Pipeline": replace(_LTX, longest=481, width=768, height=512, pipelines={"text": "LTX2Pipeline"}),
-    "CogVideoXPipeline": _COG,
-    "HunyuanVideo15Pipeline": _HUNYUAN,
+    "WanPipeline": replace(_WAN, pipelines={"text": "WanPipeline", "edit": "WanVideoToVideoPipeline"}),
+    "WanPipeline boundary_ratio": replace(_WAN, guidance=4.0, pipelines={"text": "WanPipeline"}),
+    "WanPipeline expand_timesteps": Family(
+        32, 4, 121, 1280, 704, 24, 5.0, {"text": "WanPipeline", **_WAN.pipelines}, exact=_WAN.exact
+    ),
+    "WanImageToVideoPipeline": _WAN,
+    "WanImageToVideoPipeline boundary_ratio": replace(_WAN, guidance=3.5),
+    "LTXPipeline": replace(_LTX, pipelines={"text": "LTXPipeline", **_LTX.pipelines}),
+    "LTXConditionPipeline": replace(_LTX, pipelines={"text": "LTXConditionPipeline", **_LTX.pipelines}),
+    "LTX2Pipeline": replace(_LTX_2, pipelines={"text": "LTX2Pipeline", **_LTX_2.pipelines}),
+    "CogVideoXPipeline": replace(
+        _COG, pipelines={"text": "CogVideoXPipeline", "edit": "CogVideoXVideoToVideoPipeline"}
+    ),
+    "CogVideoXImageToVideoPipeline": _COG,
+    "HunyuanVideo15Pipeline": replace(_HUNYUAN, pipelines={"text": "HunyuanVideo15Pipeline"}),
+    "HunyuanVideo15ImageToVideoPipeline": _HUNYUAN,
 }
 _KINDS = ("boundary_ratio", "expand_timesteps")
 

@@ -76,7 +76,7 @@ class Catalogue:
         """``others`` are engines by name: ``openai:NAME@SIZES`` or ``open-weights:SOURCE@SIZES``.
 
         Of open weights only the index is read, to know their family. Raises `ConfigurationError` for what is no engine,
-        and for weights that are absent, of an unknown family, or do not make one of the sizes.
+        and for weights that are absent, of an unknown family, for pictures only, or do not make one of the sizes.
         """
         self.offers = {offer.id: offer for offer in OURS}
         self.offers |= {name: _engine(name, value) for name, value in others.items()}
@@ -126,6 +126,8 @@ def _engine(name: str, value: str) -> Offer:
         family = FAMILIES[family_of(source)]
     except (UsageError, WeightsError) as error:
         raise unusable(error.cause, error.remedy) from error
+    if "text" not in family.pipelines:
+        raise unusable("it takes no prompt alone, and the service gives it no pictures.", "Offer weights that do.")
     for size in sizes:
         if not family.fits(*_sides(size)):
             raise unusable(f"it cannot make {size}.", f"Both sides must be multiples of {family.side}.")

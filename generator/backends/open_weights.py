@@ -1,7 +1,6 @@
 """Open-weight video models through diffusers; what differs between their families is in `generator.families`.
 
-Weights are read from a local folder, or from the local cache of the hub by their name; nothing is downloaded. Prompts
-only: a picture or video given to a model that can draw anything would need a policy on pictures first.
+Weights are read from a local folder, or from the local cache of the hub by their name; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
 from generator.families import FAMILIES, family_of
@@ -39,6 +39,21 @@ STEPS = 20
 _NO_MEMORY = "can't allocate memory"  # on a CPU torch has no error of its own for it
 
 
+@dataclass(frozen=True)
+class _Clip:
+    """What is made in one piece: so many ``frames``, the first of them ``given`` and ``kept`` as `Condition` says."""
+
+    prompt: str
+    frames: int
+    given: RGB | None = None
+    kept: float = 1.0
+
+    @property
+    def known(self) -> int:
+        """How many of its frames are as they were given."""
+        return 0 if self.given is None or self.kept < 1 else len(self.given)
+
+
 class OpenWeightsModel:
     """One model of a known family, loaded when it is first sampled.
 
@@ -48,8 +63,6 @@ class OpenWeightsModel:
     Raises what `family_of` raises.
     """
 
-    context = 1
-
     def __init__(self, source: str, *, offload: Offload = "none") -> None:
         self._source = source
         self._offload = offload
@@ -58,8 +71,10 @@ class OpenWeightsModel:
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
         self.fps = Fraction(self._family.fps)
+        self.context = self._family.context
         self._own = Sampling(STEPS, self._family.guidance)
         self.sampling: Sampling | None = self._own
+        self._loaded: tuple[str, Any] | None = None
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`."""
@@ -75,58 +90,93 @@ class OpenWeightsModel:
     def sample(
         self,
         request: GenerationRequest,
-        inputs: Inputs,  # noqa: ARG002  # the protocol's; see `_check`
+        inputs: Inputs,
         *,
         on_progress: OnProgress,
         on_notice: Callable[[str], None],  # noqa: ARG002  # nothing is left out of a prompt
         cancelled: Cancelled,
     ) -> Iterator[RGB]:
         """See `generator.model.VideoModel.sample`."""
-        shots: list[tuple[str, float | None]] = [(shot.prompt, shot.seconds) for shot in request.shots]
-        shots = shots or [(request.prompt, request.seconds)]
-        counts = [self._frames(seconds) for _, seconds in shots]
-        _check(request)
+        pipeline = self._pipeline_for(request)
+        if inputs.whole is not None and request.conditions[0].strength == 1:
+            yield from inputs.whole
+            return
+        clips = self._clips(request, inputs)
         done = 0
 
         def after_step(steps: int) -> None:
             nonlocal done
             done += 1
-            on_progress(done, steps * len(shots))
+            on_progress(done, steps * len(clips))
 
-        for (prompt, _), count in zip(shots, counts, strict=True):
-            frames = self._clip(request, prompt, count, after_step=after_step, cancelled=cancelled)
-            for first in range(0, len(frames), CHUNK):
+        for clip in clips:
+            frames = self._made(pipeline, request, clip, after_step=after_step, cancelled=cancelled)
+            for first in range(clip.known, len(frames), CHUNK):
                 yield frames[first : first + CHUNK]
 
-    def _clip(
+    def _pipeline_for(self, request: GenerationRequest) -> str:
+        """The class of diffusers that does what is asked. Raises `UsageError` when these weights have none."""
+        beyond = {
+            "a loop": request.loop,
+            "a shot that is blended in": any(shot.transition == "blend" for shot in request.shots),
+            "extend backward": request.task == "extend" and request.conditions[0].at == "end",
+            "inpaint": any(condition.mask is not None for condition in request.conditions),
+        }
+        asked = next((what for what, is_so in beyond.items() if is_so), request.task)
+        found = self._family.pipelines.get("text" if asked == "storyboard" else asked)
+        if found is None:
+            raise UsageError(
+                f"{self.name} cannot do this: {asked}.",
+                remedy=f"These weights do: {', '.join(self._family.tasks)}. The bundled model does the rest.",
+            )
+        return found
+
+    def _clips(self, request: GenerationRequest, inputs: Inputs) -> list[_Clip]:
+        """What has to be made, piece by piece. Raises `UsageError` for a piece that is too long."""
+        if inputs.whole is not None:
+            whole = self._whole(inputs.whole)
+            return [_Clip(request.prompt, len(whole), whole, request.conditions[0].strength)]
+        if inputs.before is not None:
+            given = inputs.before[(len(inputs.before) - 1) % self._family.group :]  # so many as make whole groups
+            return [_Clip(request.prompt, len(given) + self._frames(request.seconds, after=len(given)), given)]
+        if request.shots:
+            return [_Clip(shot.prompt, self._frames(shot.seconds)) for shot in request.shots]
+        return [_Clip(request.prompt, self._frames(request.seconds))]
+
+    def _made(
         self,
+        pipeline: str,
         request: GenerationRequest,
-        prompt: str,
-        frames: int,
+        clip: _Clip,
         *,
         after_step: Callable[[int], None],
         cancelled: Cancelled,
     ) -> RGB:
+        """All frames of ``clip``, those that were given too."""
+
         def ask(*_: object) -> None:
             if cancelled():
                 raise GenerationCancelledError("The generation was cancelled.", remedy="Ask again to start over.")
 
         width, height = self.size_for(request.size)
         sampling = self._own.asked(request)
+        frames = 1 + self._family.group * -(-(clip.frames - 1) // self._family.group)
         arguments = {
-            "prompt": prompt,
+            "prompt": clip.prompt,
             "negative_prompt": request.negative_prompt or None,
             "width": width,
             "height": height,
-            "num_frames": 1 + self._family.group * -(-(frames - 1) // self._family.group),
+            "num_frames": frames,
             "frame_rate": self._family.fps,
             "num_inference_steps": sampling.steps,
             "guidance_scale": sampling.guidance,
             "generator": torch.Generator("cpu").manual_seed(request.seed),
             "output_type": "np",
         }
-        with self._enough_memory():
-            pipe = self._pipe
+        if clip.given is not None:
+            arguments |= _shown(pipeline, clip.given, clip.kept, frames=frames, steps=sampling.steps)
+        with self._explained():
+            pipe = self._pipe(pipeline)
             taken = inspect.signature(type(pipe).__call__).parameters  # no two families take all the same
             if "guider" in pipe.components:
                 pipe.guider = pipe.guider.new(guidance_scale=sampling.guidance)
@@ -146,12 +196,12 @@ class OpenWeightsModel:
                 f"{self.name} produced invalid numbers, or another size than {width}x{height}.",
                 remedy="Check the weights.",
             )
-        rgb: RGB = (video[:frames].clip(0, 1) * 255).round().astype(np.uint8)
+        rgb: RGB = (video[: clip.frames].clip(0, 1) * 255).round().astype(np.uint8)
         return rgb
 
     @contextmanager
-    def _enough_memory(self) -> Iterator[None]:
-        """Say what to do where there is not."""
+    def _explained(self) -> Iterator[None]:
+        """What went wrong in a pipeline, as an error of ours."""
         try:
             yield
         except (MemoryError, RuntimeError) as error:
@@ -160,22 +210,45 @@ class OpenWeightsModel:
             raise GenerationError(
                 f"{self.name} needs more memory than there is.", remedy="Use a smaller size, or offloading."
             ) from error
+        except ValueError as error:
+            raise GenerationError(
+                f"{self.name} cannot make this: {error}", remedy="Ask for the size and length that it was made for."
+            ) from error
 
-    def _frames(self, seconds: float | None) -> int:
+    def _frames(self, seconds: float | None, *, after: int = 0) -> int:
+        """How many frames are made in ``seconds``, ``after`` so many that are given."""
+        longest = self._family.longest - after
         if seconds is None:
-            return self._family.longest
+            return longest
         frames = round(seconds * self._family.fps)
-        if frames > self._family.longest:
-            cause = f"{self.name} makes at most {self._family.seconds:.1f} seconds in one piece, not {seconds:g}."
+        if frames > longest:
+            most = longest / self._family.fps
+            cause = f"{self.name} makes at most {most:.1f} seconds in one piece, not {seconds:g}."
             raise UsageError(cause, remedy="Ask for a shorter clip.")
         return frames
 
-    @cached_property
-    def _pipe(self) -> Any:  # noqa: ANN401  # diffusers is not typed
+    def _whole(self, chunks: Iterator[RGB]) -> RGB:
+        """All frames of a video that is changed. Raises `UsageError` for one that is too long, without reading on."""
+        held: list[RGB] = []
+        for chunk in chunks:
+            held.append(chunk)
+            if sum(map(len, held)) > self._family.longest:
+                cause = f"{self.name} changes at most {self._family.seconds:.1f} seconds in one piece."
+                raise UsageError(cause, remedy="Cut the video first.")
+        return np.concatenate(held)
+
+    def _pipe(self, pipeline: str) -> Any:  # noqa: ANN401  # diffusers is not typed
+        """The pipeline of this class with the weights in it, kept until another one is asked for."""
+        if self._loaded is None or self._loaded[0] != pipeline:
+            self._loaded = None  # two would need twice the memory
+            self._loaded = (pipeline, self._read(pipeline))
+        return self._loaded[1]
+
+    def _read(self, pipeline: str) -> Any:  # noqa: ANN401
         on_gpu = torch.cuda.is_available()
         logging.getLogger("diffusers").setLevel(logging.ERROR)
         try:
-            pipe: Any = diffusers.DiffusionPipeline.from_pretrained(  # type: ignore[no-untyped-call]
+            pipe: Any = getattr(diffusers, pipeline).from_pretrained(
                 self._source, local_files_only=True, dtype=torch.bfloat16 if on_gpu else torch.float32
             )
         except (OSError, ValueError, KeyError) as error:
@@ -185,6 +258,9 @@ class OpenWeightsModel:
         for part in self._family.exact:
             if (module := getattr(pipe, part, None)) is not None:
                 module.to(torch.float32)
+        if hasattr(pipe.video_processor, "calculate_default_height_width"):
+            # Where there is no other way to say it, the picture that is given has the size that is wanted.
+            pipe.video_processor.calculate_default_height_width = lambda height, width, **_: (height, width)
         if self._offload == "model" and on_gpu:
             pipe.enable_model_cpu_offload()
         elif self._offload == "sequential" and on_gpu:
@@ -194,11 +270,20 @@ class OpenWeightsModel:
         return pipe
 
 
-def _check(request: GenerationRequest) -> None:
-    if request.conditions or request.loop or request.still:
-        raise UsageError(
-            "Open-weight models make videos from prompts only.",
-            remedy="Use the bundled model for pictures, given videos and loops.",
-        )
-    if any(shot.transition == "blend" for shot in request.shots):
-        raise UsageError("Open-weight models cannot blend shots.", remedy="Use the transition 'cut'.")
+def _shown(pipeline: str, given: RGB, kept: float, *, frames: int, steps: int) -> dict[str, Any]:
+    """Arguments by which a pipeline of this class sees the first of its ``frames``, and how much of them it keeps."""
+    if pipeline == "LTX2ConditionPipeline":
+        from diffusers.pipelines.ltx2 import LTX2VideoCondition
+
+        return {"conditions": [LTX2VideoCondition(frames=given, strength=kept)]}
+    if kept < 1:
+        given = np.concatenate([given, given[-1:].repeat(frames - len(given), axis=0)])  # to whole groups
+    pictures = [Image.fromarray(frame) for frame in given]
+    if pipeline == "LTXConditionPipeline":
+        from diffusers.pipelines.ltx.pipeline_ltx_condition import LTXVideoCondition
+
+        return {"conditions": [LTXVideoCondition(video=pictures, strength=kept)]}
+    if pipeline.endswith("VideoToVideoPipeline"):
+        taken = max(1, round(steps * (1 - kept)))  # at least one
+        return {"video": pictures, "strength": min(1.0, (taken + 0.5) / steps)}  # which they round down to steps
+    return {"image": pictures[-1]}

@@ -1,7 +1,6 @@
 """Models on any server that speaks the OpenAI Videos API; what it returns is sealed like any other output.
 
-The server is found as the official client finds it: ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. Prompts only, for the
-same reason as in `generator.backends.open_weights`.
+The server is found as the official client finds it: ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY``. Prompts only.
 """
 
 from __future__ import annotations

@@ -2,35 +2,66 @@
 """Open-weight models by tiny pipelines of every family."""
 
 import json
+from functools import cache
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 pytest.importorskip("diffusers", reason="the extra open-weights is not installed")
 
+import diffusers
 from tiny_pipelines import save_tiny
 
 from countermark.core.errors import GenerationError, UsageError, WeightsError
-from generator.backends.open_weights import OpenWeightsModel
+from generator.backends.open_weights import OpenWeightsModel, _shown
 from generator.families import FAMILIES, family_of
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
 
 
-@pytest.fixture(scope="module", params=sorted(FAMILIES))
-def folder(request, tmp_path_factory) -> Path:
-    return save_tiny(request.param, tmp_path_factory.mktemp(request.param))
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """The folder of tiny weights of a family."""
+    return cache(lambda family: save_tiny(family, tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(params=[name for name, family in FAMILIES.items() if "text" in family.pipelines])
+def folder(request, weights) -> Path:
+    return weights(request.param)
+
+
+def indexed(folder: Path, family: str) -> OpenWeightsModel:
+    """A model of which there is only the index."""
+    name, *kind = family.split()
+    (folder / "model_index.json").write_text(json.dumps({"_class_name": name, **dict.fromkeys(kind, True)}))
+    return OpenWeightsModel(str(folder))
 
 
 SIZE = (64, 64)
+PICTURE, VIDEO = Path("given.png"), Path("given.mp4")
+SHOTS = (Shot(prompt="a red ball", seconds=0.5), Shot(prompt="sea", seconds=0.5))
+GIVEN = {
+    "image": Condition(path=PICTURE, still=True),
+    "extend": Condition(path=VIDEO),
+    "edit": Condition(path=VIDEO, at="whole", strength=0.5),
+}
 
 
-def frames_of(model: OpenWeightsModel, request: GenerationRequest, heard: list | None = None) -> np.ndarray:
+def drawn(frames: int, level: int = 0) -> np.ndarray:
+    return np.random.default_rng(level).integers(level, level + 100, (frames, 64, 64, 3), np.uint8)
+
+
+def frames_of(
+    model: OpenWeightsModel, request: GenerationRequest, heard: list | None = None, inputs: Inputs | None = None
+) -> np.ndarray:
     chunks = model.sample(
         request,
-        Inputs(),
+        inputs or Inputs(),
         on_progress=lambda *step: heard.append(step) if heard is not None else None,
         on_notice=lambda _: None,
         cancelled=lambda: False,
@@ -51,8 +82,7 @@ def test_a_model_of_every_family_is_sampled_as_its_seed_says(folder):
 def test_shots_follow_each_other(folder):
     model = OpenWeightsModel(str(folder))
     heard: list[tuple[int, int]] = []
-    shots = (Shot(prompt="a red ball", seconds=0.5), Shot(prompt="sea", seconds=0.5))
-    frames = frames_of(model, GenerationRequest(prompt="", shots=shots, steps=1, guidance=1, size=SIZE), heard)
+    frames = frames_of(model, GenerationRequest(prompt="", shots=SHOTS, steps=1, guidance=1, size=SIZE), heard)
     assert len(frames) == 2 * round(0.5 * model.fps)
     assert heard == [(1, 2), (2, 2)]
 
@@ -71,10 +101,10 @@ def test_a_cancelled_step_is_not_finished(folder):
     assert heard == []
 
 
-def test_a_step_of_either_transformer_is_cancelled(tmp_path):
-    model = OpenWeightsModel(str(save_tiny("WanPipeline boundary_ratio", tmp_path)))
+def test_a_step_of_either_transformer_is_cancelled(weights):
+    model = OpenWeightsModel(str(weights("WanPipeline boundary_ratio")))
     begun: list[object] = []
-    model._pipe.transformer_2.register_forward_pre_hook(lambda *_: begun.append(_))
+    model._pipe("WanPipeline").transformer_2.register_forward_pre_hook(lambda *_: begun.append(_))
     request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=3, size=SIZE)
     chunks = model.sample(
         request, Inputs(), on_progress=lambda *_: None, on_notice=lambda _: None, cancelled=lambda: bool(begun)
@@ -85,8 +115,8 @@ def test_a_step_of_either_transformer_is_cancelled(tmp_path):
 
 
 @pytest.mark.parametrize("family", ["WanPipeline", "HunyuanVideo15Pipeline"])  # whose guidance is an object of its own
-def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(tmp_path, family):
-    folder = save_tiny(family, tmp_path)
+def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(weights, family):
+    folder = weights(family)
     request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=1, guidance=2, seed=3, size=SIZE)
 
     def stop(*_: int) -> None:
@@ -98,8 +128,8 @@ def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(tmp_path, family):
     assert np.array_equal(frames_of(kept, request), frames_of(OpenWeightsModel(str(folder)), request))
 
 
-def test_guidance_reaches_a_pipeline_that_keeps_it_in_an_object(tmp_path):
-    model = OpenWeightsModel(str(save_tiny("HunyuanVideo15Pipeline", tmp_path)))
+def test_guidance_reaches_a_pipeline_that_keeps_it_in_an_object(weights):
+    model = OpenWeightsModel(str(weights("HunyuanVideo15Pipeline")))
     request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=1, guidance=1, size=SIZE)
     assert not np.array_equal(frames_of(model, request), frames_of(model, request.model_copy(update={"guidance": 6.0})))
 
@@ -117,25 +147,119 @@ def test_too_little_memory_is_an_error_with_a_remedy(tmp_path, monkeypatch, erro
         raise error
 
     monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", fail)
-    (tmp_path / "model_index.json").write_text('{"_class_name": "WanPipeline"}')
     with pytest.raises(GenerationError, match=r"more memory.* offload"):
-        frames_of(OpenWeightsModel(str(tmp_path)), GenerationRequest(prompt="a", seconds=0.5))
+        frames_of(indexed(tmp_path, "WanPipeline"), GenerationRequest(prompt="a", seconds=0.5))
+
+
+ALL = {
+    "text": GenerationRequest(prompt="a"),
+    "storyboard": GenerationRequest(prompt="", shots=SHOTS),
+    "still": GenerationRequest(prompt="a", still=True),
+    "a loop": GenerationRequest(prompt="a", loop=True),
+    "a shot that is blended in": GenerationRequest(prompt="", shots=(Shot(prompt="a", transition="blend"),)),
+    **{task: GenerationRequest(prompt="a", conditions=(condition,)) for task, condition in GIVEN.items()},
+    "extend backward": GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO, at="end"),)),
+    "inpaint": GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO, at="whole", mask=PICTURE),)),
+    "outpaint": GenerationRequest(
+        prompt="a", size=SIZE, conditions=(Condition(path=VIDEO, at="whole", strength=0, around=True),)
+    ),
+    "blend": GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO), Condition(path=VIDEO, at="end"))),
+}
+
+
+@pytest.mark.parametrize("asked", ALL)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_a_family_cannot_do_is_refused_before_any_weights_are_read(tmp_path, family, asked):
+    model = indexed(tmp_path, family)
+    if asked in FAMILIES[family].tasks:
+        assert hasattr(diffusers, model._pipeline_for(ALL[asked]))
+        return
+    with pytest.raises(UsageError, match=rf"cannot do this: {asked}\..*{', '.join(FAMILIES[family].tasks)}"):
+        frames_of(model, ALL[asked])
 
 
 @pytest.mark.parametrize(
-    "request_,message",
+    ("task", "seconds", "inputs"),
     [
-        (GenerationRequest(prompt="a", conditions=(Condition(path="x.png", still=True),)), "prompts only"),
-        (GenerationRequest(prompt="a", loop=True), "prompts only"),
-        (GenerationRequest(prompt="", shots=(Shot(prompt="a", transition="blend"),)), "blend"),
-        (GenerationRequest(prompt="a", seconds=60), "at most"),
+        ("text", 60, Inputs()),
+        ("image", 10.7, Inputs(before=drawn(1))),  # 257 frames with the picture would fit, one more does not
+        ("extend", 10, Inputs(before=drawn(25))),
+        ("edit", None, Inputs(whole=repeat(drawn(100)))),
     ],
 )
-def test_what_a_model_cannot_do_is_refused_before_any_weights_are_read(folder, request_, message):
-    model = OpenWeightsModel(str(folder))
-    with pytest.raises(UsageError, match=message):
-        frames_of(model, request_)
-    assert "_pipe" not in vars(model)
+def test_what_is_too_long_is_refused_before_any_weights_are_read(tmp_path, task, seconds, inputs):
+    request = ALL[task].model_copy(update={"seconds": seconds})
+    with pytest.raises(UsageError, match="at most"):
+        frames_of(indexed(tmp_path, "LTXPipeline"), request, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("family", "task"),
+    [(name, task) for name, family in FAMILIES.items() for task in family.pipelines if task != "text"],
+)
+def test_what_is_given_is_gone_on_from_or_changed(weights, family, task):
+    model = OpenWeightsModel(str(weights(family)))
+    seconds = None if task == "edit" else 0.5
+    request = ALL[task].model_copy(
+        update={"prompt": "a red ball", "seconds": seconds, "steps": 2, "guidance": 1.0, "size": SIZE, "seed": 3}
+    )
+
+    def made(level: int) -> np.ndarray:
+        if task == "edit":
+            return frames_of(model, request, inputs=Inputs(whole=iter([drawn(4, level), drawn(7, level)])))
+        return frames_of(model, request, inputs=Inputs(before=drawn(1 if task == "image" else 20, level)))
+
+    frames = made(0)
+    assert frames.shape == (11 if task == "edit" else round(model.fps / 2), 64, 64, 3)
+    assert not np.array_equal(frames, made(100))
+
+
+@given(
+    family=st.sampled_from([name for name in FAMILIES if "image" in FAMILIES[name].pipelines]),
+    frames=st.integers(1, 25),
+    seconds=st.floats(0.5, 3),
+)
+def test_the_last_frames_that_make_whole_groups_are_gone_on_from(tmp_path_factory, family, frames, seconds):
+    model = indexed(tmp_path_factory.mktemp("index"), family)
+    before = np.arange(frames, dtype=np.uint8)[:, None, None, None]
+    request = GenerationRequest(prompt="a", seconds=seconds)
+    (clip,) = model._clips(request, Inputs(before=before))
+    group = FAMILIES[family].group
+    assert clip.given.ravel().tolist() == list(range(frames))[-clip.known :]
+    assert (clip.known - 1) % group == 0
+    assert frames - clip.known < group
+    assert clip.frames - clip.known == round(seconds * model.fps)
+
+
+@given(st.integers(1, 200), st.floats(0, 0.999))
+def test_a_change_takes_its_share_of_the_steps_and_at_least_one(steps, kept):
+    strength = _shown("WanVideoToVideoPipeline", drawn(5), kept, frames=5, steps=steps)["strength"]
+    assert min(int(steps * strength), steps) == max(1, round(steps * (1 - kept)))  # as diffusers counts them
+
+
+def test_a_video_of_which_all_is_kept_is_not_changed_at_all(tmp_path):
+    whole = drawn(11)
+    request = GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO, at="whole"),))
+    assert np.array_equal(
+        frames_of(indexed(tmp_path, "WanPipeline"), request, inputs=Inputs(whole=iter([whole]))), whole
+    )
+
+
+def test_weights_are_read_anew_only_for_another_task(weights):
+    model = OpenWeightsModel(str(weights("LTXPipeline")))
+    first = model._pipe("LTXPipeline")
+    assert model._pipe("LTXPipeline") is first
+    assert type(model._pipe("LTXConditionPipeline")) is diffusers.LTXConditionPipeline
+    assert model._pipe("LTXPipeline") is not first
+
+
+def test_what_a_pipeline_will_not_do_is_an_error_with_a_remedy(weights, monkeypatch):
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("It supports only its training resolution.")
+
+    monkeypatch.setattr(diffusers.LTXPipeline, "check_inputs", fail)
+    with pytest.raises(GenerationError, match=r"training resolution.*size and length"):
+        frames_of(OpenWeightsModel(str(weights("LTXPipeline"))), GenerationRequest(prompt="a", seconds=0.5, size=SIZE))
 
 
 def test_sizes_that_do_not_fit_are_refused(folder):

@@ -89,6 +89,23 @@ def wan_of_expanded_timesteps() -> diffusers.DiffusionPipeline:
     return diffusers.WanPipeline(**parts, expand_timesteps=True)
 
 
+def wan_image() -> diffusers.DiffusionPipeline:
+    seen = transformers.CLIPVisionConfig(
+        hidden_size=4, num_hidden_layers=2, num_attention_heads=2, intermediate_size=8, image_size=16, patch_size=8
+    )
+    return diffusers.WanImageToVideoPipeline(
+        **wan_parts(in_channels=36, out_channels=16, image_dim=4),
+        image_encoder=transformers.CLIPVisionModel(seen).eval(),
+        image_processor=transformers.CLIPImageProcessor(size=16, crop_size=16),
+    )
+
+
+def wan_image_of_two() -> diffusers.DiffusionPipeline:
+    channels = {"in_channels": 36, "out_channels": 16}
+    second = wan_transformer(16, **channels)
+    return diffusers.WanImageToVideoPipeline(**wan_parts(**channels), transformer_2=second, boundary_ratio=0.9)
+
+
 def ltx_parts() -> dict[str, object]:
     return {
         **text_parts(transformers.T5EncoderModel),
@@ -116,6 +133,10 @@ def ltx_parts() -> dict[str, object]:
 
 def ltx() -> diffusers.DiffusionPipeline:
     return diffusers.LTXPipeline(**ltx_parts())
+
+
+def ltx_condition() -> diffusers.DiffusionPipeline:
+    return diffusers.LTXConditionPipeline(**ltx_parts())
 
 
 def ltx2() -> diffusers.DiffusionPipeline:
@@ -205,10 +226,10 @@ def ltx2() -> diffusers.DiffusionPipeline:
     )
 
 
-def cogvideox() -> diffusers.DiffusionPipeline:
-    return diffusers.CogVideoXPipeline(
+def cogvideox_parts(channels: int) -> dict[str, object]:
+    return {
         **text_parts(transformers.T5EncoderModel),
-        vae=diffusers.AutoencoderKLCogVideoX(
+        "vae": diffusers.AutoencoderKLCogVideoX(
             in_channels=3,
             out_channels=3,
             down_block_types=("CogVideoXDownBlock3D",) * 4,
@@ -219,11 +240,11 @@ def cogvideox() -> diffusers.DiffusionPipeline:
             norm_num_groups=2,
             temporal_compression_ratio=4,
         ),
-        scheduler=diffusers.CogVideoXDDIMScheduler(),
-        transformer=diffusers.CogVideoXTransformer3DModel(
+        "scheduler": diffusers.CogVideoXDDIMScheduler(),
+        "transformer": diffusers.CogVideoXTransformer3DModel(
             num_attention_heads=4,
             attention_head_dim=8,
-            in_channels=4,
+            in_channels=channels,
             out_channels=4,
             time_embed_dim=2,
             text_embed_dim=32,
@@ -235,7 +256,15 @@ def cogvideox() -> diffusers.DiffusionPipeline:
             temporal_compression_ratio=4,
             max_text_seq_length=226,
         ),
-    )
+    }
+
+
+def cogvideox() -> diffusers.DiffusionPipeline:
+    return diffusers.CogVideoXPipeline(**cogvideox_parts(4))
+
+
+def cogvideox_image() -> diffusers.DiffusionPipeline:
+    return diffusers.CogVideoXImageToVideoPipeline(**cogvideox_parts(8))
 
 
 def hunyuan_parts(task: str) -> dict[str, object]:
@@ -287,14 +316,30 @@ def hunyuan() -> diffusers.DiffusionPipeline:
     return diffusers.HunyuanVideo15Pipeline(**hunyuan_parts("t2v"))
 
 
+def hunyuan_image() -> diffusers.DiffusionPipeline:
+    seen = transformers.SiglipVisionConfig(
+        hidden_size=12, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14
+    )
+    return diffusers.HunyuanVideo15ImageToVideoPipeline(
+        **hunyuan_parts("i2v"),
+        image_encoder=transformers.SiglipVisionModel(seen).eval(),
+        feature_extractor=transformers.SiglipImageProcessor(size={"height": 28, "width": 28}),
+    )
+
+
 BUILD = {
     "WanPipeline": wan,
     "WanPipeline boundary_ratio": wan_of_two,
     "WanPipeline expand_timesteps": wan_of_expanded_timesteps,
+    "WanImageToVideoPipeline": wan_image,
+    "WanImageToVideoPipeline boundary_ratio": wan_image_of_two,
     "LTXPipeline": ltx,
+    "LTXConditionPipeline": ltx_condition,
     "LTX2Pipeline": ltx2,
     "CogVideoXPipeline": cogvideox,
+    "CogVideoXImageToVideoPipeline": cogvideox_image,
     "HunyuanVideo15Pipeline": hunyuan,
+    "HunyuanVideo15ImageToVideoPipeline": hunyuan_image,
 }
 
 
