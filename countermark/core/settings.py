@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     generator_processes: int = Field(
         default=1, ge=1, le=64, description="Processes that share the work on one video, one a GPU (bundled model)."
     )
+    generator_offload: Literal["none", "model", "sequential"] = Field(
+        default="none",
+        description="What of open weights waits in main memory until the GPU needs it: nothing, networks, or layers.",
+    )
+    generator_quantization: Literal["8bit", "4bit"] | None = Field(
+        default=None, description="Bits of the large networks of open weights on a GPU; none: 16."
+    )
     issuer_name: str = Field(default="Countermark local issuer", description="Organisation named in certificates.")
 
     max_pixels: int = Field(default=4096 * 2304, gt=0, description="Largest frame accepted, in pixels.")

@@ -32,7 +32,8 @@ def model_named(name: str, settings: Settings | None = None) -> VideoModel:
     if kind == "open-weights" and rest:
         from generator.backends.open_weights import OpenWeightsModel
 
-        return OpenWeightsModel(rest)
+        settings = settings or get_settings()
+        return OpenWeightsModel(rest, offload=settings.generator_offload, quantization=settings.generator_quantization)
     if kind == "openai" and rest:
         from generator.backends.openai_videos import OpenAIVideosModel
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from generator.request import GenerationRequest
 
 try:
     import diffusers
+    from diffusers.quantizers.pipe_quant_config import PipelineQuantizationConfig
 except ImportError as error:
     raise ConfigurationError(
         "Open-weight models need diffusers, which is not installed.",
@@ -33,9 +35,19 @@ except ImportError as error:
     ) from error
 
 Offload = Literal["none", "model", "sequential"]
+Quantization = Literal["8bit", "4bit"]
 
 CHUNK = 16
 STEPS = 20
+_LARGE = ["transformer", "transformer_2", "text_encoder"]
+_QUANTIZED: dict[str, dict[str, Any]] = {
+    "8bit": {"load_in_8bit": True},
+    "4bit": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": torch.bfloat16},
+}
+_SMALLER = (
+    "Use a smaller size or a shorter clip, or on a GPU COUNTERMARK_GENERATOR_OFFLOAD=model (or sequential) and "
+    "COUNTERMARK_GENERATOR_QUANTIZATION=8bit (or 4bit)."
+)
 _NO_MEMORY = "can't allocate memory"  # on a CPU torch has no error of its own for it
 
 
@@ -57,16 +69,20 @@ class _Clip:
 class OpenWeightsModel:
     """One model of a known family, loaded when it is first sampled.
 
-    ``source`` is a folder or a name on the hub. ``offload`` keeps weights in main memory until they are needed: whole
-    networks ("model") or layer by layer ("sequential", slowest and smallest).
+    ``source`` is a folder or a name on the hub. ``offload`` keeps weights in main memory until they are needed on the
+    GPU: whole networks ("model") or layer by layer ("sequential", slowest and smallest). ``quantization`` is
+    what bitsandbytes makes of those of the transformers and the text encoder: eight bits, or four (NF4).
 
-    Raises what `family_of` raises.
+    Raises what `family_of` raises, and `ConfigurationError` where weights cannot be quantized.
     """
 
-    def __init__(self, source: str, *, offload: Offload = "none") -> None:
+    def __init__(self, source: str, *, offload: Offload = "none", quantization: Quantization | None = None) -> None:
         self._source = source
         self._offload = offload
+        self._quantization = quantization
         kind = family_of(source)
+        if quantization is not None:
+            _check_quantization(offload)
         self._family = FAMILIES[kind]
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
@@ -207,9 +223,7 @@ class OpenWeightsModel:
         except (MemoryError, RuntimeError) as error:
             if not isinstance(error, MemoryError | torch.OutOfMemoryError) and _NO_MEMORY not in str(error):
                 raise
-            raise GenerationError(
-                f"{self.name} needs more memory than there is.", remedy="Use a smaller size, or offloading."
-            ) from error
+            raise GenerationError(f"{self.name} needs more memory than there is.", remedy=_SMALLER) from error
         except ValueError as error:
             raise GenerationError(
                 f"{self.name} cannot make this: {error}", remedy="Ask for the size and length that it was made for."
@@ -247,9 +261,16 @@ class OpenWeightsModel:
     def _read(self, pipeline: str) -> Any:  # noqa: ANN401
         on_gpu = torch.cuda.is_available()
         logging.getLogger("diffusers").setLevel(logging.ERROR)
+        quantized: dict[str, Any] = {}
+        if self._quantization is not None:
+            quantized["quantization_config"] = PipelineQuantizationConfig(
+                quant_backend=f"bitsandbytes_{self._quantization}",
+                quant_kwargs=_QUANTIZED[self._quantization],
+                components_to_quantize=_LARGE,
+            )
         try:
             pipe: Any = getattr(diffusers, pipeline).from_pretrained(
-                self._source, local_files_only=True, dtype=torch.bfloat16 if on_gpu else torch.float32
+                self._source, local_files_only=True, dtype=torch.bfloat16 if on_gpu else torch.float32, **quantized
             )
         except (OSError, ValueError, KeyError) as error:
             raise WeightsError(
@@ -270,10 +291,28 @@ class OpenWeightsModel:
         return pipe
 
 
+def _check_quantization(offload: Offload) -> None:
+    """Raises `ConfigurationError` where weights cannot be quantized."""
+    if find_spec("bitsandbytes") is None:
+        raise ConfigurationError(
+            "COUNTERMARK_GENERATOR_QUANTIZATION needs bitsandbytes, which is not installed.",
+            remedy="Run: pip install 'countermark[quantization]', or unset it.",
+        )
+    if not torch.cuda.is_available():
+        raise ConfigurationError(
+            "COUNTERMARK_GENERATOR_QUANTIZATION needs a GPU, and torch sees none.", remedy="Unset it."
+        )
+    if offload == "sequential":  # https://github.com/huggingface/diffusers/issues/10800
+        raise ConfigurationError(
+            "Quantized weights cannot be offloaded layer by layer.",
+            remedy="Set COUNTERMARK_GENERATOR_OFFLOAD to model, or unset COUNTERMARK_GENERATOR_QUANTIZATION.",
+        )
+
+
 def _shown(pipeline: str, given: RGB, kept: float, *, frames: int, steps: int) -> dict[str, Any]:
     """Arguments by which a pipeline of this class sees the first of its ``frames``, and how much of them it keeps."""
     if pipeline == "LTX2ConditionPipeline":
-        from diffusers.pipelines.ltx2 import LTX2VideoCondition
+        from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
 
         return {"conditions": [LTX2VideoCondition(frames=given, strength=kept)]}
     if kept < 1:

@@ -11,17 +11,23 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 pytest.importorskip("diffusers", reason="the extra open-weights is not installed")
 
 import diffusers
 from tiny_pipelines import save_tiny
 
-from countermark.core.errors import GenerationError, UsageError, WeightsError
+from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
+from countermark.core.media import VideoReader
+from countermark.core.settings import Settings
+from generator import Studio
+from generator.backends import model_named, open_weights
 from generator.backends.open_weights import OpenWeightsModel, _shown
 from generator.families import FAMILIES, family_of
 from generator.model import GenerationCancelledError, Inputs
 from generator.request import Condition, GenerationRequest, Shot
+from generator.tasks import request_for
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +120,8 @@ def test_a_step_of_either_transformer_is_cancelled(weights):
     assert len(begun) == 1
 
 
-@pytest.mark.parametrize("family", ["WanPipeline", "HunyuanVideo15Pipeline"])  # whose guidance is an object of its own
-def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(weights, family):
-    folder = weights(family)
+def test_what_is_broken_off_leaves_no_trace_in_the_next_clip(weights):
+    folder = weights("WanPipeline")
     request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=1, guidance=2, seed=3, size=SIZE)
 
     def stop(*_: int) -> None:
@@ -147,7 +152,7 @@ def test_too_little_memory_is_an_error_with_a_remedy(tmp_path, monkeypatch, erro
         raise error
 
     monkeypatch.setattr("diffusers.DiffusionPipeline.from_pretrained", fail)
-    with pytest.raises(GenerationError, match=r"more memory.* offload"):
+    with pytest.raises(GenerationError, match=r"more memory.*OFFLOAD=model"):
         frames_of(indexed(tmp_path, "WanPipeline"), GenerationRequest(prompt="a", seconds=0.5))
 
 
@@ -260,6 +265,88 @@ def test_what_a_pipeline_will_not_do_is_an_error_with_a_remedy(weights, monkeypa
     monkeypatch.setattr(diffusers.LTXPipeline, "check_inputs", fail)
     with pytest.raises(GenerationError, match=r"training resolution.*size and length"):
         frames_of(OpenWeightsModel(str(weights("LTXPipeline"))), GenerationRequest(prompt="a", seconds=0.5, size=SIZE))
+
+
+def test_a_picture_and_what_follows_it_are_sealed(weights, tmp_path):
+    slope = np.linspace(40, 200, 256).astype(np.uint8)
+    Image.fromarray(np.broadcast_to(slope[:, None, None], (256, 256, 3))).save(tmp_path / "given.png")
+    request = request_for("a red ball", image=tmp_path / "given.png", seconds=0.5, size="256x256", steps=1)
+    studio = Studio(f"open-weights:{weights('LTXPipeline')}", settings=Settings(home=tmp_path / "home"))
+    studio.generate(request, tmp_path / "out.mp4")
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        frames = np.concatenate([chunk.to_rgb() for chunk in reader])
+    assert len(frames) == 1 + 12
+    assert abs(frames[0].mean(axis=(1, 2)) - slope).max() < 12
+
+
+class Pipe:
+    """Stands for a pipeline, and writes down what is done to it."""
+
+    components = ()
+    video_processor = None
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def __getattr__(self, name: str):
+        if name in ("vae", "image_encoder"):
+            return None
+        return lambda *given: self.done.append(" ".join((name, *given)))
+
+
+@pytest.fixture
+def read(monkeypatch) -> tuple[Pipe, dict]:
+    """The pipeline that is read in place of weights, on what seems a GPU with bitsandbytes; and how it is read."""
+    pipe, asked = Pipe(), {}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr(open_weights, "find_spec", lambda name: object())
+    monkeypatch.setattr(
+        "diffusers.DiffusionPipeline.from_pretrained", lambda source, **options: asked.update(options) or pipe
+    )
+    return pipe, asked
+
+
+@pytest.mark.parametrize(
+    ("settings", "done"),
+    [
+        ({}, "to cuda"),
+        ({"generator_offload": "model"}, "enable_model_cpu_offload"),
+        ({"generator_offload": "sequential"}, "enable_sequential_cpu_offload"),
+        ({"generator_offload": "model", "generator_quantization": "8bit"}, "enable_model_cpu_offload"),
+        ({"generator_quantization": "4bit"}, "to cuda"),
+    ],
+)
+def test_settings_say_how_weights_are_read(tmp_path, read, settings, done):
+    pipe, asked = read
+    indexed(tmp_path, "WanPipeline")
+    model = model_named(f"open-weights:{tmp_path}", Settings(home=tmp_path, **settings))
+    assert model._pipe("WanPipeline") is pipe
+    assert pipe.done == [done]
+    assert (asked["local_files_only"], asked["dtype"]) == (True, torch.bfloat16)
+    bits = settings.get("generator_quantization")
+    assert ("quantization_config" in asked) == bool(bits)
+    if bits:
+        config = asked["quantization_config"]
+        assert config.quant_backend == f"bitsandbytes_{bits}"
+        assert config.quant_kwargs[f"load_in_{bits}"] is True
+        assert {"transformer", "transformer_2", "text_encoder"} == set(config.components_to_quantize)
+
+
+@pytest.mark.parametrize("wanting", ["package", "gpu", "offload"])
+def test_what_cannot_be_quantized_is_an_error_with_a_remedy(tmp_path, monkeypatch, read, wanting):
+    indexed(tmp_path, "WanPipeline")
+    said = {"package": "bitsandbytes, which", "gpu": "needs a GPU", "offload": "layer by layer.*OFFLOAD to model"}
+    if wanting == "package":
+        monkeypatch.setattr(open_weights, "find_spec", lambda name: None)
+    if wanting == "gpu":
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    chosen = Settings(
+        home=tmp_path,
+        generator_quantization="4bit",
+        generator_offload="sequential" if wanting == "offload" else "none",
+    )
+    with pytest.raises(ConfigurationError, match=said[wanting]):
+        model_named(f"open-weights:{tmp_path}", chosen)
 
 
 def test_sizes_that_do_not_fit_are_refused(folder):
