@@ -219,6 +219,19 @@ def test_what_is_given_is_gone_on_from_or_changed(weights, family, task):
     assert not np.array_equal(frames, made(100))
 
 
+@pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if "edit" in family.pipelines])
+def test_the_more_of_a_video_is_kept_the_more_depends_on_it(weights, family):
+    model = OpenWeightsModel(str(weights(family)))
+
+    def differ(kept: float) -> float:
+        condition = GIVEN["edit"].model_copy(update={"strength": kept})
+        request = GenerationRequest(prompt="a", conditions=(condition,), steps=5, guidance=1, size=SIZE)
+        dark, light = (frames_of(model, request, inputs=Inputs(whole=iter([drawn(9, level)]))) for level in (0, 150))
+        return float(np.abs(light.astype(float) - dark).mean())
+
+    assert 1.3 * differ(0.2) < differ(0.8)
+
+
 @given(
     family=st.sampled_from([name for name in FAMILIES if "image" in FAMILIES[name].pipelines]),
     frames=st.integers(1, 25),
