@@ -84,9 +84,9 @@ def generated(sampler: Sampler, specs: Sequence[ClipSpec], language: str) -> lis
 def drawn(clip: Clip) -> RGB:
     """``clip`` as decoder and painter draw it from what is exactly known."""
     networks, count = load_networks(), len(clip.frames)
-    latents = networks.autoencoder.encode(_signal(clip.background[None].repeat(count, 0))[None])[0]
+    latents = networks.autoencoder.encode(_signal(clip.background)[None])[0]
     cast = (actor(clip.spec.concepts, torch.from_numpy(clip.track), aspect=1.0),)
-    piece = Piece(latents, cast, count, starts=True)
+    piece = Piece(latents, cast, count, start=True)
     with torch.inference_mode():
         return np.concatenate(list(finished(networks, piece, Canvas(*clip.frames.shape[2:0:-1]))))
 

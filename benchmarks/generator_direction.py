@@ -61,9 +61,11 @@ _RELATIONS: dict[Relation, str] = {
     "chased": "is chased by",
     "collide": "collides with",
 }
-_TWO_COLOURS = ("red", "purple")  # which no scene but those with a light of their own has
+_TWO_COLOURS = ("red", "purple")
+# Scenes that have neither, and those that have none of three colours.
+_TWO_SCENES = ("sea", "meadow", "snow", "city", "forest", "beach", "underwater", "lunar", "waterfall", "castle", "cave")
 _THREE_COLOURS = (*_TWO_COLOURS, "green")
-_THREE_SCENES = ("sea", "snow", "city", "beach", "underwater")  # which have none of the three
+_THREE_SCENES = ("sea", "snow", "city", "beach", "underwater")
 _THREE: tuple[tuple[tuple[str, str], tuple[tuple[int, Relation, int], ...]], ...] = (
     (("{}, {} and {}", "{}、{}和{}"), ((0, "left", 1), (1, "left", 2))),  # in the order in which they are named
     (("{} between {} and {}", "{}在{}和{}之间"), ((1, "left", 0), (0, "left", 2))),
@@ -153,6 +155,7 @@ def _relation_rows(sampler: Sampler, clips: int) -> Iterator[str]:
     for number, relation in enumerate(islice(cycle(_RELATIONS), clips)):
         pair = _TWO_COLOURS if number % 2 else _TWO_COLOURS[::-1]
         first, second = _spec(rng, pair[0]), _spec(rng, pair[1])
+        first = replace(first, scene=str(rng.choice(_TWO_SCENES)))
         words = f"a {first.colour} {first.subject} {_RELATIONS[relation]} a {second.colour} {second.subject}"
         frames = sampler.clip(f"{words}, {_word(first, 'motion', 0)}, {_word(first, 'scene', 0)}", number)
         boxes = [where(frames, spec.colour) for spec in (first, second)]

@@ -25,6 +25,7 @@ from generator.dit.views import read_clip
 from generator.model import RGB, Inputs
 from generator.pictures import contained
 from generator.request import Condition, GenerationRequest, Shot
+from generator.seams import Seam
 from generator.world.clips import ClipSpec, random_spec, render
 from generator.world.vocabulary import Kind
 
@@ -310,7 +311,7 @@ def inpaint() -> Iterator[str]:
             prompt=f"in the {scene}", seed=seed, conditions=(condition("whole", strength=0.0, mask="given"),)
         )
         made = sampled(request, Inputs(whole=iter([frames]), mask=mask))
-        joined = np.where(mask[..., None], made, frames)
+        joined = Seam(mask).join(made, frames)
         rows += [frames, joined]
         edges.append(crossing(joined, 144, axis=1))
         found = seen(joined)
@@ -333,7 +334,7 @@ def outpaint() -> Iterator[str]:
             prompt="", seed=seed, size=(512, 288), conditions=(condition("whole", strength=0.0, around=True),)
         )
         made = sampled(request, Inputs(whole=iter([inside]), mask=mask))
-        rows.append(np.where(mask[..., None], made, inside))
+        rows.append(Seam(mask).join(made, inside))
         edges += [crossing(rows[-1], 112, axis=2), crossing(rows[-1], 400, axis=2)]
         kept.append(seen(rows[-1])["scene"] == spec.scene)
     sheet("outpaint", rows)

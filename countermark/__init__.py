@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from countermark.core.errors import CountermarkError
     from countermark.core.settings import Settings
     from detector import Verdict
@@ -94,6 +97,7 @@ def generate(
     settings: Settings | None = None,
     on_step: Callable[[str, str], None] | None = None,
     on_progress: Callable[[int, int], None] | None = None,
+    on_preview: Callable[[NDArray[np.uint8]], None] | None = None,
 ) -> GeneratedVideo:
     """Generate a video from a prompt into the new file ``output`` (.mp4, .m4v or .mov), watermarked and signed.
 
@@ -103,7 +107,8 @@ def generate(
     files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
     `policy.consent` for the persons in them. ``negative_prompt`` to ``guidance`` are those of
     `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
-    ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step.
+    ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step, and
+    ``on_preview(thumbnail)`` of what the bundled models have so far, uint8 [h, w, 3], an eighth as large as the frames.
 
     Raises `PolicyRefusedError` when the policy does not allow a text or a given file, `UsageError` for options that
     make no sense together, values out of range or an unfit ``output``, `MediaError` for unreadable inputs,
@@ -140,6 +145,7 @@ def generate(
         overwrite=overwrite,
         on_step=on_step or _silent,
         on_progress=on_progress or _silent,
+        on_preview=on_preview,
     )
 
 

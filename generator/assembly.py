@@ -13,6 +13,7 @@ from countermark.core.media import Limits
 from generator.model import RGB, Inputs, Mask, VideoModel
 from generator.pictures import outside, read_still, read_video
 from generator.request import Condition, GenerationRequest
+from generator.seams import Seam
 
 _WHITE = 127
 
@@ -65,13 +66,14 @@ def assemble(
 
 def _composed(made: Iterator[RGB], kept: Iterator[RGB], mask: Mask) -> Iterator[RGB]:
     """``made`` where ``mask`` is true, the same frames of ``kept`` elsewhere."""
+    seam = Seam(mask)
     held: list[RGB] = []
     for chunk in made:
         while sum(map(len, held)) < len(chunk):
             held.append(next(kept))
         joined = np.concatenate(held)
         held = [joined[len(chunk) :]]
-        yield np.where(mask[..., None], chunk, joined[: len(chunk)])
+        yield seam.join(chunk, joined[: len(chunk)])
 
 
 def _head(chunks: Iterator[RGB], count: int) -> tuple[RGB, Iterator[RGB]]:

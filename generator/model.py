@@ -13,9 +13,10 @@ import numpy.typing as npt
 from countermark.core.errors import GenerationError
 from generator.request import GenerationRequest
 
-OnProgress = Callable[[int, int], None]
-Cancelled = Callable[[], bool]
 RGB = npt.NDArray[np.uint8]
+OnProgress = Callable[[int, int], None]
+OnPreview = Callable[[RGB], None]
+Cancelled = Callable[[], bool]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -76,13 +77,16 @@ class VideoModel(Protocol):
         inputs: Inputs,
         *,
         on_progress: OnProgress,
+        on_preview: OnPreview | None = None,
         on_notice: Callable[[str], None],
         cancelled: Cancelled,
     ) -> Iterator[RGB]:
         """Chunks of generated frames, uint8 [T, height, width, 3], without those that were given.
 
-        ``on_progress(step, steps)`` is called after every sampling step, ``on_notice`` with what the user should know
-        about how prompt and inputs were understood. ``cancelled`` is asked several times a step.
+        ``on_progress(step, steps)`` is called after every sampling step. A model that can tell what comes of it calls
+        ``on_preview`` too, with a thumbnail, uint8 [h, w, 3], an eighth as large as the frames: enough to see whether
+        to wait, too small to pass for the video. ``on_notice`` is called with what the user should know about how
+        prompt and inputs were understood. ``cancelled`` is asked several times a step.
 
         Raises `GenerationError`, `GenerationCancelledError` or `WeightsError`.
         """

@@ -90,19 +90,16 @@ def whitened(networks: Networks, video: Tensor) -> Tensor:
     """What frames [T, 3, H, W] in [-1, 1] say of their noise: float32 [N, C, h, w], N at most the latent frames of one
     clip. T is 1 + 4n; H and W are multiples of the transformer's patches.
 
-    The flow is run backwards from the encoded frames by Euler steps, without prompt or plan. Then every place is
+    The flow is run backwards from the encoded frames by Euler steps, without a prompt. Then every place is
     brought to one level, and every band of the spectrum: what shows best of the noise is weakest in the picture, and a
     subject that moves on top of it shows nothing.
     """
     clean = networks.autoencoder.encode(video[None])[:, :LATENT_FRAMES]
     words = torch.tensor([tokens_of({})], device=clean.device)
-    plan = torch.zeros(1, clean.shape[1], 4, 3, device=clean.device)
     x = clean
     for now, then in pairwise(schedule(_STEPS, shift=SHIFT)[::-1]):
         level = max(now, _LOWEST)
-        predicted = networks.transformer(
-            x, torch.full(clean.shape[:2], level, device=clean.device), words, plan
-        ).float()
+        predicted = networks.transformer(x, torch.full(clean.shape[:2], level, device=clean.device), words).float()
         x = x + (then - now) * ((x - (1 - level) * predicted) / level - predicted)
     steady = x.mean(1, keepdim=True)
     moving = x - steady

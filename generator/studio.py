@@ -19,7 +19,7 @@ from countermark.core.media import Frames, Limits, VideoSpec, names_still
 from countermark.core.settings import Settings, get_settings
 from generator.assembly import assemble
 from generator.backends import BUNDLED, model_named
-from generator.model import RGB, Cancelled, Inputs, OnProgress, VideoModel
+from generator.model import RGB, Cancelled, Inputs, OnPreview, OnProgress, VideoModel
 from generator.request import GenerationRequest
 from policy import Decision
 from policy.gate import admit, admit_given
@@ -75,10 +75,12 @@ class Studio:
         overwrite: bool = False,
         on_step: OnStep = _silent,
         on_progress: OnProgress = _silent,
+        on_preview: OnPreview | None = None,
         cancelled: Cancelled = _never,
     ) -> GeneratedVideo:
         """Generate ``request`` into the new file ``output``.
 
+        ``on_progress`` and ``on_preview`` are called while it is sampled, see `generator.model.VideoModel.sample`.
         ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
         Raises `RefusedByPolicyError` when the policy blocks one of the request's texts or wants a human to look at it,
         `UploadRefusedError` when it refuses a given picture or video, `WithheldError` when it withholds the frames, and
@@ -114,7 +116,14 @@ class Studio:
         watch = Watch(decision, float(model.fps), self._settings)
 
         def sample(inputs: Inputs) -> Iterator[RGB]:
-            return model.sample(request, inputs, on_progress=on_progress, on_notice=notices.append, cancelled=cancelled)
+            return model.sample(
+                request,
+                inputs,
+                on_progress=on_progress,
+                on_preview=on_preview,
+                on_notice=notices.append,
+                cancelled=cancelled,
+            )
 
         sealed = seal(
             _stamped(watch.over(assemble(model, request, sample, Limits.from_settings(self._settings)))),

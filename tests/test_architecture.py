@@ -136,7 +136,7 @@ class DrawnModel:
     def size_for(self, size) -> tuple[int, int]:
         return size or (256, 256)
 
-    def sample(self, request, inputs, *, on_progress, on_notice, cancelled) -> Iterator[np.ndarray]:
+    def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.asked += 1
         grain = np.random.default_rng(request.seed).normal(0, 6, (256, 256, 1))
         y, x = np.mgrid[:256, :256]

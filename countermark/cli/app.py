@@ -144,6 +144,7 @@ def generate(
             overwrite=overwrite,
             on_step=listener.on_step,
             on_progress=listener.on_progress,
+            on_preview=listener.on_preview,
         )
     return Outcome(pages.generated_page(video), result=video, as_json=as_json)
 

@@ -18,7 +18,7 @@ from generator.dit.places import GROUP
 from generator.dit.script import Script
 from generator.dit.text import understand
 from generator.dit.upscaler import FACTOR, reduced, upscaled
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
 from provenance.watermark import WatermarkKey
@@ -33,7 +33,7 @@ class BundledModel:
     noise is that key's and not the seed's alone: the same request still gives the same video.
     """
 
-    version = "7"
+    version = "8"
     fps = Fraction(FPS)
     context = 3 * GROUP
 
@@ -75,6 +75,7 @@ class BundledModel:
         inputs: Inputs,
         *,
         on_progress: OnProgress,
+        on_preview: OnPreview | None = None,
         on_notice: Callable[[str], None],
         cancelled: Cancelled,
     ) -> Iterator[RGB]:
@@ -94,7 +95,14 @@ class BundledModel:
         upscaler = load_upscaler() if drawn != self.size_for(request.size) else None
         with _cancellable([*asked, *([upscaler] if upscaler else [])], cancelled), torch.inference_mode():
             script = Script(
-                networks, request, sampling, size=drawn, draw=draw, on_progress=on_progress, on_notice=on_notice
+                networks,
+                request,
+                sampling,
+                size=drawn,
+                draw=draw,
+                on_progress=on_progress,
+                on_preview=on_preview,
+                on_notice=on_notice,
             )
             if upscaler is None:
                 yield from script.frames(inputs)

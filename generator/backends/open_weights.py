@@ -22,7 +22,7 @@ from PIL import Image
 
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
 from generator.families import FAMILIES, family_of
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
 from generator.request import GenerationRequest
 
 try:
@@ -109,6 +109,7 @@ class OpenWeightsModel:
         inputs: Inputs,
         *,
         on_progress: OnProgress,
+        on_preview: OnPreview | None = None,  # noqa: ARG002  # half-done latents of other models are not looked at
         on_notice: Callable[[str], None],  # noqa: ARG002  # nothing is left out of a prompt
         cancelled: Cancelled,
     ) -> Iterator[RGB]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import get_settings
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnProgress, Sampling
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
 from generator.pictures import read_video
 from generator.request import GenerationRequest
 
@@ -62,6 +62,7 @@ class OpenAIVideosModel:
         inputs: Inputs,  # noqa: ARG002  # the protocol's
         *,
         on_progress: OnProgress,
+        on_preview: OnPreview | None = None,  # noqa: ARG002  # servers send none
         on_notice: Callable[[str], None],
         cancelled: Cancelled,
     ) -> Iterator[RGB]:

@@ -38,7 +38,7 @@ _BOOT = (
     "follow(**json.loads(sys.argv[2]))"
 )
 _PATIENCE = timedelta(minutes=5)  # a process that takes this long to arrive, or for its share of a call, is lost
-_DTYPES = (torch.float32, torch.float32, torch.int64, torch.float32)  # of the transformer's inputs
+_DTYPES = (torch.float32, torch.float32, torch.int64)  # of the transformer's inputs
 _ONE = "Set COUNTERMARK_GENERATOR_PROCESSES=1, or see what the processes wrote."
 
 

@@ -1,4 +1,4 @@
-"""Where every cell of a picture is, seen from the subject: what transformer and decoder are told of a plan."""
+"""Where every cell of a picture is, seen from the subject: what the painter is told of a plan."""
 
 from __future__ import annotations
 
@@ -34,10 +34,3 @@ def off_subject(plan: Tensor, rows: int, columns: int) -> Tensor:
     """0 on the subject, 1 where it surely is not, rising between: [..., 3] to [..., 1, rows, columns]."""
     across, down = _coordinates(plan, rows, columns)
     return ((torch.maximum(across.abs(), down.abs()) - 1.1) / (NEAR - 1.1)).clamp(0, 1).unsqueeze(-3)
-
-
-def group_plan(plan: Tensor) -> Tensor:
-    """A plan per frame [B, 1 + 4n, 3] as one per latent frame [B, 1 + n, 4, 3]: the first frame fills its group."""
-    padded = torch.cat((plan[:, :1].expand(-1, GROUP - 1, -1), plan), dim=1)
-    grouped: Tensor = padded.unflatten(1, (-1, GROUP))
-    return grouped

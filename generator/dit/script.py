@@ -13,18 +13,18 @@ from torch import Tensor
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
-from generator.dit.cast import actor, crossing
+from generator.dit.cast import Actor, actor, crossing
 from generator.dit.networks import SIDE, Networks
 from generator.dit.noise import Draw
 from generator.dit.pairs import arranged, drawing_order
-from generator.dit.piece import Piece, finished, shown
+from generator.dit.piece import Piece, finished, shown, thumbnail
 from generator.dit.places import GROUP
 from generator.dit.plans import long_plan
 from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
-from generator.dit.timeline import Timeline, sample_timeline, windows
-from generator.dit.views import Behind, View, behind_all, behind_subject, read_clip, view_of
-from generator.model import RGB, Inputs, Mask, OnProgress, Sampling
+from generator.dit.timeline import OVERLAP, Timeline, sample_timeline, windows
+from generator.dit.views import View, behind_all, behind_subject, lost_by_code, read_clip
+from generator.model import RGB, Inputs, Mask, OnPreview, OnProgress, Sampling
 from generator.request import GenerationRequest, Shot
 from generator.world.cinematography import OWN_LIGHT, Filmed, between_cuts
 from generator.world.clips import FPS
@@ -37,6 +37,7 @@ BRIDGE_FRAMES = 16
 STRETCHED = ("rise", "fall", "left", "right", "throw", "zigzag", "roll")  # with an end: slower in a longer clip
 FADED = 48  # frames after which nothing is left of what was carried over from given frames
 NEAR = 8  # frames of each side that a bridge sees
+TIED = 2  # latent frames of each side that the end of a loop sees: with what is between, it is one window
 
 
 def _groups(frames: int) -> int:
@@ -55,6 +56,7 @@ class Script:
         size: tuple[int, int] = (SIDE, SIDE),
         draw: Draw,
         on_progress: OnProgress,
+        on_preview: OnPreview | None,
         on_notice: Callable[[str], None],
     ) -> None:
         """``draw`` is where the noise comes from."""
@@ -64,6 +66,7 @@ class Script:
         self._canvas = Canvas(*size)
         self._draw = draw
         self._on_progress = on_progress
+        self._on_preview = on_preview
         self._on_notice = on_notice
         self._done = 0
         self._steps = 0
@@ -86,8 +89,8 @@ class Script:
         elif inputs.whole is not None:
             pieces = [self._changed(inputs.whole, inputs.mask)]
         else:
-            before = None if inputs.before is None else self._read(_last_groups(inputs.before))
-            after = None if inputs.after is None else self._read(_first_groups(inputs.after))
+            before = None if inputs.before is None else self._read(inputs.before)
+            after = None if inputs.after is None else self._read(inputs.after)
             pieces = self._written(before, after)
         for piece in pieces:
             yield from finished(self._networks, piece, self._canvas)
@@ -114,8 +117,10 @@ class Script:
         if not request.loop:
             return [self._own(understanding, frames)]
         closing = min(BRIDGE_FRAMES, GROUP * _groups(frames // 3))
+        own = 1 + _groups(frames - closing - 1)
+        self._expect(own, 2 * min(own, TIED) + _groups(closing) - 1)
         first = self._own(understanding, frames - closing)
-        return [first, self._between(first, first, [understanding, understanding], closing)]
+        return [first, self._closing(first, understanding, closing)]
 
     def _own(self, understanding: Understanding, frames: int, *, seed: int = 0) -> Piece:
         """A clip from words alone, whose first latent frame is a single frame: a scene, and on it what is painted."""
@@ -130,31 +135,40 @@ class Script:
         if understanding.filmed.move != "still":
             camera = Camera(self._canvas, understanding.filmed.move, frames, seed=self._request.seed + seed)
             plans, canvas = camera.onto(plans), camera.canvas
-        latents = self._background(understanding.concepts["scene"], self._unknown(groups, canvas))
         aspect = canvas.columns / canvas.rows
         cast = [actor(concepts, plan[:frames], aspect=aspect) for concepts, plan in zip(told, plans, strict=True)]
+        ordered = tuple(cast[i] for i in drawing_order(links))
+        latents = self._background(understanding.concepts["scene"], self._unknown(groups, canvas), cast=ordered)
         light = understanding.filmed.light
         own = light is None or understanding.concepts["scene"] in OWN_LIGHT
         lights = () if own or light is None else ((light, torch.ones(frames)),)
-        ordered = tuple(cast[i] for i in drawing_order(links))
-        return Piece(latents, ordered, frames, starts=True, camera=camera, lights=lights)
+        return Piece(latents, ordered, frames, start=True, camera=camera, lights=lights)
 
     def _background(
-        self, scene: str, known: Tensor, *, free: Tensor | None = None, keep: Tensor | None = None
+        self,
+        scene: str,
+        known: Tensor,
+        *,
+        free: Tensor | None = None,
+        keep: Tensor | None = None,
+        cast: tuple[Actor, ...] = (),
     ) -> Tensor:
         """Latents like ``known`` [G, C, h, w] of a scene, without a subject.
 
         ``free`` [G] says how freely it may differ from what is known, by default wholly. Only where ``keep`` says so,
-        bool [h, w], is what is known kept in any case.
+        bool [h, w], is what is known kept in any case. Previews show it with the ``cast``.
         """
         device = self._networks.device
         free = torch.ones(len(known)) if free is None else free
         if not self._steps:
             self._expect(len(free))
 
-        def on_step() -> None:
+        def on_step(window: slice, latents: Tensor) -> None:
             self._done += 1
             self._on_progress(self._done, self._steps)
+            if self._on_preview is not None:
+                middle = len(latents) // 2
+                self._on_preview(thumbnail(self._networks, latents[middle], cast, GROUP * (window.start + middle)))
 
         words = torch.tensor(tokens_of({"scene": scene}), device=device)
         return sample_timeline(
@@ -167,12 +181,32 @@ class Script:
             on_step=on_step,
         )
 
-    def _behind(self, scene: str, behind: Behind, groups: int) -> Tensor:
-        """One latent frame [1, C, h, w] of what stands behind a subject, filled in where it stood."""
-        known = behind.latents.expand(groups, -1, -1, -1)
-        latents = self._background(scene, known, keep=behind.clear)
-        # What is known stands still, and so does the rest: what a single latent frame makes up besides is left out.
-        return latents.median(0, keepdim=True).values
+    def _behind(self, scene: str, given: View, *, at_end: bool) -> Tensor:
+        """Latents [n, C, h, w] of what stands behind the subject at one end of what is given, filled in where it stood;
+        n is at most `OVERLAP`.
+        """
+        behind = behind_subject(self._networks, given, at_end=at_end)
+        return self._background(scene, behind.latents, keep=behind.clear)
+
+    def _onward(self, scene: str, known: Tensor, groups: int, *, backward: bool = False) -> Tensor:
+        """Latents [1 + groups, C, h, w] of how a background goes on, the last ``known`` among them; ``backward``, of
+        how it came to the first.
+        """
+        unknown = known.new_zeros(groups, *known.shape[1:])
+        free = torch.cat((torch.zeros(len(known)), torch.ones(groups)))
+        turned = (0,) if backward else ()
+        clean = torch.cat((known.flip(turned), unknown)).flip(turned)
+        latents = self._background(scene, clean, free=free.flip(turned))
+        return latents.flip(turned)[len(known) - 1 :].flip(turned)
+
+    def _dissolve(self, scenes: list[str], before: Tensor, after: Tensor, groups: int) -> Tensor:
+        """Latents [1 + groups, C, h, w] from the last of ``before`` to the first of ``after``: one background goes on,
+        and dissolves into the other, that has begun meanwhile.
+        """
+        one = self._onward(scenes[0], before, groups - 1)
+        two = self._onward(scenes[1], after, groups - 1, backward=True)
+        share = torch.linspace(0, 1, groups + 1, device=one.device)[:, None, None, None]
+        return (1 - share) * torch.cat((one, one[-1:])) + share * torch.cat((two[:1], two))
 
     def _plan(self, concepts: Mapping[Kind, str], groups: int, *, seed: int) -> Tensor:
         """A plan for a clip of this many latent frames, as large in pixels at any size."""
@@ -187,41 +221,55 @@ class Script:
 
     def _continued(self, given: View, understanding: Understanding, *, backward: bool) -> Piece:
         frames = self._asked(ADDED_FRAMES)
-        groups = _groups(frames)
-        moving = given.plan[: given.frames]
+        groups, scene = _groups(frames), understanding.concepts["scene"]
         plan = long_plan(
             self._networks.planner,
             self._moving(understanding.concepts),
             GROUP * groups,
             seed=self._request.seed,
-            before=None if backward else moving,
-            after=moving if backward else None,
+            before=None if backward else given.plan,
+            after=given.plan if backward else None,
         )
-        behind = behind_subject(self._networks, given, at_end=not backward)
-        latents = self._behind(understanding.concepts["scene"], behind, groups).expand(groups, -1, -1, -1)
+        known = len(given.coded(at_end=not backward))
+        self._expect(known, known + groups)
+        behind = self._behind(scene, given, at_end=not backward)
+        latents = self._onward(scene, behind, groups, backward=backward)
         fade = (1 - torch.arange(GROUP * groups) / FADED).clamp(min=0)
         count = GROUP * groups if backward else frames
-        carried = (behind.lost, (fade.flip(0) if backward else fade)[:count])
+        fade = (fade.flip(0) if backward else fade)[:count]
+        carried = lost_by_code(self._networks, given, fade, at_end=not backward)
         role = actor(
             understanding.concepts, plan[:count], aspect=self._aspect, backward=backward, mirrored=given.mirrored
         )
-        return Piece(latents, (role,), count, starts=False, carried=(carried,))
+        return Piece(latents, (role,), count, start=backward, carried=(carried,))
+
+    def _closing(self, piece: Piece, understanding: Understanding, frames: int) -> Piece:
+        """The end of a loop: from the end of a piece that no camera moves over to its beginning."""
+        role, groups = piece.cast[0], _groups(frames)
+        before, after = piece.latents[-TIED:], piece.latents[:TIED]
+        unknown = self._unknown(groups - 1, self._canvas)
+        free = torch.cat((torch.zeros(len(before)), torch.ones(groups - 1), torch.zeros(len(after))))
+        latents = self._background(understanding.concepts["scene"], torch.cat((before, unknown, after)), free=free)
+        plan = self._way(role.plan, role.plan, understanding, frames)
+        lights = tuple((light, torch.ones(len(plan))) for light, _ in piece.lights)
+        way = latents[len(before) - 1 : len(latents) - len(after) + 1]
+        return Piece(way, crossing(role, role, plan), len(plan), start=False, lights=lights)
 
     def _between(self, first: Piece, second: Piece, ends: list[Understanding], frames: int) -> Piece:
         """A bridge between two pieces of our own, from the end of one to the beginning of the other."""
         if first.camera is None and second.camera is None:
             near, far = first.cast[0], second.cast[0]
             plan = self._way(near.plan, far.plan, ends[0], frames)
-            latents = _dissolve(first.latents[-1:], second.latents[:1], _groups(frames))
-            bridge = Piece(latents, crossing(near, far, plan), len(plan), starts=False)
+            scenes = [end.concepts["scene"] for end in ends]
+            latents = self._dissolve(scenes, first.latents[-OVERLAP:], second.latents[:OVERLAP], _groups(frames))
+            bridge = Piece(latents, crossing(near, far, plan), len(plan), start=False)
         else:
             views = []
             for piece, span, end in zip((first, second), (slice(-NEAR, None), slice(NEAR)), ends, strict=True):
                 role = piece.cast[0]
                 seen = role.plan if piece.camera is None else piece.camera.seen(role.plan)
                 frames_shown = torch.cat(list(shown(self._networks, piece)))[span]
-                view = view_of(self._networks, frames_shown, seen[span], end.concepts)
-                views.append(replace(view, mirrored=role.mirrored))
+                views.append(View(frames_shown, seen[span], dict(end.concepts), role.mirrored))
             bridge = self._bridge(views[0], views[1], ends, frames)
         shares = (1 - (towards := torch.linspace(0, 1, frames + 2)[1:-1]), towards)
         lights = [
@@ -231,20 +279,24 @@ class Script:
 
     def _bridge(self, before: View, after: View, ends: list[Understanding], frames: int) -> Piece:
         """What lies between two views: one background dissolves into the other, and the subjects cross."""
-        groups = _groups(frames)
+        groups, views = _groups(frames), (before, after)
         if not self._steps:
-            self._expect(groups, groups)
-        behind = [behind_subject(self._networks, view, at_end=view is before) for view in (before, after)]
-        one, two = (self._behind(end.concepts["scene"], each, groups) for end, each in zip(ends, behind, strict=True))
+            known = [len(view.coded(at_end=view is before)) for view in views]
+            self._expect(*known, *(count + groups - 1 for count in known))
+        scenes = [end.concepts["scene"] for end in ends]
+        behind = [self._behind(scene, view, at_end=view is before) for scene, view in zip(scenes, views, strict=True)]
         near, far = (
             actor({**end.concepts, "motion": "hover"}, view.plan, aspect=self._aspect, mirrored=view.mirrored)
-            for end, view in zip(ends, (before, after), strict=True)
+            for end, view in zip(ends, views, strict=True)
         )
-        plan = self._way(before.plan[: before.frames], after.plan, ends[0], frames)
+        plan = self._way(before.plan, after.plan, ends[0], frames)
         towards = torch.linspace(0, 1, len(plan) + 2)[1:-1]
-        carried = ((behind[0].lost, 1 - towards), (behind[1].lost, towards))
-        cast = crossing(near, far, plan)
-        return Piece(_dissolve(one, two, groups), cast, len(plan), starts=False, carried=carried)
+        carried = tuple(
+            lost_by_code(self._networks, view, weight, at_end=view is before)
+            for view, weight in zip(views, (1 - towards, towards), strict=True)
+        )
+        latents = self._dissolve(scenes, behind[0], behind[1], groups)
+        return Piece(latents, crossing(near, far, plan), len(plan), start=False, carried=carried)
 
     def _way(self, before: Tensor, after: Tensor, understanding: Understanding, frames: int) -> Tensor:
         """A plan [4n, 3] that leads over in at least ``frames`` frames."""
@@ -260,13 +312,22 @@ class Script:
     def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
         (condition,) = self._request.conditions
-        views = [self._read(chunk) for chunk in _regrouped(chunks, GROUP * 6)]
-        frames = sum(view.frames for view in views)
-        plan = torch.cat([view.plan for view in views])[:frames]
-        seen = views[0].concepts
+        encode = self._networks.autoencoder.encode_frames
+        first: View | None = None
+        coded, plans = [], []
+        for view in map(self._read, _regrouped(chunks, GROUP * 6)):
+            first = first or view
+            coded.append(encode(view.frames[::GROUP]))
+            plans.append(view.plan)
+        assert first is not None  # `_regrouped` yields something, as a video that shows nothing cannot be opened
+        plan, seen = torch.cat(plans), first.concepts
+        frames = len(plan)
+        if (frames - 1) % GROUP:
+            coded.append(encode(view.frames[-1:]))
         concepts = self._understand(self._request.prompt, seen).concepts
         keep = None if mask is None else self._canvas.kept(mask).to(plan.device)
-        behind = behind_all(torch.cat([view.latents for view in views]), torch.cat([view.plan for view in views]))
+        places = torch.cat((plan[::GROUP], plan[-1:]))[: len(latents := torch.cat(coded))]
+        behind = behind_all(latents, places)
         # Backgrounds show through much noise, so strengths are spread over high levels, as sampling steps are.
         change = 1 - condition.strength
         free = torch.full((len(behind.latents),), EDIT_SHIFT * change / (1 + (EDIT_SHIFT - 1) * change))
@@ -276,8 +337,8 @@ class Script:
             latents = self._background(seen["scene"], latents, keep=behind.clear)
         latents = self._background(concepts["scene"], latents, free=free, keep=keep)
         shown_as = concepts if keep is None or not _stands_in(keep, plan) else {**concepts, **seen}
-        cast = (actor({**shown_as, "motion": "hover"}, plan, aspect=self._aspect, mirrored=views[0].mirrored),)
-        return Piece(latents, cast, frames, starts=False)
+        cast = (actor({**shown_as, "motion": "hover"}, plan, aspect=self._aspect, mirrored=first.mirrored),)
+        return Piece(latents, cast, frames, start=True)
 
     def _storyboard(self, shots: tuple[Shot, ...], *, anew: bool) -> list[Piece]:
         frames = [round(shot.seconds * FPS) for shot in shots]
@@ -291,8 +352,12 @@ class Script:
                 self._on_notice(f"{shot.prompt!r}: {notice}")
         bridge = BRIDGE_FRAMES
         own = [count - bridge * (i in bridges) for i, count in enumerate(frames)]
-        sampled = [i for i in bridges if {told[i - 1].filmed.move, told[i].filmed.move} != {"still"}]
-        self._expect(*(1 + _groups(count - 1) for count in own), *[_groups(bridge)] * 2 * len(sampled))
+        lengths = [1 + _groups(count - 1) for count in own]
+        for i in bridges:
+            filmed = {told[i - 1].filmed.move, told[i].filmed.move} != {"still"}
+            known = [_groups(min(own[j], NEAR)) if filmed else min(lengths[j], OVERLAP) for j in (i - 1, i)]
+            lengths += [*(known if filmed else ()), *(count + _groups(bridge) - 1 for count in known)]
+        self._expect(*lengths)
         out: list[Piece] = []
         for i, (understanding, count) in enumerate(zip(told, own, strict=True)):
             piece = self._own(understanding, count, seed=i)
@@ -349,32 +414,12 @@ class Script:
         self._steps = sum(len(windows(torch.ones(length))) for length in lengths) * self._sampling.steps
 
 
-def _dissolve(first: Tensor, second: Tensor, groups: int) -> Tensor:
-    """``groups`` latent frames [G, C, h, w] between two, [1, C, h, w] each."""
-    share = torch.linspace(0, 1, groups + 2, device=first.device)[1:-1, None, None, None]
-    return (1 - share) * first + share * second
-
-
 def _stands_in(kept: Tensor, plan: Tensor) -> bool:
     """Whether the subject of ``plan`` [T, 3] is most of the time where a picture is ``kept``, bool [h, w]."""
     rows, columns = kept.shape
     x = (plan[:, 0] * columns).long().clamp(0, columns - 1)
     y = (plan[:, 1] * rows).long().clamp(0, rows - 1)
     return bool(kept[y, x].float().mean() > 0.5)
-
-
-def _last_groups(rgb: RGB) -> RGB:
-    """One still picture as it is; else as many of the last frames as fill whole groups, the first one repeated."""
-    if len(rgb) == 1:
-        return rgb
-    if len(rgb) < GROUP:
-        return np.concatenate((rgb[:1].repeat(GROUP - len(rgb), 0), rgb))
-    return rgb[len(rgb) % GROUP :]
-
-
-def _first_groups(rgb: RGB) -> RGB:
-    """As many of the first frames as fill whole groups, at least one."""
-    return rgb[: max(len(rgb) // GROUP * GROUP, min(len(rgb), GROUP))]
 
 
 def _regrouped(chunks: Iterator[RGB], size: int) -> Iterator[RGB]:

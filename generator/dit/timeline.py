@@ -14,14 +14,17 @@ import torch
 from torch import Tensor
 
 from generator.dit.flow import Given, sample
-from generator.dit.places import GROUP
 from generator.dit.transformer import VideoTransformer
 
 WINDOW = 7  # latent frames: 25 frames of video, as in training
 LARGEST = 8  # a timeline this short is sampled in one piece
 OVERLAP = 3  # latent frames that a window sees of its neighbour
 
-OnStep = Callable[[], None]
+OnStep = Callable[[slice, Tensor], None]
+
+
+def _unheard(_window: slice, _latents: Tensor) -> None:
+    """Nobody asked."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +62,16 @@ def sample_timeline(
     steps: int,
     guidance: float,
     negative: Tensor | None = None,
-    on_step: OnStep = lambda: None,
+    on_step: OnStep = _unheard,
 ) -> Tensor:
     """The finished latents [G, C, h, w], made from ``noise`` of that shape; ``on_step`` is called after each of
-    ``len(windows(free)) * steps`` steps.
+    ``len(windows(free)) * steps`` steps with the window that is sampled and its latents as they stand.
     """
     latents, free = timeline.clean.clone(), timeline.free.clone()
-    nowhere = latents.new_zeros(1, 1, GROUP, 3)
-
-    def network(noisy: Tensor, level: Tensor, words: Tensor) -> Tensor:
-        clean: Tensor = transformer(noisy, level, words, nowhere.expand(*noisy.shape[:2], -1, -1))
-        return clean
-
     for window in windows(timeline.free):
         given = Given(latents[None, window].clone(), free[None, window], timeline.keep)
         for clean in sample(
-            network,
+            transformer,
             noise[None, window],
             timeline.words[None],
             steps=steps,
@@ -83,6 +80,6 @@ def sample_timeline(
             given=given,
         ):
             latents[window] = torch.where(free[window, None, None, None] > 0, clean[0], latents[window])
-            on_step()
+            on_step(window, latents[window])
         free[window] = 0
     return latents

@@ -1,7 +1,6 @@
-"""The diffusion transformer: noisy latents, noise levels, concept tokens and a plan in, clean latents out.
+"""The diffusion transformer: noisy latents, noise levels and concept tokens in, clean latents of a moving scene out.
 
-The plan says where the subject is in every frame (`generator.dit.planner` makes it from the prompt); the transformer
-draws what the words say at the places the plan says.
+Subjects are not its business: `generator.dit.planner` says how they move, `generator.dit.painter` what they look like.
 
 A convolutional stem and head work on the latent grid, where neighbours must agree; between them a transformer works on
 patches of it, where the whole clip is seen at once. The head predicts the clean latents themselves (x-prediction: Li
@@ -22,10 +21,7 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from generator.dit.autoencoder import ResidualBlock
-from generator.dit.places import GROUP, place_maps
 from generator.dit.share import Share
-
-PLACE_CHANNELS = 3 * GROUP
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class TransformerConfig:
     """
 
     words: int
-    latent: int = 16
+    latent: int = 24
     patch: int = 4
     local: int = 32
     head: int = 48
@@ -154,14 +150,14 @@ class VideoTransformer(nn.Module):
         self.config = config
         self.share = Share()  # of several processes, each does its share of the blocks
         local, width, patch = config.local, config.width, config.patch
-        self.stem = nn.Sequential(nn.Conv2d(config.latent + PLACE_CHANNELS, local, 3, padding=1), ResidualBlock(local))
+        self.stem = nn.Sequential(nn.Conv2d(config.latent, local, 3, padding=1), ResidualBlock(local))
         self.embed = nn.Linear(local * patch**2, width)
         self.words = nn.Embedding(config.words, width)
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.modulation = nn.Linear(width, 6 * width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
         self.unembed = nn.Linear(width, local * patch**2)
-        self.head_in = nn.Conv2d(local + PLACE_CHANNELS, config.head, 3, padding=1)
+        self.head_in = nn.Conv2d(local, config.head, 3, padding=1)
         self.head = nn.ModuleList(LocalBlock(config.head, width) for _ in range(2))
         self.head_out = nn.Conv2d(config.head, config.latent, 3, padding=1)
         nn.init.normal_(self.words.weight, std=0.5)
@@ -169,18 +165,16 @@ class VideoTransformer(nn.Module):
             for parameter in self.get_submodule(name).parameters():
                 nn.init.zeros_(parameter)
 
-    def forward(self, noisy: Tensor, level: Tensor, words: Tensor, plan: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, level: Tensor, words: Tensor) -> Tensor:
         """Clean latents [B, N, C, h, w] from noisy ones of the same shape.
 
-        ``level`` [B, N] is the noise level of each latent frame, 0 (clean) to 1 (pure noise); ``words`` int64 [B, L];
-        ``plan`` [B, N, 4, 3] as `generator.dit.places.place_maps` describes.
+        ``level`` [B, N] is the noise level of each latent frame, 0 (clean) to 1 (pure noise); ``words`` int64 [B, L].
         """
         batch, frames, _, h, w = noisy.shape
         p = self.config.patch
         if h % p or w % p:
             raise ValueError(f"latents are {h}x{w}; both sides must be multiples of {p}")
-        maps = rearrange(place_maps(plan, h, w), "b n t c h w -> (b n) (t c) h w")
-        fine = self.stem(torch.cat((rearrange(noisy, "b n c h w -> (b n) c h w"), maps), dim=1))
+        fine = self.stem(rearrange(noisy, "b n c h w -> (b n) c h w"))
         x = self.embed(rearrange(fine, "(b n) c (h p) (w q) -> b n (h w) (c p q)", b=batch, p=p, q=p))
 
         text = self.words(words)
@@ -194,7 +188,7 @@ class VideoTransformer(nn.Module):
 
         x = self.unembed(F.layer_norm(whole(x), x.shape[-1:]))
         coarse = rearrange(x, "b n (h w) (c p q) -> (b n) c (h p) (w q)", h=h // p, p=p, q=p)
-        y = self.head_in(torch.cat((fine + coarse, maps), dim=1))
+        y = self.head_in(fine + coarse)
         for local in self.head:
             y = local(y, condition.flatten(0, 1))
         clean: Tensor = rearrange(self.head_out(F.silu(y)), "(b n) c h w -> b n c h w", b=batch)

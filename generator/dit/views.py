@@ -1,10 +1,10 @@
-"""What given frames show: their latents, the subject in them, and what the code loses of them."""
+"""What given frames show: the subject in them, what stands behind it, and what its code does not say of that."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +16,9 @@ from generator.dit.judge import FRAMES as FRAMES_SEEN
 from generator.dit.judge import SIDE as SIDE_SEEN
 from generator.dit.locator import steady
 from generator.dit.networks import Networks
+from generator.dit.piece import Carried
 from generator.dit.places import GROUP, off_subject
+from generator.dit.timeline import OVERLAP
 from generator.model import RGB
 from generator.world.vocabulary import BY_KIND, KINDS, Kind
 
@@ -27,67 +29,71 @@ PAN = 6  # of the judge's pixels, to either side
 
 @dataclass(frozen=True)
 class View:
-    """Given ``frames`` as latents [n, C, h, w], the last group filled up with the last frame, and what is read
-    from them: the subject's ``plan`` [4n, 3] and the ``concepts`` that are seen. ``ends`` are the first and the last
-    frame, [2, 3, H, W]. What is ``mirrored`` faces left.
+    """Given ``frames`` [T, 3, H, W] in [-1, 1] and what is read from them: the subject's ``plan`` [T, 3] and the
+    ``concepts`` that are seen. What is ``mirrored`` faces left.
     """
 
-    latents: Tensor
+    frames: Tensor
     plan: Tensor
     concepts: dict[Kind, str]
-    frames: int
-    ends: Tensor
     mirrored: bool = False
+
+    def coded(self, *, at_end: bool) -> list[int]:
+        """Which frames get a code: every fourth one, counted from the first or from the last, which is always one of
+        them; of long clips as many as a window sees of what is known.
+        """
+        if at_end:
+            return [*range(len(self.frames) - 1, -1, -GROUP)][:OVERLAP][::-1]
+        return [*range(0, len(self.frames), GROUP)][:OVERLAP]
 
 
 @torch.inference_mode()
 def read_clip(networks: Networks, rgb: RGB) -> View:
-    """What given frames show, uint8 [T, H, W, 3], any number; the last group is filled up with the last frame."""
+    """What given frames show, uint8 [T, H, W, 3], any number."""
     frames = torch.from_numpy(rgb).to(networks.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    concepts, places, mirrored = seen_in(networks, frames)
+    concepts, plan, mirrored = seen_in(networks, frames)
     # How it moves is left out: a still says nothing of it, and a clip goes on as it did.
     del concepts["motion"]
-    return replace(view_of(networks, frames, places, concepts), mirrored=mirrored)
-
-
-def view_of(networks: Networks, frames: Tensor, plan: Tensor, concepts: dict[Kind, str]) -> View:
-    """A view of ``frames`` [T, 3, H, W] in [-1, 1] of which all else is known; ``plan`` [T, 3]."""
-    filled = -len(frames) % GROUP
-    latents = encoded(networks, torch.cat((frames, frames[-1:].expand(filled, -1, -1, -1))))
-    plan = torch.cat((plan, plan[-1:].expand(filled, -1)))
-    return View(latents, plan, concepts, len(frames), frames[[0, -1]])
+    return View(frames, plan, concepts, mirrored)
 
 
 @dataclass(frozen=True)
 class Behind:
-    """The background of frames: its ``latents`` [G, C, h, w], where they are ``clear`` of the subject, bool [h, w], and
-    what of it they have ``lost``, [3, H, W] (nothing where that is not known).
+    """The background of frames: its ``latents`` [n, C, h, w], and where they are known for they are ``clear`` of the
+    subject at some time, bool [h, w].
     """
 
     latents: Tensor
     clear: Tensor
-    lost: Tensor
 
 
+@torch.inference_mode()
 def behind_subject(networks: Networks, view: View, *, at_end: bool) -> Behind:
-    """What stands behind the subject in the first or the last given frame, as a group of four that stands still."""
-    frame = view.ends[int(at_end)]
-    latents = encoded(networks, frame.expand(GROUP, -1, -1, -1))
-    off = _off(view.plan[view.frames - 1 if at_end else 0], *frame.shape[1:])
-    decoded = networks.autoencoder.decode_groups(latents)[0, 0]
-    return Behind(latents, _clear(off), (frame - decoded) * off)
+    """What stands behind the subject at the beginning or at the end of given frames, in those that have a code."""
+    at = view.coded(at_end=at_end)
+    return behind_all(networks.autoencoder.encode_frames(view.frames[at]), view.plan[at])
 
 
 def behind_all(latents: Tensor, plan: Tensor) -> Behind:
-    """What stands behind the subject of ``plan`` [4n, 3] in all frames with these ``latents`` [n, C, h, w]. Where it
-    stands in some, what is there in the others is taken for it; where it always stands, what is around.
+    """What stands behind the subject of ``plan`` [n, 3] in frames with these ``latents`` [n, C, h, w]. Where it stands
+    in some, what is there in the others is taken for it; where it always stands, what is around.
     """
     rows, columns = (side * STRIDE for side in latents.shape[2:])
-    clear = torch.stack([_clear(_off(places, rows, columns).amin(0)) for places in plan.unflatten(0, (-1, GROUP))])
+    clear = torch.stack([_clear(_off(place, rows, columns)) for place in plan])
     ever = clear.any(0)
     elsewhere = latents.where(clear[:, None], latents.new_tensor(math.nan)).nanmedian(0).values
     filled = _surroundings(elsewhere, ever)
-    return Behind(latents.where(clear[:, None], filled), ever, latents.new_zeros(3, rows, columns))
+    return Behind(latents.where(clear[:, None], filled), ever)
+
+
+@torch.inference_mode()
+def lost_by_code(networks: Networks, view: View, weight: Tensor, *, at_end: bool) -> Carried:
+    """What the code of the first or of the last given frame does not say of its background."""
+    place = -1 if at_end else 0
+    frame = view.frames[place]
+    code = networks.autoencoder.encode_frames(frame[None])
+    decoded = networks.autoencoder.decode_groups(code, code)[0, -1]
+    return Carried((frame - decoded) * _off(view.plan[place], *frame.shape[1:]), decoded, weight)
 
 
 def _off(plan: Tensor, rows: int, columns: int) -> Tensor:
@@ -162,8 +168,3 @@ def panned(still: Tensor) -> Tensor:
         for across, down in ((1, 1), (1, -1), (-1, 1), (-1, -1))
     ]
     return torch.stack([torch.stack(clip) for clip in clips])
-
-
-def encoded(networks: Networks, frames: Tensor) -> Tensor:
-    """Frames [4n, 3, H, W] in [-1, 1] as latents [n, C, h, w]."""
-    return networks.autoencoder.encode_groups(frames.unflatten(0, (-1, GROUP)))

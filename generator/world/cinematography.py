@@ -151,7 +151,8 @@ _LIGHTS: Mapping[Light, tuple[str, ...]] = {
     ),
 }
 
-OWN_LIGHT = ("night", "sunset")
+_HOURS = ("night", "sunset")  # scenes that are the light of an hour
+OWN_LIGHT = (*_HOURS, "stage")
 """Scenes that are drawn in a light of their own."""
 
 _DAWN = ("sunrise", "dawn", "日出", "黎明")
@@ -160,7 +161,7 @@ _PLACES = ("space", "太空")
 
 def light_of(scene: Concept, word: str) -> Light | None:
     """The light that ``word`` means beside another scene, where it names ``scene`` if it stands alone."""
-    if scene.name not in OWN_LIGHT or word in _PLACES:
+    if scene.name not in _HOURS or word in _PLACES:
         return None
     if scene.name == "night":
         return "night"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from generator.world.scenes import draw_scene
+from generator.world.scenes import scene_of
 from generator.world.sprites import Sprite
 from generator.world.vocabulary import COLOURS, KINDS, MOTIONS, SCENES, SUBJECTS, Kind
 
@@ -55,7 +55,7 @@ def random_spec(rng: np.random.Generator, *, held_out: bool | None = None) -> Cl
 
 @dataclass(frozen=True)
 class Clip:
-    """The clip that ``spec`` means: ``frames`` uint8 [T, H, W, 3], ``background`` [H, W, 3] behind the subject;
+    """The clip that ``spec`` means: ``frames`` uint8 [T, H, W, 3], ``background`` [T, H, W, 3] behind the subject;
     ``track`` as `track` returns it.
     """
 
@@ -132,11 +132,11 @@ def track(spec: ClipSpec, frames: int, *, scale: float = 1.0) -> npt.NDArray[np.
 
 def render(spec: ClipSpec, *, frames: int, height: int = 256, width: int = 256, scale: float = 1.0) -> Clip:
     """Render ``spec``. Everything is a pure function of the arguments."""
-    scene = draw_scene(spec.scene, height, width, np.random.default_rng((spec.seed, 0)))
-    background = np.rint(scene * 255).astype(np.uint8)
+    scene = scene_of(spec.scene, height, width, np.random.default_rng((spec.seed, 0)))
+    background = np.stack([np.rint(scene.at(number / FPS) * 255).astype(np.uint8) for number in range(frames)])
     places = track(spec, frames, scale=scale)
     sprite = Sprite(spec.subject, spec.colour, round(float(places[0, 2]) * height), faces_left=spec.motion == "left")
-    out = np.broadcast_to(background, (frames, height, width, 3)).copy()
+    out = background.copy()
     angles = turned(spec.motion, places, aspect=width / height)
     for frame, (x, y, _), angle in zip(out, places, angles, strict=True):
         sprite.turned(float(angle)).composite(frame, float(x) * width, float(y) * height)

@@ -379,6 +379,52 @@ CONCEPTS: tuple[Concept, ...] = (
         ),
         ("旋转", "自转", "打转", "转动", "原地转"),
     ),
+    Concept(
+        "scene",
+        "canyon",
+        ("canyon", "canyons", "grand canyon", "gorge", "ravine", "cliffs", "cliff"),
+        ("峡谷", "大峡谷", "悬崖", "峭壁"),
+    ),
+    Concept(
+        "scene",
+        "waterfall",
+        ("waterfall", "waterfalls", "cascade"),
+        ("瀑布", "大瀑布"),
+    ),
+    Concept(
+        "scene",
+        "castle",
+        ("castle", "castles", "palace", "fortress"),
+        ("城堡", "宫殿", "古堡", "王宫"),
+    ),
+    Concept(
+        "scene",
+        "autumn",
+        (
+            "autumn",
+            "autumn park",
+            "autumn forest",
+            "autumn trees",
+            "autumn leaves",
+            "fall leaves",
+            "fall foliage",
+            "maple trees",
+            "maple",
+        ),
+        ("秋天", "枫林", "秋叶", "枫叶", "落叶", "秋日", "秋天的公园", "秋天的树林", "秋天的森林"),
+    ),
+    Concept(
+        "scene",
+        "cave",
+        ("cave", "caves", "cavern", "grotto"),
+        ("山洞", "洞穴", "岩洞", "溶洞"),
+    ),
+    Concept(
+        "scene",
+        "stage",
+        ("stage", "theatre stage", "theater stage", "theatre", "theater", "concert hall", "circus", "spotlight"),
+        ("舞台", "剧院", "马戏团", "剧场", "音乐厅", "聚光灯"),
+    ),
 )
 
 BY_KIND: dict[Kind, tuple[Concept, ...]] = {kind: tuple(c for c in CONCEPTS if c.kind == kind) for kind in KINDS}

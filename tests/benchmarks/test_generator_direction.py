@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import generator_direction as direction
 from benchmarks.generator_direction import global_motion, holds, read_light, read_move, where, without
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
@@ -13,18 +14,19 @@ from generator.dit.canvas import Canvas
 from generator.dit.light import graded
 from generator.world.cinematography import Move
 from generator.world.clips import ClipSpec, render
-from generator.world.scenes import draw_scene
+from generator.world.scenes import scene_of
 
 NOWHERE = torch.tensor([5.0, 5.0, 0.3]).expand(25, 3)
 
 
 def filmed(move: Move, scene: str) -> np.ndarray:
-    """A render of ``scene`` with a camera's ``move``."""
+    """A moment of ``scene`` with a camera's ``move``."""
     if move == "still":
-        return np.rint(255 * draw_scene(scene, 256, 256, np.random.default_rng(3)))[None].repeat(25, 0).astype(np.uint8)
+        drawn = scene_of(scene, 256, 256, np.random.default_rng(3)).at(0)
+        return np.rint(255 * drawn)[None].repeat(25, 0).astype(np.uint8)
     camera = Camera(Canvas(256, 256), move, 25)
     sides = camera.canvas.rows * STRIDE, camera.canvas.columns * STRIDE
-    picture = torch.from_numpy(draw_scene(scene, *sides, np.random.default_rng(3))).permute(2, 0, 1) * 2 - 1
+    picture = torch.from_numpy(scene_of(scene, *sides, np.random.default_rng(3)).at(0)).permute(2, 0, 1) * 2 - 1
     seen = camera.look(picture.expand(25, -1, -1, -1), 0)
     return ((seen + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
@@ -54,6 +56,17 @@ def test_a_thing_is_found_by_its_colour_and_painted_over():
     assert np.isnan(where(clip.frames, "purple")).all()
     painted = without(clip.frames, boxes)
     assert np.isnan(where(painted, "red")).all()
+
+
+@pytest.mark.parametrize(
+    "scenes,colours",
+    [(direction._TWO_SCENES, direction._TWO_COLOURS), (direction._THREE_SCENES, direction._THREE_COLOURS)],
+)
+def test_no_scene_is_taken_for_what_stands_in_it(scenes, colours):
+    for scene in scenes:
+        drawn = np.stack([scene_of(scene, 256, 256, np.random.default_rng(seed)).at(0) for seed in range(3)])
+        frames = np.rint(255 * drawn).astype(np.uint8)
+        assert all(np.isnan(where(frames, colour)).all() for colour in colours), scene
 
 
 def test_relations_hold_or_not():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import re
 
+import numpy as np
 import pytest
 
 import countermark
 from countermark.cli import main
 from countermark.cli.page import Page, Row, printable, show
+from countermark.cli.progress import progress
 
 pytestmark = pytest.mark.usefixtures("restored_signals")
 
@@ -68,3 +70,20 @@ def test_an_error_of_the_system_names_the_file(monkeypatch, capsys):
     monkeypatch.setattr(countermark, "protect", full)
     assert main(["protect", "a.mp4"]) == 4
     assert "/somewhere/out.mp4: No space left on device." in capsys.readouterr().err
+
+
+def test_a_preview_is_drawn_below_the_bar_and_gone_afterwards(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    thumbnail = np.zeros((4, 6, 3), np.uint8)
+    thumbnail[:2], thumbnail[2:] = (255, 0, 0), (0, 0, 255)
+    with progress("starting") as listener:
+        listener.on_progress(1, 2)
+        listener.on_preview(thumbnail)
+    drawn = terminal.getvalue()
+    assert "▀" * 6 in re.sub(r"\x1b\[[0-9;]*m", "", drawn)
+    assert "38;2;255;0;0;48;2;255;0;0m" in drawn
+    assert "38;2;0;0;255;48;2;0;0;255m" in drawn
+    assert drawn.endswith("\x1b[2K")

@@ -12,7 +12,7 @@ from generator.dit.networks import load_networks, load_transformer
 from generator.dit.planner import make_plan
 from generator.dit.text import TOKEN, tokens_of, understand
 from generator.dit.views import read_clip
-from generator.model import GenerationCancelledError, Inputs
+from generator.model import GenerationCancelledError, Inputs, OnPreview
 from generator.request import Condition, GenerationRequest, Shot
 from generator.world.clips import ClipSpec, random_spec, render
 
@@ -23,6 +23,7 @@ def sampled(
     *,
     model: BundledModel | None = None,
     heard: list[tuple[int, int]] | None = None,
+    on_preview: OnPreview | None = None,
 ) -> tuple[np.ndarray, list[str]]:
     """All generated frames, and what was said about them; progress has to count to its end."""
     heard = [] if heard is None else heard
@@ -31,6 +32,7 @@ def sampled(
         request,
         inputs or Inputs(),
         on_progress=lambda *step: heard.append(step),
+        on_preview=on_preview,
         on_notice=notices.append,
         cancelled=lambda: False,
     )
@@ -89,6 +91,30 @@ def test_a_clip_has_the_promised_shape(red_ball):
     assert red_ball.dtype == np.uint8
 
 
+def test_the_scene_moves_from_words_and_from_a_picture():
+    from_words = frames_for("a red ball hovering over the sea", seed=3)
+    still = given_clip(1, scene="sea")[0]
+    request = GenerationRequest(prompt="it hovers", seed=1, steps=8, conditions=at("start", still=True))
+    from_picture = sampled(request, Inputs(before=still))[0]
+    for frames in (from_words, from_picture):
+        water = frames[:, 208:].astype(float)
+        steps = np.abs(np.diff(water, axis=0)).mean((1, 2, 3))
+        assert np.abs(water[-1] - water[0]).mean() > 1.5
+        assert steps.min() > 0.1  # it never stops, also between frames that have a code of their own
+        assert steps.max() < 4 * np.median(steps)
+
+
+def test_previews_come_to_show_what_is_made():
+    thumbnails: list[np.ndarray] = []
+    request = GenerationRequest(prompt="a red ball hovering over the snow", seed=3, steps=6)
+    frames, _ = sampled(request, on_preview=thumbnails.append)
+    middle = frames[12].reshape(32, 8, 32, 8, 3).mean((1, 3))
+    off = [np.abs(thumbnail - middle).mean() for thumbnail in thumbnails]
+    assert len(thumbnails) == 6
+    assert {(thumbnail.shape, thumbnail.dtype.name) for thumbnail in thumbnails} == {((32, 32, 3), "uint8")}
+    assert off[-1] < 4 < off[0]
+
+
 def test_the_same_seed_gives_the_same_frames_bit_for_bit():
     prompt = "a red ball hovering over the snow"
     first, again, other = (
@@ -128,9 +154,9 @@ def test_what_a_clip_shows_and_where_is_read_from_it():
     frames, track = given_clip(13, motion="right")
     view = read_clip(load_networks(), frames)
     assert view.concepts == {"subject": "ball", "colour": "red", "scene": "snow"}
-    assert view.frames == 13
-    assert view.plan.shape == (16, 3)
-    assert np.abs(view.plan[:13].numpy() - track).mean() < 0.05
+    assert view.frames.shape == (13, 3, 256, 256)
+    assert view.plan.shape == (13, 3)
+    assert np.abs(view.plan.numpy() - track).mean() < 0.05
 
 
 def test_the_locator_belongs_to_the_judge_whose_features_it_reads():

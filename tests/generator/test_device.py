@@ -14,7 +14,6 @@ from countermark.core.settings import get_settings
 from generator.backends.bundled import _cancellable
 from generator.dit import transformer as module
 from generator.dit.device import PLAIN, Execution, adapted, best_device, precision_on
-from generator.dit.places import GROUP
 from generator.dit.share import Share
 from generator.dit.timeline import Timeline, sample_timeline
 from generator.dit.transformer import Block, TransformerConfig, VideoTransformer, attention, rotate
@@ -39,7 +38,6 @@ def inputs(batch: int, frames: int, rows: int, columns: int) -> tuple[torch.Tens
         torch.randn(batch, frames, TINY.latent, rows, columns, generator=generator),
         torch.rand(batch, frames, generator=generator),
         torch.randint(0, TINY.words, (batch, 4), generator=generator),
-        torch.tensor([0.4, 0.6, 0.3]).expand(batch, frames, GROUP, 3),
     )
 
 

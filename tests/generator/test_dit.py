@@ -1,5 +1,4 @@
 from dataclasses import replace
-from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -10,29 +9,23 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from generator.dit import plans
-from generator.dit.autoencoder import Autoencoder, AutoencoderConfig
+from generator.dit.autoencoder import Autoencoder, AutoencoderConfig, led_on
 from generator.dit.canvas import Canvas
 from generator.dit.flow import SHIFT, Given, at_level, flow_loss, sample, schedule, training_levels
 from generator.dit.locator import GRID, Locator, linear, steady
-from generator.dit.networks import FAST_STEPS
-from generator.dit.places import GROUP, group_plan, off_subject, place_maps
+from generator.dit.networks import FAST_STEPS, load_networks
+from generator.dit.piece import Piece, shown
+from generator.dit.places import GROUP, off_subject, place_maps
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
 from generator.dit.plans import long_plan
 from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
 from generator.dit.training.distillation import SUBSTEPS, distillation_loss, target_of
 from generator.dit.training.locator import fit, ridge
 from generator.dit.training.start import start_from
-from generator.dit.transformer import (
-    TransformerConfig,
-    VideoTransformer,
-    attention,
-)
+from generator.dit.transformer import TransformerConfig, VideoTransformer, attention
+from generator.dit.views import View
 
 TINY = TransformerConfig(words=9, latent=4, patch=2, local=8, head=8, width=48, depth=2, heads=2)
-
-
-def a_plan(batch: int, latent_frames: int) -> torch.Tensor:
-    return torch.tensor([0.4, 0.6, 0.3]).expand(batch, latent_frames, GROUP, 3)
 
 
 def tiny_transformer() -> VideoTransformer:
@@ -48,7 +41,7 @@ def autoencoder() -> Autoencoder:
     torch.manual_seed(0)
     model = Autoencoder(AutoencoderConfig(latent=8, decoder=(32, 16, 16))).eval()
     ramp = torch.linspace(-1, 1, 64).expand(3, 64, 64)
-    model.fit(torch.stack([ramp * torch.rand(()) + torch.rand(4, 3, 1, 1) - 0.5 for _ in range(32)]))
+    model.fit(torch.stack([ramp * torch.rand(()) + torch.rand(3, 1, 1) - 0.5 for _ in range(64)]))
     return model
 
 
@@ -57,14 +50,56 @@ def test_the_linear_code_returns_what_it_was_fitted_on(autoencoder):
     assert (autoencoder.decode(autoencoder.encode(video)) - video).abs().mean() < 0.05
 
 
-def test_latents_are_causal_and_groups_independent(autoencoder):
+def test_every_fourth_frame_is_coded_by_itself_and_decoded_without_later_ones(autoencoder):
     torch.manual_seed(1)
     video = torch.rand(1, 1 + 2 * GROUP, 3, 32, 32) * 2 - 1
     latents = autoencoder.encode(video)
     assert latents.shape == (1, 3, 8, 2, 2)
-    assert torch.allclose(autoencoder.encode(video[:, : 1 + GROUP]), latents[:, :2], atol=1e-5)
+    assert torch.allclose(autoencoder.encode_frames(video[0, [0, GROUP]]), latents[0, :2], atol=1e-5)
     whole, part = autoencoder.decode(latents), autoencoder.decode(latents[:, :2])
     assert torch.allclose(whole[:, : 1 + GROUP], part, atol=1e-5)
+
+
+def test_between_two_codes_one_frame_fades_into_the_other(autoencoder):
+    """Before any training; what it learns is added to that."""
+    untrained = Autoencoder(autoencoder.config).eval()
+    untrained.fit(torch.rand(64, 3, 32, 32))
+    before, latents = torch.randn(2, 1, 8, 2, 2)
+    frames = untrained.decode_groups(before, latents)[0]
+    for frame, code in ((frames[0], before), (frames[-1], latents)):
+        assert torch.allclose(frame, untrained.decode_groups(code, code)[0, 2], atol=1e-5)
+    steps = frames.diff(dim=0)
+    assert torch.allclose(steps, steps[:1].expand_as(steps), atol=1e-5)
+
+
+def test_a_group_begins_where_the_one_before_ended():
+    group, last = torch.randn(2, 1 + GROUP, 3, 4, 4), torch.randn(2, 3, 4, 4)
+    led = led_on(group, last)
+    assert torch.equal(led[:, -1], group[:, -1])
+    assert torch.allclose(led_on(group, group[:, 0]), group[:, 1:], atol=1e-6)
+    off = torch.cat((last[:, None], led), dim=1) - group
+    assert torch.allclose(off.diff(dim=1), off.diff(dim=1)[:, :1].expand(-1, GROUP, -1, -1, -1), atol=1e-5)
+
+
+@given(groups=st.integers(1, 3), missing=st.integers(0, GROUP - 1))
+@settings(max_examples=8, deadline=None)
+@torch.inference_mode()
+def test_a_piece_that_goes_on_shows_all_but_the_frame_before(groups, missing):
+    networks = load_networks()
+    latents = torch.randn(1 + groups, networks.autoencoder.config.latent, 4, 4)
+    count = GROUP * groups - missing
+    whole = torch.cat(list(shown(networks, Piece(latents, (), 1 + count, start=True))))
+    rest = torch.cat(list(shown(networks, Piece(latents, (), count, start=False))))
+    assert len(whole) == 1 + count
+    assert torch.equal(whole[1:], rest)
+
+
+@given(frames=st.integers(1, 40), at_end=st.booleans())
+def test_given_frames_are_coded_up_to_where_something_joins_them(frames, at_end):
+    coded = View(torch.zeros(frames, 3, 1, 1), torch.zeros(frames, 3), {}).coded(at_end=at_end)
+    assert coded[-1 if at_end else 0] == (frames - 1 if at_end else 0)
+    assert all(b - a == GROUP for a, b in pairwise(coded))
+    assert 1 <= len(coded) <= OVERLAP
 
 
 def test_a_clip_of_the_wrong_length_is_refused(autoencoder):
@@ -77,29 +112,26 @@ def test_a_clip_of_the_wrong_length_is_refused(autoencoder):
 def test_the_transformer_takes_any_length_and_ratio(frames, rows, columns):
     model = tiny_transformer()
     noisy = torch.randn(2, frames, 4, 2 * rows, 2 * columns)
-    out = model(noisy, torch.rand(2, frames), torch.randint(0, 9, (2, 4)), a_plan(2, frames))
+    out = model(noisy, torch.rand(2, frames), torch.randint(0, 9, (2, 4)))
     assert out.shape == noisy.shape
     assert out.isfinite().all()
 
 
 def test_sides_that_do_not_fit_the_patch_are_refused():
     with pytest.raises(ValueError, match="multiples of 2"):
-        tiny_transformer()(
-            torch.zeros(1, 1, 4, 3, 4), torch.zeros(1, 1), torch.zeros(1, 4, dtype=torch.int64), a_plan(1, 1)
-        )
+        tiny_transformer()(torch.zeros(1, 1, 4, 3, 4), torch.zeros(1, 1), torch.zeros(1, 4, dtype=torch.int64))
 
 
-def test_words_levels_and_the_plan_matter():
+def test_words_and_levels_matter():
     model, noisy = tiny_transformer(), torch.randn(1, 2, 4, 4, 4)
-    level, words, plan = torch.full((1, 2), 0.5), torch.tensor([[1, 2, 3, 4]]), a_plan(1, 2)
-    base = model(noisy, level, words, plan)
-    assert not torch.allclose(base, model(noisy, level, torch.tensor([[5, 2, 3, 4]]), plan), atol=1e-4)
-    assert not torch.allclose(base, model(noisy, level * 1.5, words, plan), atol=1e-4)
-    assert not torch.allclose(base, model(noisy, level, words, plan + 0.1), atol=1e-4)
+    level, words = torch.full((1, 2), 0.5), torch.tensor([[1, 2, 3, 4]])
+    base = model(noisy, level, words)
+    assert not torch.allclose(base, model(noisy, level, torch.tensor([[5, 2, 3, 4]])), atol=1e-4)
+    assert not torch.allclose(base, model(noisy, level * 1.5, words), atol=1e-4)
 
 
 def test_place_maps_tell_where_the_subject_is():
-    plan = group_plan(torch.tensor([[[0.25, 0.5, 0.25]]]))
+    plan = torch.tensor([0.25, 0.5, 0.25]).expand(1, 1, GROUP, 3)
     maps = place_maps(plan, 16, 32)  # 2:1, so the subject is 4 pixels wide around column 8
     assert maps.shape == (1, 1, GROUP, 3, 16, 32)
     near = maps[0, 0, 0, 2] > 0
@@ -155,11 +187,6 @@ def test_what_is_kept_is_there_at_the_end_and_as_noisy_as_the_rest_before():
     assert last[..., 4:].abs().max() < 1e-5
     assert seen[0][0] == pytest.approx(1, abs=0.4)
     assert seen[-1][0] > 1.5  # half of it is nearly 5, half nearly 0
-
-
-def test_the_first_frame_of_a_plan_fills_its_group():
-    plan = torch.arange(9.0)[None, :, None].expand(1, 9, 3)
-    assert group_plan(plan)[0, :, :, 0].tolist() == [[0, 0, 0, 0], [1, 2, 3, 4], [5, 6, 7, 8]]
 
 
 def tiny_planner() -> Planner:
@@ -236,8 +263,7 @@ def test_a_movement_that_goes_on_stays_in_the_picture(monkeypatch):
 class Filler(torch.nn.Module):
     """Predicts frames filled with their prompt's first word."""
 
-    def forward(self, noisy: torch.Tensor, level: torch.Tensor, words: torch.Tensor, plan: torch.Tensor):
-        assert plan.shape == (*noisy.shape[:2], GROUP, 3)
+    def forward(self, noisy: torch.Tensor, level: torch.Tensor, words: torch.Tensor):
         return words[:, 0, None, None, None, None].expand(noisy.shape).float()
 
 
@@ -258,11 +284,11 @@ def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backwa
         noise=torch.randn(len(free), 2, 4, 4),
         steps=steps,
         guidance=1.0,
-        on_step=lambda: heard.append(1),
+        on_step=lambda window, latents: heard.append(latents.shape[0] == len(range(*window.indices(len(free))))),
     )
     assert (out[free == 0] == 9).all()
     assert torch.allclose(out[free == 1], torch.tensor(5.0), atol=1e-5)
-    assert len(heard) == steps * len(windows(free))
+    assert heard == [True] * steps * len(windows(free))
 
 
 @given(length=st.integers(1, 200), backward=st.booleans())
@@ -337,6 +363,19 @@ def test_guidance_leads_away_from_the_negative_prompt():
     assert led.mean() == pytest.approx(4)
 
 
+def test_what_guidance_adds_is_kept_for_every_other_step():
+    asked = []
+
+    def network(noisy, level, words):
+        asked.append(len(noisy))
+        return words[:, :1, None, None, None].expand(noisy.shape).float()
+
+    words = torch.tensor([[3, 0]])
+    *_, led = sample(network, torch.randn(1, 1, 1, 2, 2), words, steps=5, guidance=2.0)
+    assert asked == [2, 1, 2, 1, 2]
+    assert led.mean() == pytest.approx(6)
+
+
 def test_given_frames_have_level_zero_and_no_loss():
     torch.manual_seed(0)
     level = training_levels(400, 5, mean=1.0, clean_share=0.5)
@@ -356,10 +395,9 @@ def test_training_reduces_the_loss():
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     clean = torch.randn(4, 2, 4, 4, 4)
     words = torch.tensor([[1, 2, 3, 4], [2, 2, 3, 4], [3, 2, 3, 4], [4, 2, 3, 4]])
-    network = partial(model, plan=a_plan(4, 2))
     losses = []
     for _ in range(150):
-        loss = flow_loss(network, clean, words, torch.full((4, 2), 0.9))
+        loss = flow_loss(model, clean, words, torch.full((4, 2), 0.9))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -394,7 +432,7 @@ def test_distillation_reduces_the_loss():
     optimizer = torch.optim.AdamW(pupil.parameters(), lr=3e-3)
     clean, words, losses = torch.randn(4, 2, 4, 4, 4), torch.tensor([[1, 2, 3, 4]]).repeat(4, 1), []
     for _ in range(120):
-        loss = distillation_loss(pupil, teacher, clean, words, a_plan(4, 2), clean_share=0.2)
+        loss = distillation_loss(pupil, teacher, clean, words, clean_share=0.2)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -406,7 +444,7 @@ def test_training_goes_on_from_a_smaller_network(tmp_path):
     small, large = tiny_transformer(), VideoTransformer(replace(TINY, words=12))
     save_file(small.state_dict(), tmp_path / "small.safetensors")
     start_from(large, tmp_path / "small.safetensors")
-    args = torch.randn(1, 1, 4, 4, 4), torch.ones(1, 1), torch.tensor([[1, 2, 8, 0]]), a_plan(1, 1)
+    args = torch.randn(1, 1, 4, 4, 4), torch.ones(1, 1), torch.tensor([[1, 2, 8, 0]])
     assert torch.equal(small(*args), large(*args))
     with pytest.raises(RuntimeError, match="has not"):
         start_from(tiny_planner(), tmp_path / "small.safetensors")

@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.dit.autoencoder import STRIDE
 from generator.dit.cast import Actor, actor, crossing
 from generator.dit.close_up import REACH, corrected, crops_of
 from generator.dit.painter import Painter
@@ -140,17 +139,15 @@ def test_the_background_is_what_is_seen_elsewhere(rows, columns, moving):
     latents = still.expand(5, 2, rows, columns).clone()
     x = torch.linspace(0.1, 0.9, 5) if moving else torch.full((5,), 0.5)
     plan = torch.stack((x, torch.full((5,), 0.5), torch.full((5,), 0.1)), dim=1)
-    for group, (across, down, _) in zip(latents, plan, strict=True):
-        group[:, int(down * rows), int(across * columns)] = 9
-    behind = behind_all(latents, plan.repeat_interleave(GROUP, 0))
+    for frame, (across, down, _) in zip(latents, plan, strict=True):
+        frame[:, int(down * rows), int(across * columns)] = 9
+    behind = behind_all(latents, plan)
     assert torch.allclose(behind.latents, still.expand_as(behind.latents), atol=1e-4)
-    assert behind.lost.shape == (3, rows * STRIDE, columns * STRIDE)
     assert behind.clear.any()
 
 
 def test_where_nothing_of_the_background_is_seen_nothing_is_made_up():
-    plan = torch.tensor([0.5, 0.5, 4.0]).expand(GROUP, 3)
-    behind = behind_all(torch.ones(1, 2, 4, 4), plan)
+    behind = behind_all(torch.ones(1, 2, 4, 4), torch.tensor([[0.5, 0.5, 4.0]]))
     assert not behind.clear.any()
     assert not behind.latents.any()
 

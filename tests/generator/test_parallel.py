@@ -15,7 +15,6 @@ from generator.dit import parallel
 from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import load_transformer
 from generator.dit.parallel import Team, team
-from generator.dit.places import GROUP
 from generator.model import GenerationCancelledError, Inputs
 from provenance.registry import open_registry
 
@@ -36,10 +35,9 @@ def followers() -> Iterator[Team]:
 def inputs(batch: int, frames: int, rows: int, columns: int) -> tuple[torch.Tensor, ...]:
     generator = torch.Generator().manual_seed(1)
     return (
-        torch.randn(batch, frames, 16, rows, columns, generator=generator),
+        torch.randn(batch, frames, 24, rows, columns, generator=generator),
         torch.rand(batch, frames, generator=generator),
         torch.randint(1, 9, (batch, 4), generator=generator),
-        torch.tensor([0.4, 0.6, 0.3]).expand(batch, frames, GROUP, 3),
     )
 
 

@@ -56,7 +56,7 @@ class Recorder:
     def size_for(self, size):
         return size or (SIDE, SIDE)
 
-    def sample(self, request, inputs, *, on_progress, on_notice, cancelled) -> Iterator[np.ndarray]:
+    def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.requests.append(request)
         self.before, self.after, self.mask = inputs.before, inputs.after, inputs.mask
         on_notice("drawn, not sampled")

@@ -192,11 +192,33 @@ def test_no_wording_makes_the_reader_slow(prompt):
         ("黄昏的海滩上一艘白色的船", "beach", "sunset"),
         ("白天，沙漠里一颗星星", "desert", "day"),
         ("夜空中紫色火箭升空", "night", None),
+        ("a rabbit on the stage at night", "stage", "night"),
+        ("at dusk, a kite by the waterfall", "waterfall", "sunset"),
+        ("清晨的城堡前一只小狗", "castle", "dawn"),
     ],
 )
 def test_light_is_not_confused_with_scenes(prompt, scene, light):
     found, _, said = named(prompt)
     assert (found["scene"], said.light) == (scene, light)
+
+
+@pytest.mark.parametrize(
+    "prompt,expected",
+    [
+        ("a red kite among fall leaves", {"subject": "kite", "colour": "red", "scene": "autumn"}),
+        ("a ball falls in the autumn park", {"subject": "ball", "motion": "fall", "scene": "autumn"}),
+        ("a star in the concert hall", {"subject": "star", "scene": "stage"}),
+        ("秋天的树林里一只小熊", {"subject": "bear", "scene": "autumn"}),
+    ],
+)
+def test_a_longer_name_wins_over_the_words_within_it(prompt, expected):
+    assert named(prompt)[0] == expected
+
+
+def test_a_place_with_a_light_of_its_own_keeps_it():
+    understanding = understand("a rabbit on the stage at night", seed=0)
+    assert understanding.concepts["scene"] == "stage"
+    assert "the scene stage has its own" in " ".join(understanding.notices)
 
 
 def test_the_golden_hour_is_no_colour():

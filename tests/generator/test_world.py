@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from generator.world.clips import FPS, SPIN, ClipSpec, random_spec, render, track, turned
+from generator.world.scenes import scene_of
 from generator.world.sprites import FIGURES, Sprite
 from generator.world.vocabulary import COLOURS, CONCEPTS, MOTIONS, SCENES, SUBJECTS
 
@@ -84,11 +85,89 @@ def test_a_subject_is_as_large_in_pixels_at_any_size():
     spec = ClipSpec("ball", "red", "hover", "sea", 3)
     clip = render(spec, frames=1, height=320, width=512, scale=256 / 320)
     assert clip.track[0, 2] * 320 == pytest.approx(track(spec, 1)[0, 2] * 256)
-    assert clip.background.shape == (320, 512, 3)
+    assert clip.background.shape == (1, 320, 512, 3)
 
 
 def test_every_subject_has_a_drawing():
     assert set(FIGURES) == set(SUBJECTS)
+
+
+@given(st.sampled_from(SCENES), st.integers(32, 160), st.integers(32, 160), st.integers(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_every_scene_is_drawn_at_any_size(scene, height, width, seed):
+    first, second = (scene_of(scene, height, width, np.random.default_rng(seed)).at(0) for _ in range(2))
+    assert (first.shape, first.dtype) == ((height, width, 3), np.float32)
+    assert np.array_equal(first, second)
+    assert first.min() >= 0
+    assert first.max() <= 1
+    assert not np.array_equal(first, scene_of(scene, height, width, np.random.default_rng(seed + 1)).at(0))
+
+
+@given(st.sampled_from(SCENES), st.integers(16, 128), st.integers(16, 128), st.floats(0, 1000))
+@settings(max_examples=40, deadline=None)
+def test_a_scene_at_a_time_is_a_pure_function(name, height, width, seconds):
+    first, second = (scene_of(name, height, width, np.random.default_rng(3)) for _ in range(2))
+    later = first.at(seconds + 7)
+    picture = first.at(seconds)
+    assert (picture.shape, picture.dtype) == ((height, width, 3), np.float32)
+    assert picture.min() >= 0
+    assert picture.max() <= 1
+    assert np.array_equal(picture, second.at(seconds))
+    assert np.array_equal(later, second.at(seconds + 7))
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_move_and_calmly(name):
+    """In levels of 255: what a second changes, and what a frame changes at most, also where things wrap around."""
+    for seed, begin in ((0, 0), (1, 27)):
+        scene = scene_of(name, 96, 96, np.random.default_rng(seed))
+        frames = 255 * np.stack([scene.at(begin + number / FPS) for number in range(36)])
+        assert np.abs(frames[FPS] - frames[0]).mean() > 0.5
+        assert np.abs(np.diff(frames, axis=0)).mean((1, 2, 3)).max() < 3
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_scenes_never_jump(name):
+    """Where most changes at a time within a minute, less does in ever shorter times."""
+    scene = scene_of(name, 48, 48, np.random.default_rng(2))
+
+    def change(begin: float, end: float) -> float:
+        return float(np.abs(scene.at(end) - scene.at(begin)).max())
+
+    times = np.arange(0, 60, 0.25)
+    pictures = np.stack([scene.at(time) for time in times])
+    most = np.abs(np.diff(pictures, axis=0)).max((1, 2, 3)).argsort()[-8:]
+    for span in zip(times[most], times[most + 1], strict=True):
+        shorter = span
+        for _ in range(8):  # from 250 ms to 1 ms
+            middle = sum(shorter) / 2
+            shorter = max((shorter[0], middle), (middle, shorter[1]), key=lambda times: change(*times))
+        assert change(*shorter) < 0.06
+
+
+def test_a_clip_shows_its_scene_in_motion():
+    clip = render(ClipSpec("ball", "red", "hover", "sea", 3), frames=13, height=64, width=64)
+    scene = scene_of("sea", 64, 64, np.random.default_rng((3, 0)))
+    assert clip.background.shape == clip.frames.shape
+    assert np.array_equal(clip.background[12], np.rint(255 * scene.at(1)).astype(np.uint8))
+    assert np.array_equal(clip.frames[:, 60:], clip.background[:, 60:])
+
+
+def test_scenes_are_told_apart_without_their_hue():
+    """The nearest of the scenes' mean pictures, in grey and of 16x16 pixels, is that of its own scene."""
+
+    def grey(scene: str, seed: int) -> np.ndarray:
+        picture = scene_of(scene, 64, 64, np.random.default_rng(seed)).at(0).mean(2)
+        return picture.reshape(16, 4, 16, 4).mean((1, 3))
+
+    means = np.stack([np.mean([grey(scene, seed) for seed in range(12)], axis=0) for scene in SCENES])
+    wrong = [
+        (scene, SCENES[nearest])
+        for scene in SCENES
+        for seed in range(100, 106)
+        if SCENES[nearest := int(np.square(means - grey(scene, seed)).mean((1, 2)).argmin())] != scene
+    ]
+    assert not wrong
 
 
 def test_tokens_are_never_moved():
@@ -98,6 +177,11 @@ def test_tokens_are_never_moved():
     assert first[8:16] == ["red", "orange", "yellow", "green", "blue", "purple", "pink", "white"]
     assert first[16:22] == ["rise", "fall", "left", "right", "bounce", "hover"]
     assert first[22:] == ["sea", "meadow", "desert", "snow", "night", "sunset"]
+
+
+def test_a_word_names_one_concept_of_a_kind():
+    words = [(c.kind, word) for c in CONCEPTS for word in (*c.en, *c.zh)]
+    assert len(set(words)) == len(words)
 
 
 def test_the_track_is_where_the_subject_is_drawn():

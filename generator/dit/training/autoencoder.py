@@ -21,43 +21,43 @@ from generator.dit.autoencoder import Autoencoder
 from generator.dit.places import GROUP
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
-from generator.world.clips import Clip, random_spec, render
+from generator.world.clips import random_spec, render
+
+Frames = npt.NDArray[np.uint8]
 
 CLIP_FRAMES = 13
-AROUND = 0.75  # share of crops that contain the subject, where the detail is
+STILL = 0.125  # share of crops that show one frame all the time, as the first of a clip does
 
 
-def crops(pool: list[Clip], rng: np.random.Generator, *, batch: int, size: int) -> Tensor:
-    """Random crops of four frames of clips, [batch, 4, 3, size, size] in [-1, 1]. One in eight repeats a single frame,
-    as the first frame of a clip does.
-    """
-    out = np.empty((batch, GROUP, size, size, 3), np.uint8)
+def scenes(count: int, rng: np.random.Generator) -> list[Frames]:
+    """Random scenes without a subject, uint8 [T, H, W, 3] each."""
+    return [render(random_spec(rng), frames=CLIP_FRAMES).background for _ in range(count)]
+
+
+def crops(pool: list[Frames], rng: np.random.Generator, *, batch: int, size: int) -> Tensor:
+    """Random crops of a frame of clips and the four after it, [batch, 5, 3, size, size] in [-1, 1]."""
+    out = np.empty((batch, 1 + GROUP, size, size, 3), np.uint8)
     for i in range(batch):
         clip = pool[rng.integers(len(pool))]
-        frames, height, width, _ = clip.frames.shape
-        start = int(rng.integers(frames - GROUP + 1))
-        if rng.random() < AROUND:
-            x, y = clip.track[start, 0] * width, clip.track[start, 1] * height
-            left = int(np.clip(x - size * rng.uniform(0.3, 0.7), 0, width - size))
-            top = int(np.clip(y - size * rng.uniform(0.3, 0.7), 0, height - size))
-        else:
-            left, top = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
-        chosen = np.full(GROUP, start) if rng.random() < 0.125 else np.arange(start, start + GROUP)
-        out[i] = clip.frames[chosen][:, top : top + size, left : left + size]
+        frames, height, width, _ = clip.shape
+        start = int(rng.integers(frames - GROUP))
+        left, top = int(rng.integers(width - size + 1)), int(rng.integers(height - size + 1))
+        chosen = np.full(1 + GROUP, start) if rng.random() < STILL else np.arange(start, start + GROUP + 1)
+        out[i] = clip[chosen, top : top + size, left : left + size]
     return _signal(out)
 
 
-def _signal(frames: npt.NDArray[np.uint8]) -> Tensor:
+def _signal(frames: Frames) -> Tensor:
     """uint8 [..., H, W, 3] to [..., 3, H, W] in [-1, 1]."""
     return torch.from_numpy(frames).movedim(-1, -3).float() / 127.5 - 1
 
 
 @torch.no_grad()
-def evaluate(model: Autoencoder, clips: list[Clip]) -> float:
-    """Mean PSNR in dB over whole clips, R'G'B' with peak 255, in which the subject is smeared."""
+def evaluate(model: Autoencoder, clips: list[Frames]) -> float:
+    """Mean PSNR in dB over whole clips, R'G'B' with peak 255."""
     psnr = []
     for clip in clips:
-        video = torch.from_numpy(clip.frames).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
+        video = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
         with torch.autocast("cpu", torch.bfloat16):
             decoded = model.decode(model.encode(video))
         mse = F.mse_loss(decoded.float(), video).item()
@@ -87,15 +87,14 @@ def main() -> None:
 
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
-    pool = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(args.clips)]
-    held_out = [render(random_spec(rng), frames=CLIP_FRAMES) for _ in range(8)]
+    pool, held_out = scenes(args.clips, rng), scenes(16, rng)
 
     args.output.parent.mkdir(parents=True, exist_ok=True)
     model = Autoencoder().to(memory_format=torch.channels_last)
     if args.start:
         start_from(model, args.start)
     else:
-        model.fit(torch.cat([crops(pool, rng, batch=100, size=256) for _ in range(8)]))
+        model.fit(torch.cat([crops(pool, rng, batch=100, size=256)[:, 0] for _ in range(12)]))
         save(model, args.output)
         print(f"linear code  PSNR {evaluate(model, held_out):.2f} dB", flush=True)
     average = moving_average(model, 0.99)
@@ -111,9 +110,9 @@ def main() -> None:
         frames = crops(pool, rng, batch=args.batch, size=args.size)
         with torch.autocast("cpu", torch.bfloat16):
             with torch.no_grad():
-                latents = model.encode_groups(frames)
-            noisy = latents + torch.randn_like(latents) * torch.rand(len(latents), 1, 1, 1) * args.noise
-            output = model.decode_groups(noisy)
+                latents = model.encode_frames(frames[:, ::GROUP].flatten(0, 1)).unflatten(0, (args.batch, 2))
+            noisy = latents + torch.randn_like(latents) * torch.rand(args.batch, 1, 1, 1, 1) * args.noise
+            output = model.decode_groups(*noisy.unbind(1))
         # Squared for small errors, absolute for large ones: exact in flat areas, crisp at edges.
         loss = F.smooth_l1_loss(output.float(), frames, beta=0.1)
         optimizer.zero_grad()

@@ -22,7 +22,7 @@ from generator.dit.close_up import FINE, REACH, READ, SIDE, CloseUp, crops_of
 from generator.dit.training.painter import PAIRS, Drawings, drawings
 from generator.dit.training.start import start_from
 from generator.world.clips import random_spec, render
-from generator.world.scenes import draw_scene
+from generator.world.scenes import scene_of
 from generator.world.vocabulary import BY_KIND, SCENES
 
 BATCH = 96
@@ -147,7 +147,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     rng = np.random.default_rng(args.seed)
     pool = drawings(PAIRS, each=args.each, seed=args.seed)
-    scenes = [draw_scene(SCENES[i % len(SCENES)], 256, 256, rng) for i in range(args.scenes)]
+    scenes = [scene_of(SCENES[i % len(SCENES)], 256, 256, rng).at(0) for i in range(args.scenes)]
     backgrounds = torch.from_numpy(np.stack(scenes)).permute(0, 3, 1, 2).contiguous() * 2 - 1
     columns = {kind: pool.words[:, i].contiguous() for i, kind in enumerate(READ)}
     truth = {kind: torch.searchsorted(column.unique(), column) for kind, column in columns.items()}

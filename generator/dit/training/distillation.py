@@ -19,7 +19,6 @@ from torch import Tensor
 
 from generator.dit.flow import SHIFT, Network, at_level, euler_share, freedom, guided, like, schedule
 from generator.dit.networks import FAST_STEPS
-from generator.dit.places import place_maps
 from generator.dit.text import WORDS
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.transformer import Pool, optimizers
@@ -28,7 +27,6 @@ from generator.dit.transformer import TransformerConfig, VideoTransformer
 SUBSTEPS = 3  # of the teacher to one of the pupil
 GUIDANCE = 1.4
 LOOSE_SHARE = 0.15  # of the clips begin below pure noise, as edits do
-NEARNESS = 4.0  # what places near the subject weigh more than others
 
 
 @torch.no_grad()
@@ -41,7 +39,7 @@ def target_of(teacher: Network, x: Tensor, free: Tensor, words: Tensor, levels: 
     away, y = torch.zeros_like(words), x
     for now, then in pairwise(levels):
         level, following = free.clamp(max=now), free.clamp(max=then)
-        clean = guided(teacher, y, level, words, away, GUIDANCE)
+        clean, _ = guided(teacher, y, level, words, away, GUIDANCE)
         y = y + like(euler_share(level, following), y) * (clean - y)
     share = like(euler_share(free.clamp(max=levels[0]), free.clamp(max=levels[-1])), x)
     return torch.where(share > 0, x + (y - x) / share.clamp(min=1e-6), x)
@@ -52,14 +50,12 @@ def distillation_loss(
     teacher: VideoTransformer,
     clean: Tensor,
     words: Tensor,
-    plan: Tensor,
     *,
     clean_share: float,
 ) -> Tensor:
     """Squared error of the pupil's clean prediction at a random one of its steps, over the frames that it moves.
 
-    ``clean`` [B, N, C, h, w], ``words`` [B, L], ``plan`` [B, N, 4, 3]. Errors weigh as they move the sample: by the
-    square of the step.
+    ``clean`` [B, N, C, h, w], ``words`` [B, L]. Errors weigh as they move the sample: by the square of the step.
     """
     fine = schedule(FAST_STEPS * SUBSTEPS, shift=SHIFT)
     first = int(torch.randint(FAST_STEPS, ())) * SUBSTEPS
@@ -70,15 +66,10 @@ def distillation_loss(
     level = free.clamp(max=levels[0])
     x = at_level(clean, torch.randn_like(clean), level)
 
-    def taught(noisy: Tensor, level: Tensor, words: Tensor) -> Tensor:
-        out: Tensor = teacher(noisy, level, words, plan.repeat(2, 1, 1, 1))
-        return out
-
     with torch.autocast("cpu", torch.bfloat16):
-        target = target_of(taught, x, free, words, levels)
-        said = pupil(x, level, words, plan).float()
-    near = place_maps(plan, *clean.shape[-2:])[:, :, :, 2].amax(2, keepdim=True)
-    weight = like(euler_share(level, free.clamp(max=levels[-1])).square(), clean) * (1 + NEARNESS * near)
+        target = target_of(teacher, x, free, words, levels)
+        said = pupil(x, level, words).float()
+    weight = like(euler_share(level, free.clamp(max=levels[-1])).square(), clean)
     loss: Tensor = (weight * (said - target).square()).mean()
     return loss
 
@@ -114,8 +105,8 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, 2 * (1 - spent / budget))
         still = bool(torch.rand(()) < args.stills)
-        latents, words, plans = pool.batch(args.batch * (4 if still else 1), stills=still)
-        loss = distillation_loss(pupil, teacher, latents, words, plans, clean_share=args.clean_share)
+        latents, words = pool.batch(args.batch * (4 if still else 1), stills=still)
+        loss = distillation_loss(pupil, teacher, latents, words, clean_share=args.clean_share)
         pupil.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)

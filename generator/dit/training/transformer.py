@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -17,7 +16,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from generator.dit.flow import flow_loss, training_levels
-from generator.dit.places import group_plan, place_maps
 from generator.dit.text import NOTHING, WORDS
 from generator.dit.training.averaging import moving_average
 from generator.dit.training.start import start_from
@@ -33,7 +31,6 @@ class Pool:
         self._seen: set[Path] = set()
         self.latents = torch.empty(0)
         self.words = torch.empty(0, dtype=torch.int64)
-        self.plans = torch.empty(0)
         self.refresh()
         if not len(self.latents):
             raise SystemExit(f"no shards in {folder}; write some with generator.dit.training.latents")
@@ -46,24 +43,18 @@ class Pool:
             old = [self.latents] if len(self.latents) else []
             self.latents = torch.cat([*old, *(s["latents"] for s in shards)])
             self.words = torch.cat([self.words, *(s["words"] for s in shards)])
-            self.plans = torch.cat([*([self.plans] if len(self.plans) else []), *(s["plan"] for s in shards)])
             self._seen.update(new)
 
-    def batch(self, size: int, *, stills: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents [size, N, C, h, w] (one latent frame of a clip, or all), words and plans, with some left out.
-
-        One caption in ten is empty, which trains the unconditional branch; else each word is missing one time in ten,
-        and so is the plan.
+    def batch(self, size: int, *, stills: bool) -> tuple[Tensor, Tensor]:
+        """Latents [size, N, C, h, w] (one latent frame of a clip, or all) and words. One caption in ten is empty, which
+        trains the unconditional branch.
         """
         index = torch.randint(len(self.latents), (size,))
-        words = self.words[index]
-        missing = (torch.rand(words.shape) < 0.1) | (torch.rand(size, 1) < 0.1)
-        words = words.masked_fill(missing, NOTHING)
-        plans = group_plan(self.plans[index] * (torch.rand(size, 1, 1) > 0.1))
+        words = self.words[index].masked_fill(torch.rand(size, 1) < 0.1, NOTHING)
         if not stills:
-            return self.latents[index].float(), words, plans
+            return self.latents[index].float(), words
         chosen = torch.randint(self.latents.shape[1], (size,))
-        return self.latents[index, chosen, None].float(), words, plans[torch.arange(size), chosen, None]
+        return self.latents[index, chosen, None].float(), words
 
 
 @torch.no_grad()
@@ -87,11 +78,10 @@ def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim
     return out
 
 
-def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, plans: Tensor, level: Tensor) -> Tensor:
-    """The flow loss with five times the weight near the subject, which fills a tenth of the picture."""
-    near = place_maps(plans, *latents.shape[-2:])[:, :, :, 2].amax(2, keepdim=True)
+def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, level: Tensor) -> Tensor:
+    """The flow loss in bfloat16, as all of the training is."""
     with torch.autocast("cpu", torch.bfloat16):
-        return flow_loss(partial(model, plan=plans), latents, words, level, emphasis=1 + 4 * near)
+        return flow_loss(model, latents, words, level)
 
 
 @torch.no_grad()
@@ -99,9 +89,9 @@ def validation_loss(model: VideoTransformer, pool: Pool) -> float:
     """Loss on a fixed batch with fixed noise: comparable along one run, not between settings."""
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        latents, words, plans = pool.latents[:32].float(), pool.words[:32], group_plan(pool.plans[:32])
+        latents = pool.latents[:32].float()
         level = torch.linspace(0.1, 0.98, 32)[:, None].repeat(1, latents.shape[1])
-        return loss_of(model, latents, words, plans, level).item()
+        return loss_of(model, latents, pool.words[:32], level).item()
 
 
 def main() -> None:
@@ -148,9 +138,9 @@ def main() -> None:
         pool, size = square, args.batch * (4 if still else 1)
         if others and torch.rand(()) < args.other_share:
             pool, size = others[int(torch.randint(len(others), ()))], size // 2
-        latents, words, plans = pool.batch(size, stills=bool(still))
+        latents, words = pool.batch(size, stills=bool(still))
         level = training_levels(len(latents), latents.shape[1], mean=args.level_mean, clean_share=args.clean_share)
-        loss = loss_of(model, latents, words, plans, level)
+        loss = loss_of(model, latents, words, level)
         model.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
