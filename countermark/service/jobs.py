@@ -33,6 +33,7 @@ class Job(BaseModel):
     status: Status
     progress: int
     step: str
+    preview: str | None
     attempts: int
     request: dict[str, Any]
     result: dict[str, Any] | None
@@ -161,13 +162,17 @@ class JobStore:
         """Do not count the attempts that just ended against these jobs."""
         self._update((JobRow.id.in_(list(ids)), JobRow.attempts > 0), attempts=JobRow.attempts - 1)
 
-    def report(self, job_id: str, *, progress: int | None = None, step: str | None = None) -> bool:
+    def report(
+        self, job_id: str, *, progress: int | None = None, step: str | None = None, preview: str | None = None
+    ) -> bool:
         """Note how far a job is; False when it was cancelled or deleted meanwhile, and the work should end."""
         values: dict[str, Any] = {}
         if progress is not None:
             values["progress"] = progress
         if step is not None:
             values["step"] = step[:200]
+        if preview is not None:
+            values["preview"] = preview
         return self._update((JobRow.id == job_id, JobRow.status == "in_progress"), **values)
 
     def finish(
@@ -175,7 +180,8 @@ class JobStore:
     ) -> bool:
         """Note the end of a job; False when it had ended or was deleted already."""
         now = datetime.now(UTC)
-        values: dict[str, Any] = {"status": "failed" if error else "completed", "result": result, "error": error}
+        status = "failed" if error else "completed"
+        values: dict[str, Any] = {"status": status, "result": result, "error": error, "preview": None}
         if not error:
             values["progress"] = 100
         return self._update(
@@ -191,6 +197,7 @@ class JobStore:
         return self._update(
             (JobRow.id == job_id, JobRow.status.in_(ACTIVE)),
             status="cancelled",
+            preview=None,
             error={"code": "cancelled", "message": "The job was cancelled."},
             completed_at=now,
             expires_at=now + retention,

@@ -98,12 +98,17 @@ class GenerationJob(BaseModel):
 
 
 class VideoJob(GenerationJob):
-    """OpenAI's ``video`` object; ``countermark`` and ``notices`` are ours."""
+    """OpenAI's ``video`` object; ``preview``, ``notices`` and ``countermark`` are ours."""
 
     object: Literal["video"] = "video"
     seconds: str
     size: str
     remixed_from_video_id: str | None = None
+    preview: str | None = Field(
+        default=None,
+        description="What a video of the bundled models looks like so far while it is sampled: a PNG picture as a data "
+        "URI, an eighth as large as the frames.",
+    )
     notices: list[str] = Field(default=[], description="Where the video differs from what was asked, and why.")
     countermark: SealRecord | None = Field(default=None, description="What the finished video carries.")
 
@@ -119,6 +124,7 @@ class VideoJob(GenerationJob):
             seconds=f"{max(1, round(record.duration))}" if record else request["seconds"],
             size=f"{record.width}x{record.height}" if record else request["size"],
             remixed_from_video_id=job.parent,
+            preview=job.preview,
             notices=[*request.get("notices", []), *(record.notices if record else [])],
             countermark=record,
         )

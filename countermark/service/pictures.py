@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +39,13 @@ def write_stills(video: Path, thumbnail: Path, spritesheet: Path, limits: Limits
     for index, tile in enumerate(tiles):
         sheet.paste(tile, (index % columns * width, index // columns * height))
     sheet.save(spritesheet, "JPEG", quality=85)
+
+
+def data_uri(picture: UInt8) -> str:
+    """A small picture uint8 [h, w, 3] as PNG, for where an address of a picture is wanted."""
+    out = io.BytesIO()
+    Image.fromarray(picture).save(out, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode()}"
 
 
 def write_frames(frames: Sequence[UInt8], folder: Path) -> None:

@@ -208,6 +208,7 @@ def _new_job(
         status="queued",
         progress=0,
         step="",
+        preview=None,
         attempts=0,
         request=request,
         result=None,

@@ -29,7 +29,7 @@ from countermark.core.settings import Settings
 from provenance.registry import open_registry
 
 SCHEMA = database.Schema(
-    "service's database", Path(__file__).parent / "migrations", "0001", "service_alembic_version", marker="service_jobs"
+    "service's database", Path(__file__).parent / "migrations", "0002", "service_alembic_version", marker="service_jobs"
 )
 
 
@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
 
 
 class JobRow(Base):
-    """One piece of work for one tenant. Times are UTC; ``progress`` is a percentage."""
+    """One piece of work for one tenant. Times are UTC; ``progress`` is a percentage, ``preview`` a data URI."""
 
     __tablename__ = "service_jobs"
 
@@ -59,6 +59,7 @@ class JobRow(Base):
     status: Mapped[str] = mapped_column(String(20))
     progress: Mapped[int] = mapped_column(Integer, default=0)
     step: Mapped[str] = mapped_column(String(200), default="")
+    preview: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

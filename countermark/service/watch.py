@@ -37,7 +37,7 @@ class Watcher:
                 continue
             for job_id in watched:
                 job = found.get(job_id)
-                state = (job.status, job.progress, job.step) if job else ()
+                state = (job.status, job.progress, job.step, job.preview) if job else ()
                 if seen.get(job_id) != state:
                     for queue in self._listeners.get(job_id, ()):
                         queue.put_nowait(job)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from countermark.core.digest import sha256_of
 from countermark.core.errors import CountermarkError, GenerationError, PolicyRefusedError, UsageError
@@ -23,8 +23,15 @@ from countermark.service.sources import fetch
 if TYPE_CHECKING:
     from generator import GenerationRequest, Studio
 
-Report = Callable[[int | None, str | None], None]
-"""Tells how far a job is (a percentage, the present step); raises `CancelledError` when nobody wants it any more."""
+
+class Report(Protocol):
+    """Tells how far a job is."""
+
+    def __call__(self, progress: int | None, step: str | None, preview: str | None = None) -> None:
+        """A percentage, the present step, and what there is so far as a data URI; None where it is as it was.
+
+        Raises `CancelledError` when nobody wants the job any more.
+        """
 
 
 class CancelledError(Exception):
@@ -81,8 +88,8 @@ def _draw(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
     count = job.request["n"]
     for index in range(count):
 
-        def part(progress: int | None, step: str | None, index: int = index) -> None:
-            report(None if progress is None else (100 * index + progress) // count, step)
+        def part(progress: int | None, step: str | None, preview: str | None = None, *, index: int = index) -> None:
+            report(None if progress is None else (100 * index + progress) // count, step, preview)
 
         output = desk.files.find(job.id, picture_name(index, job.request["output_format"]))
         each = request.model_copy(update={"seed": request.seed + index})
@@ -112,6 +119,7 @@ def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, repo
             output,
             on_step=lambda name, _detail: report(seal_steps.get(name), name),
             on_progress=lambda step, steps: report(5 + 75 * step // steps, f"sample {step}/{steps}"),
+            on_preview=lambda thumbnail: report(None, None, pictures.data_uri(thumbnail)),
         )
     except UsageError:
         if output.exists():  # another worker, taken for dead, has finished this very job meanwhile

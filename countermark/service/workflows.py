@@ -74,9 +74,9 @@ def work(job_id: str) -> None:
 def _attempt(bench: Bench, job: Job, span: JobSpan) -> None:
     last = _last_try()
 
-    def report(progress: int | None, step: str | None) -> None:
+    def report(progress: int | None, step: str | None, preview: str | None = None) -> None:
         span.step(step)
-        if not bench.jobs.report(job.id, progress=progress, step=step):
+        if not bench.jobs.report(job.id, progress=progress, step=step, preview=preview):
             raise CancelledError
 
     started = time.monotonic()

@@ -33,10 +33,11 @@ class KilledError(BaseException):
 
 def test_a_video_sealed_by_a_killed_process_is_kept_and_not_made_again(tmp_path):
     desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
-    told, shares = [], []
+    told, shares, previews = [], [], []
 
-    def until_sealed(progress: int | None, step: str | None) -> None:
+    def until_sealed(progress: int | None, step: str | None, preview: str | None = None) -> None:
         told.append(step)
+        previews.append(preview or "")
         shares.append(progress or 0)
         if step == "pictures":  # the file is in place, and nobody has been told of it
             raise KilledError
@@ -44,8 +45,9 @@ def test_a_video_sealed_by_a_killed_process_is_kept_and_not_made_again(tmp_path)
     with pytest.raises(KilledError):
         perform(job(), desk, until_sealed)
     assert (shown := [share for share in shares if share]) == sorted(shown)  # a bar that never goes back
+    assert [preview[:30] for preview in previews if preview] == ["data:image/png;base64,iVBORw0K"]
     content = (tmp_path / "files" / "jobs" / "video_1" / "video.mp4").read_bytes()
-    result = perform(job(), desk, lambda progress, step: told.append(step))
+    result = perform(job(), desk, lambda progress, step, preview=None: told.append(step))
     assert told.count("register") == 1
     assert (tmp_path / "files" / "jobs" / "video_1" / "video.mp4").read_bytes() == content
     with open_registry(desk.settings) as registry:
@@ -65,7 +67,7 @@ def test_pictures_sealed_by_a_killed_process_are_kept_and_the_rest_is_made(tmp_p
     )
     told = []
 
-    def until_the_second(progress: int | None, step: str | None) -> None:
+    def until_the_second(progress: int | None, step: str | None, preview: str | None = None) -> None:
         told.append((progress, step))
         if step == "sample" and (progress or 0) >= 50:
             raise KilledError
@@ -74,7 +76,7 @@ def test_pictures_sealed_by_a_killed_process_are_kept_and_the_rest_is_made(tmp_p
         perform(asked, desk, until_the_second)
     folder = tmp_path / "files" / "jobs" / "video_1"
     content = (folder / "picture-0.png").read_bytes()
-    records = perform(asked, desk, lambda progress, step: told.append((progress, step)))["pictures"]
+    records = perform(asked, desk, lambda progress, step, preview=None: told.append((progress, step)))["pictures"]
     assert [step for _, step in told].count("register") == 2
     assert {path.name for path in folder.iterdir()} == {"picture-0.png", "picture-1.png"}
     assert (folder / "picture-0.png").read_bytes() == content
@@ -84,7 +86,7 @@ def test_pictures_sealed_by_a_killed_process_are_kept_and_the_rest_is_made(tmp_p
 def test_a_cancelled_job_leaves_no_file(tmp_path):
     desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
 
-    def cancelled(progress: int | None, step: str | None) -> None:
+    def cancelled(progress: int | None, step: str | None, preview: str | None = None) -> None:
         if step == "register":
             raise CancelledError
 

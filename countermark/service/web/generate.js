@@ -59,10 +59,13 @@ async function watch(begun, outcome) {
   if (job.status === "queued" || job.status === "in_progress") {
     const bar = h("progress", { max: 100, "aria-label": t("progress") });
     const line = h("p", { role: "status" }, t("queued"));
+    const preview = h("img", { class: "preview", alt: t("preview"), hidden: true });
     const stop = h("button", { type: "button", onclick: () => post(`/v1/jobs/${id}/cancel`, {}).catch(() => {}) }, t("cancel"));
-    outcome.replaceChildren(h("h2", {}, job.prompt), h("div", { class: "working" }, bar, line, h("p", { class: "actions" }, stop)));
+    outcome.replaceChildren(h("h2", {}, job.prompt), h("div", { class: "working" }, preview, bar, line, h("p", { class: "actions" }, stop)));
     job = await follow(id, (now) => {
       bar.value = now.progress;
+      preview.hidden = !now.preview;
+      if (now.preview) preview.src = now.preview;
       line.textContent = now.status === "queued" ? t("queued") : t("percent", now.progress, phase(now.progress));
     });
   }

@@ -110,6 +110,7 @@ def test_a_prompt_becomes_a_video_and_is_examined(page):
     page.get_by_label("Sampling steps").fill("2")
     page.get_by_role("button", name="Generate").click()
     expect(page.get_by_role("progressbar")).to_be_visible(timeout=LONG)
+    expect(page.get_by_role("img", name="Preview")).to_be_visible(timeout=LONG)
     expect(page.get_by_role("button", name="Download")).to_be_visible(timeout=LONG)
     expect(page.locator(".result video")).to_have_js_property("videoWidth", 256)
     page.get_by_role("button", name="Examine it").click()
