@@ -87,6 +87,7 @@ def generate(
     loop: bool = False,
     seconds: float | None = None,
     size: str | tuple[int, int] | None = None,
+    fps: int | None = None,
     negative_prompt: str = "",
     consents: Sequence[str] = (),
     seed: int = 0,
@@ -105,7 +106,7 @@ def generate(
 
     What is given beside the prompt (``image`` to ``size``) makes the task, see `generator.tasks.request_for`; given
     files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
-    `policy.consent` for the persons in them. ``negative_prompt`` to ``guidance`` are those of
+    `policy.consent` for the persons in them. ``fps`` and ``negative_prompt`` to ``guidance`` are those of
     `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
     ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step, and
     ``on_preview(thumbnail)`` of what the bundled models have so far, uint8 [h, w, 3], an eighth as large as the frames.
@@ -132,6 +133,7 @@ def generate(
         loop=loop,
         seconds=seconds,
         size=size,
+        fps=fps,
         negative_prompt=negative_prompt,
         consents=tuple(consents),
         seed=seed,

@@ -28,12 +28,13 @@ def assemble(
     """
     given = {condition.at: condition for condition in request.conditions}
     width, height = model.size_for(request.size)
+    rate = model.rate_for(request.fps)
 
     def frames(condition: Condition) -> Iterator[RGB]:
         if condition.still:
             yield read_still(condition.path, width, height, limits)
         else:
-            yield from read_video(condition.path, width, height, model.fps, limits, inside=condition.around)
+            yield from read_video(condition.path, width, height, rate.fps, limits, inside=condition.around)
 
     if "whole" in given:
         whole = given["whole"]
@@ -50,12 +51,12 @@ def assemble(
     after: RGB | None = None
     rest: Iterator[RGB] = iter(())
     if request.loop and "start" in given:
-        first, _ = _head(frames(given["start"]), model.context)
+        first, _ = _head(frames(given["start"]), rate.context)
         after = first
     elif "end" in given:
-        after, rest = _head(frames(given["end"]), model.context)
+        after, rest = _head(frames(given["end"]), rate.context)
     if "start" in given:
-        latest: deque[RGB] = deque(maxlen=model.context)
+        latest: deque[RGB] = deque(maxlen=rate.context)
         for chunk in frames(given["start"]):
             latest.extend(chunk)
             yield chunk

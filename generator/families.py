@@ -14,6 +14,7 @@ from pathlib import Path
 from countermark.core.errors import UsageError, WeightsError
 
 INDEX = "model_index.json"
+RATES = range(8, 61)  # frames a second that families which are told of them may be asked for
 _MAX_INDEX_BYTES = 1024**2
 
 
@@ -24,7 +25,7 @@ class Family:
 
     ``pipelines`` says for every task that the weights can do which class of diffusers does it; a storyboard is text,
     shot by shot. At most ``context`` given frames are gone on from. ``exact`` names parts that lose too much in half
-    precision.
+    precision. What is ``timed`` hears how many frames a second its clip has, and can be asked for other rates.
     """
 
     side: int
@@ -37,10 +38,11 @@ class Family:
     pipelines: Mapping[str, str]
     context: int = 1
     exact: tuple[str, ...] = ()
+    timed: bool = False
 
     @property
     def seconds(self) -> float:
-        """How long the longest clip is that is made in one piece."""
+        """How long the longest clip is that is made in one piece, at the usual rate."""
         return self.longest / self.fps
 
     @property
@@ -54,8 +56,12 @@ class Family:
 
 
 _WAN = Family(16, 4, 81, 832, 480, 16, 5.0, {"image": "WanImageToVideoPipeline"}, exact=("vae", "image_encoder"))
-_LTX = Family(32, 8, 257, 704, 480, 24, 3.0, dict.fromkeys(("image", "extend", "edit"), "LTXConditionPipeline"), 25)
-_LTX_2 = Family(32, 8, 481, 768, 512, 24, 3.0, dict.fromkeys(("image", "extend"), "LTX2ConditionPipeline"), 25)
+_LTX = Family(
+    *(32, 8, 257, 704, 480, 24, 3.0), dict.fromkeys(("image", "extend", "edit"), "LTXConditionPipeline"), 25, timed=True
+)
+_LTX_2 = replace(
+    _LTX, longest=481, width=768, height=512, pipelines=dict.fromkeys(("image", "extend"), "LTX2ConditionPipeline")
+)
 _COG = Family(16, 4, 49, 720, 480, 8, 6.0, {"image": "CogVideoXImageToVideoPipeline"})
 _HUNYUAN = Family(16, 4, 121, 848, 480, 24, 6.0, {"image": "HunyuanVideo15ImageToVideoPipeline"})
 

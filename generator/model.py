@@ -28,10 +28,10 @@ class GenerationCancelledError(GenerationError):
 
 @dataclass(frozen=True)
 class Inputs:
-    """Given frames at the model's size and rate, R'G'B' uint8 [T, height, width, 3].
+    """Given frames at the size and rate of what is made, R'G'B' uint8 [T, height, width, 3].
 
     ``before`` are the last frames that come right before the generated ones (one frame: a still picture), ``after``
-    the first that come right after; at most the model's ``context`` each. ``whole`` is a video that is changed, in
+    the first that come right after; at most the rate's ``context`` each. ``whole`` is a video that is changed, in
     chunks; where there is a ``mask``, bool [height, width], only what is true is wanted.
     """
 
@@ -39,6 +39,14 @@ class Inputs:
     after: RGB | None = None
     whole: Iterator[RGB] | None = None
     mask: Mask | None = None
+
+
+@dataclass(frozen=True)
+class Rate:
+    """``fps`` frames a second, of which a model looks at ``context`` before or after what it makes."""
+
+    fps: Fraction
+    context: int
 
 
 @dataclass(frozen=True)
@@ -61,12 +69,15 @@ class VideoModel(Protocol):
 
     name: str
     version: str
-    fps: Fraction
-    context: int
     sampling: Sampling | None
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """Width and height of what is made when ``size`` is asked for; raises `UsageError` for what cannot be made."""
+
+    def rate_for(self, fps: int | None) -> Rate:
+        """The rate of what is made when ``fps`` frames a second are asked for, None for the model's own; raises
+        `UsageError` for one that cannot be made.
+        """
 
     def noise_mark(self, request: GenerationRequest) -> str | None:
         """The value of the watermark in the noise that ``request`` is drawn from, if there is one."""

@@ -66,6 +66,7 @@ class GenerationRequest(BaseModel):
     seconds: float | None = Field(
         default=None, ge=0.5, le=MAX_SECONDS, description="Length of what is generated; None is the model's own."
     )
+    fps: int | None = Field(default=None, ge=1, le=120, description="Frames a second; None is the model's own.")
     size: Size | None = Field(default=None, description="Width and height in pixels; None is the model's own.")
     still: bool = Field(default=False, description="One picture in place of a video.")
     loop: bool = Field(default=False, description="The end leads back to the beginning.")
@@ -104,8 +105,8 @@ class GenerationRequest(BaseModel):
         places = [c.at for c in self.conditions]
         total = sum(shot.seconds for shot in self.shots)
         problems = {
-            "one picture is made from a prompt alone: no picture, video, storyboard, loop or seconds": self.still
-            and bool(places or self.shots or self.loop or self.seconds is not None),
+            "one picture is made from a prompt alone: no picture, video, storyboard, loop, seconds or fps": self.still
+            and bool(places or self.shots or self.loop or self.seconds is not None or self.fps is not None),
             "a storyboard has its own prompts and takes no picture, video, loop or seconds": bool(self.shots)
             and bool(self.conditions or self.loop or self.seconds is not None),
             f"the shots last {total:g} seconds together, over the limit of {MAX_SECONDS:g}": total > MAX_SECONDS,

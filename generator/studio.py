@@ -99,10 +99,11 @@ class Studio:
             self._model = model_named(self._model, self._settings)
         model = self._model
         width, height = model.size_for(request.size)
+        fps = model.rate_for(request.fps).fps
         if model.sampling is not None:
             request = request.model_copy(update=asdict(model.sampling.asked(request)))
         on_step("sample", f"{model.name} {model.version}, {request.sampling}")
-        spec = VideoSpec(width=width, height=height, fps=model.fps, time_base=1 / model.fps)
+        spec = VideoSpec(width=width, height=height, fps=fps, time_base=1 / fps)
         origin = Origin(
             kind="generated",
             generator=model.name,
@@ -113,7 +114,7 @@ class Studio:
             noise=model.noise_mark(request),
         )
         notices: list[str] = []
-        watch = Watch(decision, float(model.fps), self._settings)
+        watch = Watch(decision, float(fps), self._settings)
 
         def sample(inputs: Inputs) -> Iterator[RGB]:
             return model.sample(

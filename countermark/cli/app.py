@@ -93,6 +93,7 @@ def generate(
     size: Annotated[
         str | None, typer.Option(metavar="WxH", help="Width and height in pixels.", show_default="256x256")
     ] = None,
+    fps: Annotated[int | None, typer.Option(min=1, max=120, help="Frames a second.", show_default="12")] = None,
     consent: Annotated[
         list[str] | None, typer.Option(metavar="TOKEN", help="For the persons in a given file; may be repeated.")
     ] = None,
@@ -135,6 +136,7 @@ def generate(
             loop=loop,
             seconds=seconds,
             size=size,
+            fps=fps,
             negative_prompt=negative,
             consents=consent or (),
             seed=seed,

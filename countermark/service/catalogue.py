@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from countermark.core.errors import ConfigurationError, UsageError, WeightsError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
+from generator.backends import BUNDLED_RATES
 from generator.families import FAMILIES, family_of
 from generator.request import MAX_SECONDS, Condition, Shot, Size
 from generator.tasks import DEFAULT_STRENGTH
@@ -200,7 +201,18 @@ class Asked(BaseModel):
     )
 
 
-class CreateVideo(Asked):
+class AskedVideo(Asked):
+    """What requests for more than a picture may say."""
+
+    fps: int | None = Field(
+        default=None,
+        ge=BUNDLED_RATES[0],
+        le=BUNDLED_RATES[-1],
+        description=f"Frames a second; by default {BUNDLED_RATES[0]}. Of our own models only.",
+    )
+
+
+class CreateVideo(AskedVideo):
     """A request for a video. ``loop``, ``blend`` and ``shots`` are ours as well."""
 
     seconds: _Seconds | None = Field(default=None, description="Length of what is generated, at most 60.")
@@ -247,14 +259,14 @@ class CreateImage(Asked):
         return None if size == "auto" else size
 
 
-class EditVideo(Asked):
+class EditVideo(AskedVideo):
     """A request to change a video by a prompt; its length stays. ``strength`` is ours."""
 
     video: _Video | None = Field(default=None, description="A completed video; in a form, a file or `video[id]`.")
     strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, description="How much may change; 1 is all.")
 
 
-class ExtendVideo(Asked):
+class ExtendVideo(AskedVideo):
     """A request to go on from a video. ``direction`` and ``loop`` are ours."""
 
     video: _Video | None = Field(default=None, description="A completed video; in a form, a file or `video[id]`.")
@@ -305,7 +317,7 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
         notices.append(f"{offer.id} makes 1 to {offer.longest:.3g} s at once; {seconds} s was asked for.")
     shots = getattr(asked, "shots", [])
     made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
-    plan = asked.model_dump(include={*Asked.model_fields, "loop", "shots", "n", "output_format"}) | {
+    plan = asked.model_dump(include={*Asked.model_fields, "fps", "loop", "shots", "n", "output_format"}) | {
         "still": isinstance(asked, CreateImage),
         "model": offer.id,
         "backend": offer.backend,
@@ -329,6 +341,9 @@ def _check_engine(offer: Offer, asked: Asked, given: Sequence[Given]) -> None:
         takes = "a prompt, or a storyboard with cuts," if offer.cuts else "a prompt"
         message = f"{offer.id} takes {takes} only; {BUNDLED.id} also takes pictures, videos, loops and storyboards."
         raise ApiError(400, "unsupported_parameter", message, param="model")
+    if getattr(asked, "fps", None) is not None:
+        message = f"{offer.id} makes as many frames a second as it does; leave 'fps' out, or ask {BUNDLED.id}."
+        raise ApiError(400, "unsupported_parameter", message, param="fps")
     if any(shot.transition == "blend" for shot in shots):
         message = f"{offer.id} cannot blend shots; use the transition 'cut'."
         raise ApiError(400, "unsupported_parameter", message, param="shots")
@@ -339,7 +354,7 @@ def _check_engine(offer: Offer, asked: Asked, given: Sequence[Given]) -> None:
 
 def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> GenerationRequest:
     """The generator's request for a plan. Raises `ValidationError` for what makes no sense together."""
-    same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "loop", "shots", "still", "consents")
+    same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "fps", "loop", "shots", "still", "consents")
     fields = {name: plan[name] for name in same if name in plan}
     given = [
         Condition(path=path_of(each), **{name: value for name, value in each.items() if name in Condition.model_fields})

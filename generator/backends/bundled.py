@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 
 from countermark.core.errors import UsageError
+from generator.backends import BUNDLED_RATES
 from generator.dit.autoencoder import STRIDE
 from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks, load_upscaler
@@ -18,7 +20,7 @@ from generator.dit.places import GROUP
 from generator.dit.script import Script
 from generator.dit.text import understand
 from generator.dit.upscaler import FACTOR, reduced, upscaled
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Rate, Sampling
 from generator.request import GenerationRequest
 from generator.world.clips import FPS
 from provenance.watermark import WatermarkKey
@@ -34,8 +36,6 @@ class BundledModel:
     """
 
     version = "8"
-    fps = Fraction(FPS)
-    context = 3 * GROUP
 
     def __init__(
         self, *, fast: bool = False, execution: Execution = PLAIN, noise_key: WatermarkKey | None = None
@@ -60,6 +60,17 @@ class BundledModel:
                     f"or of {step} from {least} to {most}, such as 1280x720.",
                 )
         return width, height
+
+    def rate_for(self, fps: int | None) -> Rate:
+        """See `generator.model.VideoModel.rate_for`."""
+        fps = fps or FPS
+        if fps not in BUNDLED_RATES:
+            slowest, fastest = BUNDLED_RATES[0], BUNDLED_RATES[-1]
+            raise UsageError(
+                f"The bundled model makes no {fps} frames a second.",
+                remedy=f"Ask for {slowest} to {fastest}, such as 24.",
+            )
+        return Rate(Fraction(fps), math.ceil(Fraction(3 * GROUP * fps, FPS)))
 
     def noise_mark(self, request: GenerationRequest) -> str | None:
         """See `generator.model.VideoModel.noise_mark`: for clips made from words alone and seen as drawn."""
@@ -99,6 +110,7 @@ class BundledModel:
                 request,
                 sampling,
                 size=drawn,
+                fps=int(self.rate_for(request.fps).fps),
                 draw=draw,
                 on_progress=on_progress,
                 on_preview=on_preview,
@@ -116,7 +128,7 @@ class BundledModel:
         return int(_drawn(width, larger=larger)), int(_drawn(height, larger=larger))
 
     def _noise_name(self, key: WatermarkKey, request: GenerationRequest) -> NoiseName:
-        return NoiseName.of(key, f"{self.name} {request.model_dump_json()}", self._drawn_size(request))
+        return NoiseName.of(key, f"{self.name} {request.model_dump_json(exclude={'fps'})}", self._drawn_size(request))
 
 
 def _drawn(side: int, *, larger: bool) -> Fraction:

@@ -21,8 +21,8 @@ import torch
 from PIL import Image
 
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError, WeightsError
-from generator.families import FAMILIES, family_of
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
+from generator.families import FAMILIES, RATES, family_of
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Rate, Sampling
 from generator.request import GenerationRequest
 
 try:
@@ -86,8 +86,6 @@ class OpenWeightsModel:
         self._family = FAMILIES[kind]
         self.name = f"open-weights/{Path(source).name}"
         self.version = f"{kind} of diffusers {diffusers.__version__}"
-        self.fps = Fraction(self._family.fps)
-        self.context = self._family.context
         self._own = Sampling(STEPS, self._family.guidance)
         self.sampling: Sampling | None = self._own
         self._loaded: tuple[str, Any] | None = None
@@ -99,6 +97,14 @@ class OpenWeightsModel:
             cause = f"{width}x{height} does not fit {self.name}."
             raise UsageError(cause, remedy=f"Both sides must be multiples of {self._family.side}.")
         return width, height
+
+    def rate_for(self, fps: int | None) -> Rate:
+        """See `generator.model.VideoModel.rate_for`."""
+        own = self._family.fps
+        if fps not in (None, own, *(RATES if self._family.timed else ())):
+            many = f"{own}, or {RATES[0]} to {RATES[-1]}" if self._family.timed else f"{own}, or leave it out"
+            raise UsageError(f"{self.name} makes no {fps} frames a second.", remedy=f"Ask for {many}.")
+        return Rate(Fraction(fps or own), self._family.context)
 
     def noise_mark(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.noise_mark`: other models are not known to show their noise."""
@@ -155,10 +161,10 @@ class OpenWeightsModel:
             return [_Clip(request.prompt, len(whole), whole, request.conditions[0].strength)]
         if inputs.before is not None:
             given = inputs.before[(len(inputs.before) - 1) % self._family.group :]  # so many as make whole groups
-            return [_Clip(request.prompt, len(given) + self._frames(request.seconds, after=len(given)), given)]
+            return [_Clip(request.prompt, len(given) + self._frames(request, request.seconds, after=len(given)), given)]
         if request.shots:
-            return [_Clip(shot.prompt, self._frames(shot.seconds)) for shot in request.shots]
-        return [_Clip(request.prompt, self._frames(request.seconds))]
+            return [_Clip(shot.prompt, self._frames(request, shot.seconds)) for shot in request.shots]
+        return [_Clip(request.prompt, self._frames(request, request.seconds))]
 
     def _made(
         self,
@@ -184,7 +190,7 @@ class OpenWeightsModel:
             "width": width,
             "height": height,
             "num_frames": frames,
-            "frame_rate": self._family.fps,
+            "frame_rate": int(self.rate_for(request.fps).fps),
             "num_inference_steps": sampling.steps,
             "guidance_scale": sampling.guidance,
             "generator": torch.Generator("cpu").manual_seed(request.seed),
@@ -230,15 +236,15 @@ class OpenWeightsModel:
                 f"{self.name} cannot make this: {error}", remedy="Ask for the size and length that it was made for."
             ) from error
 
-    def _frames(self, seconds: float | None, *, after: int = 0) -> int:
-        """How many frames are made in ``seconds``, ``after`` so many that are given."""
-        longest = self._family.longest - after
+    def _frames(self, request: GenerationRequest, seconds: float | None, *, after: int = 0) -> int:
+        """How many frames of a ``request`` are made in ``seconds``, ``after`` so many that are given."""
+        longest, fps = self._family.longest - after, self.rate_for(request.fps).fps
         if seconds is None:
             return longest
-        frames = round(seconds * self._family.fps)
+        frames = round(seconds * float(fps))
         if frames > longest:
-            most = longest / self._family.fps
-            cause = f"{self.name} makes at most {most:.1f} seconds in one piece, not {seconds:g}."
+            most = longest / fps
+            cause = f"{self.name} makes at most {float(most):.1f} seconds in one piece, not {seconds:g}."
             raise UsageError(cause, remedy="Ask for a shorter clip.")
         return frames
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from countermark.core.errors import ConfigurationError, GenerationError, UsageError
 from countermark.core.media import Limits
 from countermark.core.settings import get_settings
-from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Sampling
+from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Rate, Sampling
 from generator.pictures import read_video
 from generator.request import GenerationRequest
 
@@ -27,15 +27,14 @@ except ImportError as error:
     ) from error
 
 DEFAULT_SECONDS = 4
+FPS = 24
 POLL_SECONDS = 1.0
 
 
 class OpenAIVideosModel:
     """One model of a server. Raises `ConfigurationError` when the client has no key."""
 
-    context = 1
     sampling: Sampling | None = None
-    fps = Fraction(24)  # what the server returns is brought to this rate
 
     def __init__(
         self, model: str, *, width: int = 1280, height: int = 720, client: openai.OpenAI | None = None
@@ -52,6 +51,12 @@ class OpenAIVideosModel:
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`. Which sizes there are, the server says when it is asked."""
         return size or self._size
+
+    def rate_for(self, fps: int | None) -> Rate:
+        """See `generator.model.VideoModel.rate_for`. What the server returns is brought to it, by leaving frames out or
+        showing them twice.
+        """
+        return Rate(Fraction(fps or FPS), context=1)
 
     def noise_mark(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.noise_mark`: a server draws its own noise."""
@@ -79,7 +84,9 @@ class OpenAIVideosModel:
                 raise GenerationError(
                     f"{self.name} failed: {error}.", remedy="Check the server, and try again."
                 ) from error
-            yield from read_video(path, *self.size_for(request.size), self.fps, Limits.from_settings(get_settings()))
+            yield from read_video(
+                path, *self.size_for(request.size), self.rate_for(request.fps).fps, Limits.from_settings(get_settings())
+            )
 
     def _fetch(self, request: GenerationRequest, path: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
         videos = self._client.videos

@@ -62,15 +62,15 @@ class Camera:
             math.ceil(width * cosine + height * sine + room), math.ceil(height * cosine + width * sine + room)
         )
 
-    def path(self, frames: int) -> Tensor:
-        """The window in each of ``frames`` frames, [frames, 4]: its centre from the canvas's, in pixels, how many
-        pixels of the canvas one of its own is (1 or more), and the angle by which it is turned.
+    def path(self, times: Tensor) -> Tensor:
+        """The window at ``times`` [T], in frames from the first: [T, 4]: its centre from the canvas's, in pixels, how
+        many pixels of the canvas one of its own is (1 or more), and the angle by which it is turned.
         """
         last = max(1, min(self.frames, LONGEST) - 1)
-        time = torch.arange(frames, dtype=torch.float64)
+        time = times.double().cpu()
         gone = (time / last).clamp(max=1)
         gone = gone**3 * (gone * (6 * gone - 15) + 10)  # Perlin's curve: starts and ends at rest, without a jolt
-        out = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64).repeat(frames, 1)
+        out = torch.tensor([0.0, 0.0, 1.0, 0.0], dtype=torch.float64).repeat(len(time), 1)
         if self.move in _DIRECTION:
             axis, sign = _DIRECTION[self.move]
             out[:, axis] = sign * (gone - 0.5) * TRAVEL * self.sides[axis]
@@ -101,7 +101,7 @@ class Camera:
         places = plans[..., :2].clone()
         if self.move in _DIRECTION:
             axis, _ = _DIRECTION[self.move]
-            way = self.path(plans.shape[1])[:, axis].to(plans.device) / small[axis]
+            way = self.path(torch.arange(plans.shape[1]))[:, axis].to(plans.device) / small[axis]
             places[..., axis] = way + _in_view(places[..., axis], way)
         across = (places - 0.5) * small / large + 0.5
         return torch.cat((across, plans[..., 2:] * height / large[1]), dim=-1)
@@ -110,18 +110,18 @@ class Camera:
         """A plan [T, 3] of the canvas as one of what is seen."""
         width, height = self.sides
         large = plan.new_tensor([self.canvas.columns * STRIDE, self.canvas.rows * STRIDE])
-        path = self.path(len(plan)).to(plan.device)
+        path = self.path(torch.arange(len(plan))).to(plan.device)
         x, y = ((plan[:, :2] - 0.5) * large - path[:, :2]).unbind(1)
         sine, cosine, scale = path[:, 3].sin(), path[:, 3].cos(), path[:, 2]
         turned = torch.stack((x * cosine + y * sine, y * cosine - x * sine), dim=1) / scale[:, None]
         size = plan[:, 2] * large[1] / height / scale
         return torch.cat((turned / plan.new_tensor([width, height]) + 0.5, size[:, None]), dim=1)
 
-    def look(self, frames: Tensor, first: int) -> Tensor:
-        """What is seen of ``frames`` [T, 3, H, W] of the canvas, the clip's from ``first``: [T, 3, height, width]."""
+    def look(self, frames: Tensor, times: Tensor) -> Tensor:
+        """What is seen of ``frames`` [T, 3, H, W] of the canvas at ``times`` [T]: [T, 3, height, width]."""
         width, height = self.sides
-        path = self.path(first + len(frames))[first:].to(frames.device)
-        fine = math.ceil(float(self.path(self.frames)[:, 2].max()))  # one filter for the whole move
+        path = self.path(times).to(frames.device)
+        fine = math.ceil(float(self.path(torch.arange(self.frames))[:, 2].max()))  # one filter for the whole move
         x, y, scale, angle = path[:, :, None, None].unbind(1)
         across = (torch.arange(width * fine, device=frames.device) + 0.5) / fine - width / 2
         down = ((torch.arange(height * fine, device=frames.device) + 0.5) / fine - height / 2)[:, None]

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
-from generator.dit.places import GROUP, place_maps
+from generator.dit.places import place_maps
 from generator.dit.text import WORDS
 
 CELL = 4  # pixels a side that are drawn at once
@@ -60,8 +60,8 @@ class Painter(nn.Module):
         return colour * cover.repeat(1, 3), cover
 
     def forward(self, picture: Tensor, words: Tensor, pose: Tensor, mirrored: Tensor, seen: Tensor) -> Tensor:
-        """``picture`` [B, 4, 3, H, W] with a subject each on top: ``words`` int64 [B, W], ``pose`` [B, 4, 4],
-        ``mirrored`` bool [B] and ``seen`` [B, 4], as `generator.dit.cast.Actor` has them.
+        """``picture`` [B, T, 3, H, W] with a subject each on top: ``words`` int64 [B, W], ``pose`` [B, T, 4],
+        ``mirrored`` bool [B] and ``seen`` [B, T], as `generator.dit.cast.Actor` has them.
         """
         look, (height, width) = self.look(words), picture.shape[3:]
         layer = self._turned if pose[..., 3].any() else self._upright
@@ -70,7 +70,7 @@ class Painter(nn.Module):
         return out
 
     def _upright(self, look: Tensor, pose: Tensor, mirrored: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """The layer of subjects that are not turned: colours times cover [B, 4, 3, H, W], and cover [B, 4, 1, H, W]."""
+        """The layer of subjects that are not turned: colours times cover [B, T, 3, H, W], and cover [B, T, 1, H, W]."""
         flipped = mirrored[:, None, None, None, None]
         x, y, size, _ = pose.unbind(-1)
         plan = torch.stack((torch.where(mirrored[:, None], 1 - x, x), y, size), dim=-1)
@@ -90,7 +90,7 @@ class Painter(nn.Module):
         along = torch.where(mirrored[:, None, None, None], -along, along)
         grid = torch.stack((along, down * cosine - across * sine), dim=-1).flatten(0, 1) * (2 / side)
         colour, cover = (
-            F.grid_sample(part.flatten(0, 1), grid, align_corners=False).unflatten(0, (-1, GROUP))
+            F.grid_sample(part.flatten(0, 1), grid, align_corners=False).unflatten(0, pose.shape[:2])
             for part in self._smooth(look, square, side, side)
         )
         return colour, cover
@@ -107,17 +107,17 @@ class Painter(nn.Module):
         return colour, cover
 
     def _layer(self, look: Tensor, plan: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-        """The layer on one grid of cells, for a ``plan`` [B, 4, 3]."""
-        batch, rows, columns = len(plan), height // CELL, width // CELL
-        place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * 4 * r * c]
+        """The layer on one grid of cells, for a ``plan`` [B, T, 3]."""
+        batch, frames, rows, columns = *plan.shape[:2], height // CELL, width // CELL
+        place = place_maps(plan, rows, columns).permute(0, 1, 3, 4, 2).reshape(-1, 3)  # of every cell [B * T * r * c]
         on = ((place[:, 2] > 0) & (place[:, :2].abs().amax(1) < REACH)).nonzero()[:, 0]
-        colour, cover = self.cells(look, on // (GROUP * rows * columns), place[on, :2])
+        colour, cover = self.cells(look, on // (frames * rows * columns), place[on, :2])
 
         def spread(cells: Tensor) -> Tensor:
-            """[K, c * CELL * CELL] of the cells that are drawn to pictures [B, 4, c, H, W], 0 elsewhere."""
-            whole = cells.new_zeros(batch * GROUP * rows * columns, cells.shape[1]).index_add(0, on, cells)
+            """[K, c * CELL * CELL] of the cells that are drawn to pictures [B, T, c, H, W], 0 elsewhere."""
+            whole = cells.new_zeros(batch * frames * rows * columns, cells.shape[1]).index_add(0, on, cells)
             return rearrange(
-                whole, "(b t h w) (c p q) -> b t c (h p) (w q)", b=batch, t=GROUP, h=rows, w=columns, p=CELL, q=CELL
+                whole, "(b t h w) (c p q) -> b t c (h p) (w q)", b=batch, t=frames, h=rows, w=columns, p=CELL, q=CELL
             )
 
         return spread(colour), spread(cover)

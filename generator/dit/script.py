@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from countermark.core.errors import MediaError
 from generator.dit.autoencoder import STRIDE
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
@@ -20,6 +21,7 @@ from generator.dit.pairs import arranged, drawing_order
 from generator.dit.piece import Piece, finished, shown, thumbnail
 from generator.dit.places import GROUP
 from generator.dit.plans import long_plan
+from generator.dit.rate import Thinned, latest, times_of
 from generator.dit.shots import cut, understand_shots
 from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
 from generator.dit.timeline import OVERLAP, Timeline, sample_timeline, windows
@@ -54,16 +56,18 @@ class Script:
         sampling: Sampling,
         *,
         size: tuple[int, int] = (SIDE, SIDE),
+        fps: int = FPS,
         draw: Draw,
         on_progress: OnProgress,
         on_preview: OnPreview | None,
         on_notice: Callable[[str], None],
     ) -> None:
-        """``draw`` is where the noise comes from."""
+        """``draw`` is where the noise comes from. What is given comes at ``fps`` frames a second, as what is made."""
         self._networks = networks
         self._request = request
         self._sampling = sampling
         self._canvas = Canvas(*size)
+        self._fps = fps
         self._draw = draw
         self._on_progress = on_progress
         self._on_preview = on_preview
@@ -79,6 +83,7 @@ class Script:
         request = self._request
         parts = between_cuts(request.prompt)
         cuts = len(parts) > 1 and not request.shots
+        count = None
         if cuts and (request.task != "text" or request.loop):
             self._on_notice("the cuts were left out: only clips that are made from words alone have them, and no loops")
             cuts = False
@@ -87,13 +92,16 @@ class Script:
         elif cuts:
             pieces = self._storyboard(cut(parts, self._asked(OWN_FRAMES * len(parts))), anew=True)
         elif inputs.whole is not None:
-            pieces = [self._changed(inputs.whole, inputs.mask)]
+            given = Thinned(inputs.whole, self._fps)
+            pieces = [self._changed(given, inputs.mask)]
+            count = given.count
         else:
-            before = None if inputs.before is None else self._read(inputs.before)
-            after = None if inputs.after is None else self._read(inputs.after)
+            before = None if inputs.before is None else self._read(latest(inputs.before, self._fps))
+            after = None if inputs.after is None else self._read(np.concatenate([*Thinned([inputs.after], self._fps)]))
             pieces = self._written(before, after)
-        for piece in pieces:
-            yield from finished(self._networks, piece, self._canvas)
+        times = times_of(pieces, self._fps, count=count, joined=inputs.after is not None)
+        for piece, shown_at in zip(pieces, times, strict=True):
+            yield from finished(self._networks, piece, self._canvas, shown_at)
 
     @property
     def _aspect(self) -> float:
@@ -309,7 +317,7 @@ class Script:
             after=after[:NEAR],
         )
 
-    def _changed(self, chunks: Iterator[RGB], mask: Mask | None) -> Piece:
+    def _changed(self, chunks: Iterable[RGB], mask: Mask | None) -> Piece:
         """A copy of a video that shows what the prompt says where the video showed something else."""
         (condition,) = self._request.conditions
         encode = self._networks.autoencoder.encode_frames
@@ -319,7 +327,8 @@ class Script:
             first = first or view
             coded.append(encode(view.frames[::GROUP]))
             plans.append(view.plan)
-        assert first is not None  # `_regrouped` yields something, as a video that shows nothing cannot be opened
+        if first is None:
+            raise MediaError("A given video has no frames.", remedy="Give another file.")
         plan, seen = torch.cat(plans), first.concepts
         frames = len(plan)
         if (frames - 1) % GROUP:
@@ -422,7 +431,7 @@ def _stands_in(kept: Tensor, plan: Tensor) -> bool:
     return bool(kept[y, x].float().mean() > 0.5)
 
 
-def _regrouped(chunks: Iterator[RGB], size: int) -> Iterator[RGB]:
+def _regrouped(chunks: Iterable[RGB], size: int) -> Iterator[RGB]:
     """The same frames in chunks of ``size``, the last one shorter."""
     held: list[RGB] = []
     for chunk in chunks:

@@ -79,7 +79,7 @@ def test_a_model_of_every_family_is_sampled_as_its_seed_says(folder):
     model = OpenWeightsModel(str(folder))
     request = GenerationRequest(prompt="a red ball", negative_prompt="sea", seconds=0.5, steps=1, seed=3, size=SIZE)
     frames = frames_of(model, request)
-    assert frames.shape == (round(0.5 * model.fps), 64, 64, 3)
+    assert frames.shape == (round(0.5 * model.rate_for(None).fps), 64, 64, 3)
     assert frames.dtype == np.uint8
     assert np.array_equal(frames, frames_of(model, request))
     assert not np.array_equal(frames, frames_of(model, request.model_copy(update={"seed": 4})))
@@ -89,7 +89,7 @@ def test_shots_follow_each_other(folder):
     model = OpenWeightsModel(str(folder))
     heard: list[tuple[int, int]] = []
     frames = frames_of(model, GenerationRequest(prompt="", shots=SHOTS, steps=1, guidance=1, size=SIZE), heard)
-    assert len(frames) == 2 * round(0.5 * model.fps)
+    assert len(frames) == 2 * round(0.5 * model.rate_for(None).fps)
     assert heard == [(1, 2), (2, 2)]
 
 
@@ -215,8 +215,19 @@ def test_what_is_given_is_gone_on_from_or_changed(weights, family, task):
         return frames_of(model, request, inputs=Inputs(before=drawn(1 if task == "image" else 20, level)))
 
     frames = made(0)
-    assert frames.shape == (11 if task == "edit" else round(model.fps / 2), 64, 64, 3)
+    assert frames.shape == (11 if task == "edit" else round(model.rate_for(None).fps / 2), 64, 64, 3)
     assert not np.array_equal(frames, made(100))
+
+
+def test_families_that_hear_the_rate_make_others_too(weights, tmp_path):
+    model = OpenWeightsModel(str(weights("LTXPipeline")))
+    request = GenerationRequest(prompt="a red ball", seconds=0.5, steps=1, seed=3, size=SIZE)
+    usual, faster = (frames_of(model, request.model_copy(update={"fps": fps})) for fps in (24, 30))
+    assert (len(usual), len(faster)) == (12, 15)
+    assert not np.array_equal(usual, faster[:12])  # time goes on more slowly from frame to frame
+    for refusing, fps in ((model, 100), (indexed(tmp_path, "WanPipeline"), 24)):
+        with pytest.raises(UsageError, match=f"no {fps} frames a second"):
+            refusing.rate_for(fps)
 
 
 @pytest.mark.parametrize("family", [name for name, family in FAMILIES.items() if "edit" in family.pipelines])
@@ -246,7 +257,7 @@ def test_the_last_frames_that_make_whole_groups_are_gone_on_from(tmp_path_factor
     assert clip.given.ravel().tolist() == list(range(frames))[-clip.known :]
     assert (clip.known - 1) % group == 0
     assert frames - clip.known < group
-    assert clip.frames - clip.known == round(seconds * model.fps)
+    assert clip.frames - clip.known == round(seconds * model.rate_for(None).fps)
 
 
 @given(st.integers(1, 200), st.floats(0, 0.999))

@@ -13,6 +13,7 @@ from countermark.core.errors import GenerationError, MediaError, PolicyRefusedEr
 from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from generator import Studio
+from generator.model import Rate
 from generator.request import Condition, GenerationRequest, Shot
 from generator.tasks import request_for
 from policy import gate, vision
@@ -40,8 +41,6 @@ class Recorder:
     """A video model that draws grey 128 and writes down what it is given."""
 
     name, version = "recorder", "1"
-    fps = Fraction(12)
-    context = 12
     sampling = None
 
     def __init__(self) -> None:
@@ -55,6 +54,9 @@ class Recorder:
 
     def size_for(self, size):
         return size or (SIDE, SIDE)
+
+    def rate_for(self, fps):
+        return Rate(Fraction(fps or 12), fps or 12)
 
     def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.requests.append(request)
@@ -125,6 +127,16 @@ def test_given_videos_are_kept_where_they_belong(tmp_path, out, settings, option
     if options.get("loop"):
         assert model.after is not None
         assert len(model.before) == len(model.after) == 12
+
+
+def test_what_is_given_and_made_has_the_rate_that_is_asked_for(tmp_path, out, settings):
+    given = video(tmp_path / "given.mp4", 60)
+    model = Recorder()
+    made = Studio(model, settings=settings).generate(request_for(PROMPT, extend=given, fps=24), out)
+    with VideoReader(made.path) as reader:
+        assert reader.info.fps == 24
+    assert np.allclose(levels(made.path), [60] * 47 + [130] * 12, atol=10)
+    assert len(model.before) == 24
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.JPEG"])

@@ -13,6 +13,7 @@ from countermark.service import catalogue
 from countermark.service.catalogue import (
     FAST,
     OURS,
+    PATH,
     Catalogue,
     CreateImage,
     CreateVideo,
@@ -82,6 +83,13 @@ def test_a_plan_says_what_is_made(asked, made, notices):
     plan = plan_for(Catalogue({}), CreateVideo(prompt="a red ball", size=asked))
     assert request_of(plan, lambda _: pytest.fail("nothing is given")).size == made
     assert len(plan["notices"]) == notices
+
+
+@pytest.mark.parametrize("asked", [CreateVideo(prompt="a", fps=24), ExtendVideo(prompt="a", fps=24)])
+def test_our_own_models_make_the_rate_that_is_asked_for(asked):
+    given = {"at": "start"} if isinstance(asked, ExtendVideo) else None
+    plan = plan_for(Catalogue({}), asked, *([given] if given else []))
+    assert request_of(plan, lambda _: PATH).fps == 24
 
 
 def test_what_is_made_of_a_video_has_its_size():
@@ -182,6 +190,7 @@ def test_open_weights_make_storyboards_with_cuts(wan):
         (CreateImage(prompt="a", model="wan"), None, "model"),
         (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0] | {"seconds": 5.1}]), None, "shots"),
         (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0] | {"transition": "blend"}]), None, "shots"),
+        (CreateVideo(prompt="a", model="wan", fps=24), None, "fps"),
         (CreateVideo(prompt="a", model="engine", shots=SHOTS), None, "model"),
         (CreateVideo(prompt="a", model="engine"), {"at": "start"}, "model"),
     ],
