@@ -21,8 +21,8 @@ class Seam:
     """
 
     def __init__(self, mask: Mask) -> None:
-        self._mask = mask
-        if mask.all() or not mask.any():
+        self._mask, self._edged = mask, bool(mask.any() and not mask.all())
+        if not self._edged:
             return
         distance, nearest = distance_transform_edt(mask, return_indices=True)
         self._nearest = tuple(index[mask] for index in nearest)
@@ -33,7 +33,7 @@ class Seam:
     def join(self, made: RGB, given: RGB) -> RGB:
         """``given`` [T, H, W, 3], as it is, where the mask is false, and what is ``made`` elsewhere."""
         out = np.where(self._mask[..., None], made, given)
-        if self._mask.all() or not self._mask.any():
+        if not self._edged:
             return out
         for frame, known, new in zip(out, given, made, strict=True):
             difference = (known.astype(np.float32) - new) * ~self._mask[..., None]
