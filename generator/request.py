@@ -14,6 +14,8 @@ MIN_JOINED_SECONDS = 2.0  # room for the joint and for what it joins
 Task = Literal["text", "image", "extend", "blend", "edit", "outpaint", "storyboard", "still"]
 Size = tuple[Annotated[int, Field(ge=64, le=4096)], Annotated[int, Field(ge=64, le=4096)]]
 """Width and height in pixels. Each model says which sizes it can make."""
+BUNDLED_RATES = range(12, 61)
+"""Frames a second that the bundled models can be asked for; the first is their own."""
 
 
 class Condition(BaseModel):
@@ -117,6 +119,8 @@ class GenerationRequest(BaseModel):
             f"a shot that is blended in lasts at least {MIN_JOINED_SECONDS:g} seconds": any(
                 shot.transition == "blend" and shot.seconds < MIN_JOINED_SECONDS for shot in self.shots
             ),
+            "the first shot has none before it to be blended from": bool(self.shots)
+            and self.shots[0].transition == "blend",
             "two videos are blended from one at the start to one at the end": len(places) > 1
             and sorted(places) != ["end", "start"],
             "only a text prompt or a video to go on from can be looped": self.loop

@@ -62,6 +62,7 @@ def request_for(
         "a loop goes on from text or from a video extended forward": loop
         and (chosen not in ([], ["extend"]) or direction == "backward"),
         "an edit keeps the length of its video; seconds cannot be given": edit is not None and seconds is not None,
+        "a storyboard has its own prompts": storyboard is not None and bool(prompt),
         "a storyboard gives the seconds of every shot itself": storyboard is not None and seconds is not None,
         "strength is between 0 and 1": strength is not None and not 0 <= strength <= 1,
     }
@@ -117,7 +118,10 @@ def read_storyboard(path: Path) -> tuple[Shot, ...]:
     try:
         if path.stat().st_size > _MAX_STORYBOARD_BYTES:
             raise UsageError(f"{path} is over {_MAX_STORYBOARD_BYTES} bytes.", remedy="Give a shorter storyboard.")
-        shots = TypeAdapter(tuple[Shot, ...]).validate_python(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if not isinstance(content, list):
+            raise UsageError(f"{path} is not a storyboard: it is no list of shots.", remedy=remedy)
+        shots = TypeAdapter(tuple[Shot, ...]).validate_python(content)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
     except ValidationError as error:

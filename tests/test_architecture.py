@@ -24,6 +24,7 @@ from countermark.core.errors import (
 )
 from countermark.core.settings import Settings
 from generator import GenerationRequest, Studio
+from generator.model import Rate
 from provenance.registry import open_registry
 from provenance.verify import verify
 
@@ -122,8 +123,6 @@ class DrawnModel:
 
     name = "drawn"
     version = "1"
-    fps = Fraction(12)
-    context = 12
     sampling = None
 
     def __init__(self, *, failing: bool = False) -> None:
@@ -135,6 +134,9 @@ class DrawnModel:
 
     def size_for(self, size) -> tuple[int, int]:
         return size or (256, 256)
+
+    def rate_for(self, fps) -> Rate:
+        return Rate(Fraction(fps or 12), 12)
 
     def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.asked += 1

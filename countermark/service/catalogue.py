@@ -16,9 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from countermark.core.errors import ConfigurationError, UsageError, WeightsError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
-from generator.backends import BUNDLED_RATES
 from generator.families import FAMILIES, family_of
-from generator.request import MAX_SECONDS, Condition, Shot, Size
+from generator.request import BUNDLED_RATES, MAX_SECONDS, Condition, Shot, Size
 from generator.tasks import DEFAULT_STRENGTH
 
 

@@ -9,8 +9,6 @@ from countermark.core.settings import Settings, get_settings
 from generator.model import VideoModel
 
 BUNDLED = "bundled"
-BUNDLED_RATES = range(12, 61)
-"""Frames a second that the bundled models can be asked for; the first is their own."""
 FAST = "bundled:fast"
 
 

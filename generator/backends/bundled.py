@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from countermark.core.errors import UsageError
-from generator.backends import BUNDLED_RATES
 from generator.dit.autoencoder import STRIDE
 from generator.dit.device import PLAIN, Execution
 from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_networks, load_upscaler
@@ -21,7 +20,7 @@ from generator.dit.script import Script
 from generator.dit.text import understand
 from generator.dit.upscaler import FACTOR, reduced, upscaled
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Rate, Sampling
-from generator.request import GenerationRequest
+from generator.request import BUNDLED_RATES, GenerationRequest
 from generator.world.clips import FPS
 from provenance.watermark import WatermarkKey
 

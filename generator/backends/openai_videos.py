@@ -94,7 +94,7 @@ class OpenAIVideosModel:
         video = videos.create(
             prompt=request.prompt,
             model=self._model,
-            seconds=f"{round(request.seconds or DEFAULT_SECONDS)}",  # type: ignore[arg-type]
+            seconds=f"{max(1, round(request.seconds or DEFAULT_SECONDS))}",  # type: ignore[arg-type]
             size="{}x{}".format(*self.size_for(request.size)),  # type: ignore[arg-type]
         )
         while video.status in ("queued", "in_progress"):

@@ -23,7 +23,7 @@ from generator.dit.places import GROUP
 from generator.dit.plans import long_plan
 from generator.dit.rate import Thinned, latest, times_of
 from generator.dit.shots import cut, understand_shots
-from generator.dit.text import Understanding, negative_tokens, tokens_of, understand
+from generator.dit.text import Understanding, named, negative_tokens, tokens_of, understand
 from generator.dit.timeline import OVERLAP, Timeline, sample_timeline, windows
 from generator.dit.views import View, behind_all, behind_subject, lost_by_code, read_clip
 from generator.model import RGB, Inputs, Mask, OnPreview, OnProgress, Sampling
@@ -77,6 +77,12 @@ class Script:
         self._negative = None
         if request.negative_prompt:
             self._negative = torch.tensor(negative_tokens(request.negative_prompt), device=networks.device)
+            if unread := named(request.negative_prompt)[0].unknown:
+                on_notice(f"not understood in the negative prompt, and left out: {', '.join(unread)}")
+            if sampling.guidance == 1:
+                on_notice(
+                    "with guidance 1 the negative prompt only decides what is not chosen where the prompt is silent"
+                )
 
     def frames(self, inputs: Inputs) -> Iterator[RGB]:
         """Chunks of generated frames; see `generator.model.VideoModel.sample`."""

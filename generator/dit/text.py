@@ -2,19 +2,21 @@
 
 The bundled model draws a small, closed world, so its text conditioning is a closed vocabulary: every surface word of
 ``generator.world.vocabulary`` becomes the token of its concept, longest match first. Words outside the world are
-reported, never silently dropped, and aspects the prompt leaves open are chosen by the seed and reported as well. What
-the prompt says of camera and light (`generator.world.cinematography`) is read before, and is no token.
+reported, never silently dropped: what has a neighbour in it (`generator.world.neighbours`) is taken for that, and what
+the prompt leaves open all the same is chosen by the seed and reported as well. What it says of camera and light
+(`generator.world.cinematography`) is read before, and is no token.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
 from generator.world.cinematography import OWN_LIGHT, Filmed, Light, filmed, light_of, normalised
+from generator.world.neighbours import NEIGHBOURS
 from generator.world.relations import MOST, Link, Mention, Related, Relation, related
 from generator.world.vocabulary import AT_REST, BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES, Concept, Kind
 
@@ -55,8 +57,8 @@ class Companion:
 @dataclass(frozen=True)
 class Understanding:
     """What was understood: one concept name per kind, where those came from that the prompt does not name, the words
-    that are unknown, how it is ``filmed``, further subjects in the order in which they are named, and the ``others``
-    that are too many. A kind without a concept is left to the model.
+    that are unknown and those that were taken for something ``near``, how it is ``filmed``, further subjects in the
+    order in which they are named, and the ``others`` that are too many. A kind without a concept is left to the model.
     """
 
     concepts: dict[Kind, str]
@@ -66,11 +68,12 @@ class Understanding:
     filmed: Filmed = field(default_factory=Filmed)
     companions: tuple[Companion, ...] = ()
     others: tuple[str, ...] = ()
+    near: tuple[tuple[str, str], ...] = ()
 
     @property
     def notices(self) -> list[str]:
         """Plain sentences for the user about what was not understood or chosen for him."""
-        out = []
+        out = [f"the nearest thing to {word!r} that the model knows: {name}" for word, name in self.near]
         if self.unknown:
             out.append(f"not understood and left out: {', '.join(self.unknown)}")
         for kind in self.chosen:
@@ -89,13 +92,45 @@ class Understanding:
         return out
 
 
+def _any_of(words: Iterable[str], *, plural: bool = False) -> re.Pattern[str]:
+    """The longest of these words that there is; English ones end at word boundaries, perhaps ``plural``."""
+    end = r"(?:e?s)?\b" if plural else r"\b"
+    patterns = {w: rf"\b{re.escape(w)}{end}" if w.isascii() else re.escape(w) for w in words}
+    return re.compile("|".join(patterns[word] for word in sorted(patterns, key=len, reverse=True)))
+
+
 @cache
 def _pattern() -> re.Pattern[str]:
-    """Every surface word of both languages, the longest first; English words end at word boundaries."""
-    words = [(w, rf"\b{re.escape(w)}\b") for c in CONCEPTS for w in c.en] + [
-        (w, re.escape(w)) for c in CONCEPTS for w in c.zh
-    ]
-    return re.compile("|".join(pattern for _, pattern in sorted(words, key=lambda p: -len(p[0]))))
+    """Every surface word of both languages."""
+    return _any_of(_meaning())
+
+
+@cache
+def _neighbours() -> dict[str, tuple[tuple[Kind, str], ...]]:
+    """What every word of the neighbours stands beside."""
+    near: dict[str, tuple[tuple[Kind, str], ...]] = {}
+    for concept, (english, chinese) in NEIGHBOURS.items():
+        for word in (*english.split(), *chinese.split()):
+            near[word.replace("-", " ")] = (*near.get(word.replace("-", " "), ()), concept)
+    return near
+
+
+@cache
+def _wider() -> re.Pattern[str]:
+    """Every surface word, and the neighbours in which there is one, such as "sports car"."""
+    return _any_of((*_meaning(), *(word for word in _neighbours() if _pattern().search(word))), plural=True)
+
+
+@cache
+def _nearby() -> re.Pattern[str]:
+    """Every word of the neighbours."""
+    return _any_of(_neighbours(), plural=True)
+
+
+def _near_to(word: str) -> tuple[tuple[Kind, str], ...]:
+    """What a word, perhaps in the plural, is near to; nothing if it is none of the neighbours."""
+    forms = (word, word.removesuffix("s"), word.removesuffix("es"))
+    return next((_neighbours()[form] for form in forms if form in _neighbours()), ())
 
 
 @cache
@@ -107,26 +142,37 @@ def _meaning() -> dict[str, tuple[Concept, ...]]:
     return table
 
 
-def named(prompt: str) -> tuple[dict[Kind, str], tuple[str, ...], Filmed]:
-    """The first concept of each kind that ``prompt`` names, its words that the model does not know, and what it says of
-    camera and light. A scene that is an hour ("at night") is the light where another scene is named.
+@dataclass(frozen=True)
+class Read:
+    """The first concept of each kind that a text names, all its scenes with the hour that each may mean, its words that
+    the model does not know, and those that were taken for something near.
+    """
+
+    found: dict[Kind, str]
+    scenes: list[tuple[str, Light | None]]
+    unknown: tuple[str, ...]
+    near: tuple[tuple[str, str], ...]
+
+
+def named(prompt: str) -> tuple[Read, Filmed]:
+    """What ``prompt`` names, and what it says of camera and light. A scene that is an hour ("at night") is the light
+    where another scene is named.
     """
     said = filmed(normalised(prompt))
-    found, scenes, unknown = _concepts(said.rest)
-    places = [name for name, light in scenes if light is None]
-    hours = [light for _, light in scenes if light is not None]
+    read = _concepts(said.rest)
+    places = [name for name, light in read.scenes if light is None]
+    hours = [light for _, light in read.scenes if light is not None]
     if places and hours:
-        found["scene"] = places[0]
+        read.found["scene"] = places[0]
         said = replace(said, light=said.light or hours[0])
-    return found, unknown, said
+    return read, said
 
 
-def _concepts(text: str) -> tuple[dict[Kind, str], list[tuple[str, Light | None]], tuple[str, ...]]:
-    """The first concept of each kind in ``text``, all its scenes with the hour that each may mean, and its words that
-    the model does not know.
-    """
+def _concepts(text: str) -> Read:
+    """What ``text`` names."""
     found: dict[Kind, str] = {}
     scenes: list[tuple[str, Light | None]] = []
+    near: dict[str, str] = {}
 
     def take(match: re.Match[str]) -> str:
         meanings = _meaning()[match[0]]
@@ -137,10 +183,20 @@ def _concepts(text: str) -> tuple[dict[Kind, str], list[tuple[str, Light | None]
                 break
         return " "
 
-    rest = _pattern().sub(take, text)
+    def take_near(match: re.Match[str]) -> str:
+        for kind, name in _near_to(match[0]):
+            if kind not in found:
+                found[kind] = near[match[0]] = name
+                return " "
+        return match[0]
+
+    def take_either(match: re.Match[str]) -> str:
+        return _pattern().sub(take, match[0] if _pattern().fullmatch(match[0]) else take_near(match))
+
+    rest = _nearby().sub(take_near, _wider().sub(take_either, text))
     latin = [w for w in re.findall(r"[^\W\d_\u4e00-\u9fff]+", rest) if not _STOP_EN.fullmatch(w)]
     han = [w.strip(_STOP_ZH) for w in re.findall(r"[\u4e00-\u9fff]+", rest)]
-    return found, scenes, tuple(dict.fromkeys(w for w in (*latin, *han) if w))
+    return Read(found, scenes, tuple(dict.fromkeys(w for w in (*latin, *han) if w)), tuple(near.items()))
 
 
 def _mentions(text: str) -> list[Mention]:
@@ -153,8 +209,9 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
     goes on is left to the model; without anything given, ``seed`` decides among what the ``negative`` prompt does not
     name.
     """
-    found, unknown, said = named(prompt)
-    unwanted = named(negative)[0]
+    read, said = named(prompt)
+    found, unknown, near = read.found, read.unknown, read.near
+    unwanted = named(negative)[0].found
     rng = random.Random(seed)
     open_to = {kind: [c.name for c in BY_KIND[kind] if c.name != unwanted.get(kind)] for kind in KINDS}
     drawn = {kind: rng.choice(open_to[kind]) for kind in KINDS}  # all, so one more known word changes nothing else
@@ -164,7 +221,7 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
         drawn["motion"] = "hover"
     several, companions, named_too = related(said.rest, _mentions), tuple[Companion, ...](), _subjects(said.rest)
     if several.links:
-        found, unknown, companions = _companions(several, found, drawn, rng)
+        found, unknown, near, companions = _companions(several, found, drawn, rng)
         named_too = {name for text in several.texts for name in _subjects(text)}
     shown = {c["subject"] for c in (drawn | found, *(companion.concepts for companion in companions))}
     others = tuple(sorted((named_too - shown) | (_subjects(several.rest) if several.links else set())))
@@ -172,19 +229,19 @@ def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None
         filled = {kind: found.get(kind, seen.get(kind)) for kind in KINDS}
         concepts = {kind: name for kind, name in filled.items() if name is not None}
         kept = tuple(kind for kind in KINDS if kind in concepts and kind not in found)
-        return Understanding(concepts, (), kept, unknown, said, companions, others)
+        return Understanding(concepts, (), kept, unknown, said, companions, others, near)
     chosen = tuple(kind for kind in KINDS if kind not in found)
-    return Understanding({**drawn, **found}, chosen, (), unknown, said, companions, others)
+    return Understanding({**drawn, **found}, chosen, (), unknown, said, companions, others, near)
 
 
 def _companions(
     several: Related, whole: Mapping[Kind, str], drawn: Mapping[Kind, str], rng: random.Random
-) -> tuple[dict[Kind, str], tuple[str, ...], tuple[Companion, ...]]:
-    """What a text with ``several`` subjects says of the first, its unknown words, and the others. ``whole`` is what was
-    found in all of it, ``drawn`` what is shown where nothing was.
+) -> tuple[dict[Kind, str], tuple[str, ...], tuple[tuple[str, str], ...], tuple[Companion, ...]]:
+    """What a text with ``several`` subjects says of the first, its unknown words and near ones, and the others.
+    ``whole`` is what was found in all of it, ``drawn`` what is shown where nothing was.
     """
     read = [_concepts(text) for text in several.texts]
-    found = [concepts for concepts, _, _ in read]
+    found = [each.found for each in read]
     if "scene" in whole:
         found[0]["scene"] = whole["scene"]
     _move(found, several.links)
@@ -195,8 +252,9 @@ def _companions(
         colour = rng.choice([colour for colour in COLOURS if colour not in taken])
         shown.append({**shown[-1], "colour": colour, **theirs, "scene": shown[0]["scene"]})
         companions.append(Companion(shown[-1], link, () if "colour" in theirs else ("colour",)))
-    unknown = dict.fromkeys(word for _, _, words in (*read, _concepts(several.rest)) for word in words)
-    return found[0], tuple(unknown), tuple(companions)
+    unknown = dict.fromkeys(word for each in (*read, _concepts(several.rest)) for word in each.unknown)
+    near = dict.fromkeys(pair for each in read for pair in each.near)
+    return found[0], tuple(unknown), tuple(near), tuple(companions)
 
 
 def _move(found: Sequence[dict[Kind, str]], links: Sequence[Link]) -> None:
@@ -230,5 +288,4 @@ def _subjects(text: str) -> set[str]:
 
 def negative_tokens(prompt: str) -> list[int]:
     """Tokens of the scene that ``prompt`` names, as scenes are what is sampled; nothing for the rest."""
-    found, _, _ = named(prompt)
-    return tokens_of(found, "scene")
+    return tokens_of(named(prompt)[0].found, "scene")

@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countermark.core.errors import UsageError
-from generator.backends import BUNDLED_RATES
 from generator.backends.bundled import BundledModel
 from generator.dit.piece import Piece, between
 from generator.dit.rate import Thinned, latest, times_of
 from generator.model import Inputs
-from generator.request import Condition, GenerationRequest
+from generator.request import BUNDLED_RATES, Condition, GenerationRequest
 from generator.world.clips import FPS
 
 rates = st.sampled_from(BUNDLED_RATES)

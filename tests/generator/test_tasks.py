@@ -53,7 +53,8 @@ def test_tasks_have_names(files):
         "storyboard": {"storyboard": board},
         "still": {"still": True},
     }
-    assert {name: request_for(PROMPT, **given).task for name, given in options.items()} == {n: n for n in options}
+    made = {name: request_for("" if name == "storyboard" else PROMPT, **given) for name, given in options.items()}
+    assert {name: request.task for name, request in made.items()} == {n: n for n in options}
 
 
 @pytest.mark.parametrize(
@@ -80,9 +81,11 @@ def test_tasks_have_names(files):
         ({"extend": Path("missing.mp4")}, "missing.mp4 is not a file"),
         ({"still": True, "image": "image"}, "from a prompt alone"),
         ({"still": True, "edit": "a"}, "from a prompt alone"),
-        ({"still": True, "storyboard": "board"}, "from a prompt alone"),
+        ({"still": True, "storyboard": "board"}, "a storyboard has its own prompts"),
         ({"still": True, "loop": True}, "from a prompt alone"),
         ({"still": True, "seconds": 2}, "from a prompt alone"),
+        ({"still": True, "fps": 24}, "from a prompt alone"),
+        ({"fps": 0}, "fps"),
         ({"seconds": MAX_SECONDS + 1}, "seconds"),
         ({"steps": 0}, "steps"),
         ({"guidance": 0.5}, "guidance"),
@@ -133,6 +136,11 @@ def test_a_storyboard_that_is_none_is_the_callers_error(tmp_path, text, message)
     path.write_text(text)
     with pytest.raises(UsageError, match=message):
         read_storyboard(path)
+
+
+def test_the_first_shot_is_blended_from_nothing():
+    with pytest.raises(ValidationError, match="none before it"):
+        GenerationRequest(prompt="", shots=(Shot(prompt="a red ball", seconds=2, transition="blend"),))
 
 
 def test_all_texts_of_a_request_are_for_the_policy(files):

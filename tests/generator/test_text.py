@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, tokens_of, understand
 from generator.world.cinematography import OWN_LIGHT
+from generator.world.neighbours import NEIGHBOURS
 from generator.world.vocabulary import AT_REST, BY_KIND, CONCEPTS, KINDS
 
 
@@ -47,6 +48,36 @@ def test_unknown_words_and_free_choices_are_reported():
     assert understanding.unknown == ("velociraptor",)
     assert understanding.chosen == ("subject", "colour", "motion")
     assert "velociraptor" in " ".join(understanding.notices)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "expected", "near"),
+    [
+        ("a fire engine on a bridge", {"subject": "truck", "scene": "city"}, ["fire engine", "bridge"]),
+        ("two sports cars", {"subject": "car"}, ["sports cars"]),
+        ("客厅里的摩托车", {"subject": "bicycle", "scene": "room"}, ["摩托车"]),
+        ("a tiger beside the lake", {"subject": "cat", "scene": "sea"}, ["tiger"]),
+        ("a red cat like a tiger", {"subject": "cat"}, []),  # what is known goes before what is near
+        ("a fly flies", {"subject": "bee", "motion": "right"}, ["fly", "flies"]),
+    ],
+)
+def test_what_is_not_in_the_world_is_the_nearest_thing_that_is(prompt, expected, near):
+    understanding = understand(prompt, seed=0)
+    assert {kind: understanding.concepts[kind] for kind in expected} == expected
+    assert not set(expected) & set(understanding.chosen)
+    assert [word for word, _ in understanding.near] == near
+    for word, name in understanding.near:
+        assert any(repr(word) in notice and name in notice for notice in understanding.notices)
+
+
+def test_every_neighbour_is_taken_for_a_concept_that_it_stands_beside():
+    words: dict[str, set[tuple[str, str]]] = {}
+    for concept, (english, chinese) in NEIGHBOURS.items():
+        assert concept in TOKEN
+        for word in (*english.split(), *chinese.split()):
+            words.setdefault(word.replace("-", " "), set()).add(concept)
+    for word, concepts in words.items():
+        assert set(named(word)[0].found.items()) & concepts, word
 
 
 def test_every_surface_word_means_its_concept():
@@ -143,10 +174,10 @@ def test_what_is_unwanted_is_not_chosen(kind):
     ],
 )
 def test_the_camera_is_kept_apart_from_what_moves(prompt, move, motion):
-    found, unknown, camera = named(prompt)
+    read, camera = named(prompt)
     assert camera.move == move
-    assert found.get("motion") == motion
-    assert not {"camera", "pan", "zoom", "left", "right"} & set(unknown)
+    assert read.found.get("motion") == motion
+    assert not {"camera", "pan", "zoom", "left", "right"} & set(read.unknown)
 
 
 def test_camera_words_change_no_token():
@@ -158,7 +189,7 @@ def test_camera_words_change_no_token():
 def test_every_concept_is_still_read_beside_the_cameras_words():
     for concept in CONCEPTS:
         for word in (*concept.en, *concept.zh):
-            assert named(word)[2].move == "still", word
+            assert named(word)[1].move == "still", word
 
 
 def test_what_is_assumed_of_the_camera_is_said():
@@ -198,7 +229,8 @@ def test_no_wording_makes_the_reader_slow(prompt):
     ],
 )
 def test_light_is_not_confused_with_scenes(prompt, scene, light):
-    found, _, said = named(prompt)
+    read, said = named(prompt)
+    found = read.found
     assert (found["scene"], said.light) == (scene, light)
 
 
@@ -212,7 +244,7 @@ def test_light_is_not_confused_with_scenes(prompt, scene, light):
     ],
 )
 def test_a_longer_name_wins_over_the_words_within_it(prompt, expected):
-    assert named(prompt)[0] == expected
+    assert named(prompt)[0].found == expected
 
 
 def test_a_place_with_a_light_of_its_own_keeps_it():
@@ -222,8 +254,8 @@ def test_a_place_with_a_light_of_its_own_keeps_it():
 
 
 def test_the_golden_hour_is_no_colour():
-    assert "colour" not in named("a boat in the golden hour")[0]
-    assert "colour" not in named("白天的一艘船")[0]
+    assert "colour" not in named("a boat in the golden hour")[0].found
+    assert "colour" not in named("白天的一艘船")[0].found
 
 
 def test_a_scene_that_is_chosen_leaves_room_for_the_light():
@@ -236,4 +268,4 @@ def test_a_scene_that_is_chosen_leaves_room_for_the_light():
 def test_no_concept_is_a_light():
     for concept in CONCEPTS:
         for word in (*concept.en, *concept.zh):
-            assert named(word)[2].light is None, word
+            assert named(word)[1].light is None, word
