@@ -161,7 +161,9 @@ ALL = {
     "storyboard": GenerationRequest(prompt="", shots=SHOTS),
     "still": GenerationRequest(prompt="a", still=True),
     "a loop": GenerationRequest(prompt="a", loop=True),
-    "a shot that is blended in": GenerationRequest(prompt="", shots=(Shot(prompt="a", transition="blend"),)),
+    "a shot that is blended in": GenerationRequest(
+        prompt="", shots=(Shot(prompt="a"), Shot(prompt="b", transition="blend"))
+    ),
     **{task: GenerationRequest(prompt="a", conditions=(condition,)) for task, condition in GIVEN.items()},
     "extend backward": GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO, at="end"),)),
     "inpaint": GenerationRequest(prompt="a", conditions=(Condition(path=VIDEO, at="whole", mask=PICTURE),)),

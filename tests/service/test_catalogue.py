@@ -189,7 +189,7 @@ def test_open_weights_make_storyboards_with_cuts(wan):
         (ExtendVideo(prompt="a", model="wan"), {"at": "end"}, "model"),
         (CreateImage(prompt="a", model="wan"), None, "model"),
         (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0] | {"seconds": 5.1}]), None, "shots"),
-        (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0] | {"transition": "blend"}]), None, "shots"),
+        (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0], SHOTS[0] | {"transition": "blend"}]), None, "shots"),
         (CreateVideo(prompt="a", model="wan", fps=24), None, "fps"),
         (CreateVideo(prompt="a", model="engine", shots=SHOTS), None, "model"),
         (CreateVideo(prompt="a", model="engine"), {"at": "start"}, "model"),
