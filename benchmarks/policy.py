@@ -21,6 +21,7 @@ import numpy.typing as npt
 import yaml
 from PIL import Image, ImageDraw, ImageFont
 
+from countermark.core.encoders.text import load_text_encoder
 from countermark.core.settings import get_settings
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
@@ -134,7 +135,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def scores(policy: Policy, baseline: Heads, test: Sequence[Example]) -> tuple[Floats, Floats]:
     """Log-odds [N, C] of all test prompts, ours and the baseline's."""
     units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in test], policy.heads.features)
-    return pool(policy.heads, units), pool(baseline, units)
+    plain = units.seen_by(load_text_encoder(), np.ones(len(test), np.bool_))
+    return pool(policy.heads, units), pool(baseline, plain)
 
 
 def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats, plain: Floats) -> str:
@@ -413,10 +415,10 @@ def latency(policy: Policy) -> str:
 
 
 def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
-    """Baseline: the same heads on the same data, without lists."""
-    names = policy.heads.features
-    units = policy.rules.units([policy.rules.prepare(e.text)[2] for e in train], names)
-    rows = Rows(policy.rules, names, train, units)
+    """Baseline: heads on the encoder as published, from the same data, without lists."""
+    names, rules = policy.heads.features, replace(policy.rules, encoder=load_text_encoder())
+    units = rules.units([rules.prepare(e.text)[2] for e in train], names)
+    rows = Rows(rules, names, train, units)
     rows.features = without_lists(rows.features, names)
     heads = rows.fit(np.ones(len(rows.examples), np.bool_))
     return replace(heads, hidden=without_lists(heads.hidden, names))

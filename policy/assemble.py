@@ -13,7 +13,7 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from countermark.core.encoders.text import UniversalSentenceEncoder, load_text_encoder
+from countermark.core.encoders.text import TextEncoder, UniversalSentenceEncoder, load_text_encoder
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import get_settings
 from policy.classifier import Floats, Heads, embed, feature_names, heads_from_bytes, list_features
@@ -46,6 +46,15 @@ class Units:
     owner: npt.NDArray[np.int64]
     penalty: Floats
     text: tuple[str, ...]
+
+    def seen_by(self, encoder: TextEncoder, prompts: npt.NDArray[np.bool_]) -> Units:
+        """Those of some ``prompts`` [N], as another encoder embeds them; they are counted anew."""
+        rows = np.flatnonzero(prompts[self.owner])
+        text = tuple(self.text[i] for i in rows.tolist())
+        embedding = embed(encoder, text)
+        features = np.concatenate([embedding, self.features[rows, embedding.shape[1] :]], axis=1)
+        owner = (np.cumsum(prompts) - 1)[self.owner[rows]]
+        return Units(features, owner, self.penalty[rows], text)
 
 
 @dataclass(frozen=True)
@@ -171,8 +180,11 @@ class Policy:
         return out
 
 
-def load_rules(folder: Folder) -> Rules:
-    """Read and index everything but the heads; raises `ConfigurationError` or `WeightsError`."""
+def load_rules(folder: Folder, encoder: UniversalSentenceEncoder | None = None) -> Rules:
+    """Read and index everything but the heads, with an ``encoder`` in place of the policy's if one is given.
+
+    Raises `ConfigurationError` or `WeightsError`.
+    """
     file = folder.read(folder.policy_path.name, PolicyFile)
     normalisation = folder.read(file.files.normalisation, NormalisationRules)
     variants = normalisation.han_variants
@@ -186,6 +198,9 @@ def load_rules(folder: Folder) -> Rules:
     for gazetteer in gazetteer_files:
         if gazetteer.kind not in file.entities:
             raise _contradiction(f"a gazetteer is of the unknown kind {gazetteer.kind!r}")
+    if encoder is None:
+        encoder, tuned = load_text_encoder(), file.files.encoder
+        encoder = encoder if tuned is None else encoder.tuned(folder.read_bytes(tuned))
     return Rules(
         file=file,
         normalisation=normalisation,
@@ -193,7 +208,7 @@ def load_rules(folder: Folder) -> Rules:
         contexts=Contexts(contexts, variants),
         gazetteers=Gazetteers(gazetteer_files, file.entities, variants),
         minors=MinorsRule(folder.read(file.files.minors, MinorsFile), variants),
-        encoder=load_text_encoder(),
+        encoder=encoder,
     )
 
 
@@ -205,7 +220,9 @@ def read_policy(path: Path) -> tuple[Policy, Folder]:
     heads = heads_from_bytes(folder.read_bytes(rules.file.files.heads), thresholds.heads_sha256)
     known = set(feature_names(rules.lexicons, rules.contexts))
     if heads.encoder != rules.encoder.name or heads.encoder != thresholds.encoder:
-        raise _contradiction(f"heads trained on {heads.encoder}, encoder is {rules.encoder.name}")
+        raise _contradiction(
+            f"heads trained on {heads.encoder}, encoder is {rules.encoder.name}; `files` names both, heads and encoder"
+        )
     if not set(heads.features) <= known:
         raise _contradiction(f"the heads need lists that are missing: {', '.join(sorted(set(heads.features) - known))}")
     for category in (*heads.categories, *thresholds.thresholds):

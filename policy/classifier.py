@@ -30,21 +30,27 @@ _METADATA_BYTES = 8  # a safetensors file starts with the length of its JSON hea
 
 
 @dataclass(frozen=True)
-class Heads:
-    """Hidden layer [H, F] and [H], output [C, H] and [C], and what their rows and columns mean."""
+class Network:
+    """Hidden layer [H, F] and [H], output [C, H] and [C]."""
 
     hidden: Floats
     hidden_bias: Floats
     output: Floats
     output_bias: Floats
-    categories: tuple[str, ...]
-    features: tuple[str, ...]  # names of the columns after the embedding
-    encoder: str
 
     def log_odds(self, features: Floats) -> Floats:
         """Log-odds [N, C] of features [N, F]."""
         inner = np.maximum(features @ self.hidden.T + self.hidden_bias, 0)
         return np.asarray(inner @ self.output.T + self.output_bias, np.float32)
+
+
+@dataclass(frozen=True)
+class Heads(Network):
+    """The network, and what its rows and columns mean."""
+
+    categories: tuple[str, ...]
+    features: tuple[str, ...]  # names of the columns after the embedding
+    encoder: str
 
     def to_bytes(self, notes: dict[str, str]) -> bytes:
         """The heads as a safetensors file in half precision, with ``notes`` in its metadata."""

@@ -1,10 +1,11 @@
-"""Fit the heads: one small network over the features of `policy.classifier`, one output per category.
+"""Fit the heads, then tune the encoder with them (`policy.tuning`).
 
-Each output is trained on its own labels with its own weights (`targets`), so that a prompt of one category is neither
-example nor counterexample for a category it shades into. The hidden layer is shared: a twin pair of one category
-teaches all of them what a harmless sense looks like. One more output learns harm of any category (`any_harm`), from all
-pairs together; its log-odds are averaged into those of every head, which needs no output of its own in use. Of the
-networks whose log-odds are averaged the last reads the embedding alone, so that listed words move the average less.
+The heads are one small network over the features of `policy.classifier`, one output per category. Each output is
+trained on its own labels with its own weights (`targets`), so that a prompt of one category is neither example nor
+counterexample for a category it shades into. The hidden layer is shared: a twin pair of one category teaches all of
+them what a harmless sense looks like. One more output learns harm of any category (`any_harm`), from all pairs
+together; its log-odds are averaged into those of every head, which needs no output of its own in use. Of the networks
+whose log-odds are averaged the last reads the embedding alone, so that listed words move the average less.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from countermark.core.encoders.text import UniversalSentenceEncoder
 from countermark.core.errors import ConfigurationError
-from policy.classifier import Floats, Heads
+from policy.classifier import Floats, Heads, Network
 from policy.corpus import HALVED, Example
 
 HEADS = (
@@ -113,25 +115,59 @@ def fit(
 
     AdamW with a one-cycle schedule; the same data give the same heads.
     """
+    label, weight = _taught(examples, part)
+    return _heads(_network(features, names, label, weight), names, encoder)
+
+
+def fit_tuned(
+    encoder: UniversalSentenceEncoder,
+    texts: Sequence[str],
+    features: Floats,
+    examples: Sequence[Example],
+    names: tuple[str, ...],
+    part: npt.NDArray[np.bool_],
+) -> tuple[UniversalSentenceEncoder, Heads]:
+    """As `fit`, of ``texts`` with their features by the ``encoder`` as published, and then that tuned with them."""
+    from policy.tuning import tune  # torch is for training only
+
+    label, weight = _taught(examples, part)
+    network = _network(features, names, label, weight)
+    tuned, network = tune(encoder, network, texts, features[:, -len(names) :], label, weight, SEED)
+    tuned = encoder.tuned(tuned.to_bytes())  # as it is stored, and by its name
+    return tuned, _heads(network, names, tuned.name)
+
+
+def _taught(examples: Sequence[Example], part: npt.NDArray[np.bool_] | None) -> tuple[Floats, Floats]:
+    """Labels and weights [N, C + 1]; the last column is harm of any category."""
     label, weight = targets(examples)
     harm, harm_weight = any_harm(examples)
     label = np.column_stack([label, harm])
     weight = np.column_stack([weight / weight.mean(), ANY_HARM_WEIGHT * harm_weight / harm_weight.mean()])
     if part is not None:
         weight[part] *= PART_OF_HARMLESS
+    return label, weight / weight.mean()
+
+
+def _network(features: Floats, names: tuple[str, ...], label: Floats, weight: Floats) -> Network:
+    """The members as one wide network with an output for each column of ``label``."""
     embedding = without_lists(features, names)
     members = []
     for i in range(MEMBERS):
         listed = i < MEMBERS - WITHOUT_LISTS
-        member = _member(features if listed else embedding, label, weight / weight.mean(), SEED + i)
+        member = _member(features if listed else embedding, label, weight, SEED + i)
         if not listed:  # where nothing was seen, the weights of the start are left
             member[0] = without_lists(member[0], names)
         members.append(member)
     hidden, hidden_bias = (np.concatenate([m[i] for m in members]) for i in (0, 1))
-    output = np.concatenate([m[2] for m in members], axis=1) / MEMBERS
-    output_bias = np.mean([m[3] for m in members], axis=0)
-    mixed = [(1 - ANY_HARM_SHARE) * own[:-1] + ANY_HARM_SHARE * own[-1:] for own in (output, output_bias)]
-    return Heads(hidden, hidden_bias, mixed[0], mixed[1], HEADS, names, encoder)
+    output = np.asarray(np.concatenate([m[2] for m in members], axis=1) / MEMBERS, np.float32)
+    output_bias = np.asarray(np.mean([m[3] for m in members], axis=0), np.float32)
+    return Network(hidden, hidden_bias, output, output_bias)
+
+
+def _heads(network: Network, names: tuple[str, ...], encoder: str) -> Heads:
+    """A head per category, with its share of the output for any harm."""
+    mixed = [(1 - ANY_HARM_SHARE) * o[:-1] + ANY_HARM_SHARE * o[-1:] for o in (network.output, network.output_bias)]
+    return Heads(network.hidden, network.hidden_bias, mixed[0], mixed[1], HEADS, names, encoder)
 
 
 def without_lists(columns: Floats, names: tuple[str, ...]) -> Floats:

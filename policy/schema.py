@@ -109,13 +109,17 @@ class AbuseRules(PolicyModel):
 
 
 class Files(PolicyModel):
-    """The other files of a policy, relative to ``policy.yaml`` or to the package (``bundled:``)."""
+    """The other files of a policy, relative to ``policy.yaml`` or to the package (``bundled:``).
+
+    ``encoder`` are weights of the text encoder that the heads were trained with; without it, it is as published.
+    """
 
     normalisation: str
     minors: str
     contexts: str
     thresholds: str
     heads: str
+    encoder: str | None = None
     lexicons: list[str]
     gazetteers: list[str]
 

@@ -1,9 +1,9 @@
-"""Train the heads: ``python -m policy.training DATA [--output FOLDER]``.
+"""Tune the encoder and train the heads: ``python -m policy.training DATA [--output FOLDER]``.
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
-``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the pooled out-of-fold
-scores: the share of harmless prompts that any head refuses is a budget, spent where it buys the most recall. The part
-marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+``encoder.safetensors``, ``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the
+pooled out-of-fold scores: the share of harmless prompts that any head refuses is a budget, spent where it buys the most
+recall. The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from countermark.core.encoders.text import UniversalSentenceEncoder, load_text_encoder
 from policy.allocation import allocate, quantiles
 from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
 from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
-from policy.fit import ANY_HARM_SHARE, BATCH, EPOCHS, HEADS, HIDDEN, MEMBERS, SEED, WITHOUT_LISTS, fit
+from policy.fit import ANY_HARM_SHARE, BATCH, EPOCHS, HEADS, HIDDEN, MEMBERS, SEED, WITHOUT_LISTS, fit, fit_tuned
 from policy.framing import framed
 from policy.schema import BUNDLED, Folder
+from policy.tuning import ROUNDS
 
 FOLDS = 2
 # Shares of the harmless prompts that set the thresholds
@@ -50,14 +52,22 @@ class Rows:
         harmless = np.array([not e.unsafe for e in examples])
         used = (units.penalty == 0) | harmless[units.owner]
         self.features = np.concatenate([units.features[used], more])
+        self.texts = [units.text[i] for i in np.flatnonzero(used).tolist()]
+        self.texts += [rules.prepare(e.text)[2] for e in dressed]
         self.examples = [examples[i] for i in units.owner[used].tolist()] + dressed
         self.part = np.concatenate([units.penalty[used] > 0, np.zeros(len(dressed), np.bool_)])
-        self.names, self.encoder = names, rules.encoder.name
+        self.names, self.encoder = names, rules.encoder
 
     def fit(self, keep: npt.NDArray[np.bool_]) -> Heads:
-        """Heads fitted to the rows where ``keep``."""
+        """Heads fitted to the rows where ``keep``, on the encoder as it is."""
         chosen = [self.examples[i] for i in np.flatnonzero(keep).tolist()]
-        return fit(self.features[keep], chosen, self.names, self.encoder, self.part[keep])
+        return fit(self.features[keep], chosen, self.names, self.encoder.name, self.part[keep])
+
+    def fit_tuned(self, keep: npt.NDArray[np.bool_]) -> tuple[UniversalSentenceEncoder, Heads]:
+        """The encoder and heads tuned to the rows where ``keep``."""
+        kept = np.flatnonzero(keep).tolist()
+        texts, chosen = [self.texts[i] for i in kept], [self.examples[i] for i in kept]
+        return fit_tuned(self.encoder, texts, self.features[keep], chosen, self.names, self.part[keep])
 
 
 def fold_of(example: Example) -> int:
@@ -66,15 +76,15 @@ def fold_of(example: Example) -> int:
 
 
 def out_of_fold(rows: Rows, units: Units, examples: Sequence[Example]) -> Floats:
-    """Pooled scores [N, C] of every example by heads that saw neither it nor its seed idea."""
+    """Pooled scores [N, C] of every example by an encoder and heads that saw neither it nor its seed idea."""
     of_row = np.array([fold_of(e) for e in rows.examples])
     learnable = np.array([e.part == "train" for e in rows.examples])
     of_example = np.array([fold_of(e) for e in examples])
     scores = np.zeros((len(examples), len(HEADS)), np.float32)
     for fold in range(FOLDS):
-        heads = rows.fit(learnable & (of_row != fold))
+        encoder, heads = rows.fit_tuned(learnable & (of_row != fold))
         judged = of_example == fold
-        scores[judged] = sigmoid(pool(heads, units))[judged]
+        scores[judged] = sigmoid(pool(heads, units.seen_by(encoder, judged)))
     return scores
 
 
@@ -85,23 +95,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=BUNDLED, help="folder to write to")
     options = parser.parse_args(arguments)
 
-    rules = load_rules(Folder(BUNDLED / "policy.yaml"))
-    names, encoder = feature_names(rules.lexicons, rules.contexts), rules.encoder.name
+    rules = load_rules(Folder(BUNDLED / "policy.yaml"), load_text_encoder())
+    names = feature_names(rules.lexicons, rules.contexts)
     examples = select(own_prompts() + public_prompts(options.data), lambda e: e.part != "test")
     units = rules.units([rules.prepare(e.text)[2] for e in examples], names)
     rows = Rows(rules, names, examples, units)
-    heads = rows.fit(np.array([e.part == "train" for e in rows.examples]))
+    encoder, heads = rows.fit_tuned(np.array([e.part == "train" for e in rows.examples]))
     scores = out_of_fold(rows, units, examples)
 
     data = heads.to_bytes({"seed": str(SEED), "command": "python -m policy.training DATA"})
+    (options.output / "encoder.safetensors").write_bytes(encoder.to_bytes())
     (options.output / "heads.safetensors").write_bytes(data)
     digest = hashlib.sha256(data).hexdigest()
     thresholds = calibrate(scores, examples)
     header = "# Written by python -m policy.training from the out-of-fold scores of harmful and harmless prompts.\n"
-    content = {"heads_sha256": digest, "encoder": encoder, "thresholds": thresholds}
+    content = {"heads_sha256": digest, "encoder": encoder.name, "thresholds": thresholds}
     (options.output / "thresholds.yaml").write_text(header + yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     summary = out_of_fold_summary(scores, examples, thresholds)
-    card = model_card(select(examples, lambda e: e.part == "train"), summary, digest)
+    card = model_card(select(examples, lambda e: e.part == "train"), summary, digest, encoder.name)
     (options.output / "MODEL_CARD.md").write_text(card, encoding="utf-8")
 
 
@@ -157,7 +168,9 @@ def out_of_fold_summary(
     return {g: (len(r), float(blocked[r].mean()), float(flagged[r].mean())) for g, r in sorted(groups.items())}
 
 
-def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[int, float, float]], digest: str) -> str:
+def model_card(
+    train: Sequence[Example], summary: dict[tuple[str, str], tuple[int, float, float]], digest: str, encoder: str
+) -> str:
     """What the heads are, from what and how they were made."""
     counts = Counter((e.source, "unsafe" if e.unsafe else "safe") for e in train)
     rows = "\n".join(f"| {source} | {label} | {n} |" for (source, label), n in sorted(counts.items()))
@@ -172,14 +185,18 @@ def model_card(train: Sequence[Example], summary: dict[tuple[str, str], tuple[in
     return f"""# Prompt classifier heads
 
 The average of {MEMBERS} networks with a hidden layer of {HIDDEN} units and {len(HEADS)} outputs, one per category,
-over a frozen multilingual sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`);
-{WITHOUT_LISTS} of the networks reads the embedding alone.
+over a multilingual sentence embedding and the counts of listed words (`policy/classifier.py`, `policy/fit.py`);
+{WITHOUT_LISTS} of the networks starts from the embedding alone. Heads that were fitted to the encoder as published were
+then tuned together with the encoder (`policy/tuning.py`).
 A further output, trained on harm of any category, makes up {100 * ANY_HARM_SHARE:g} % of every head's log-odds.
 Languages: English and Chinese; others only as far as the encoder carries them.
 
-* Made by: `python -m policy.training DATA`, seeds from {SEED}, {EPOCHS} epochs of AdamW in batches of {BATCH}.
+* Made by: `python -m policy.training DATA`, seeds from {SEED}, {EPOCHS} epochs of AdamW in batches of {BATCH} on the
+  encoder as published, {ROUNDS} with it.
 * File: `heads.safetensors`, half precision, SHA-256 `{digest}`.
-* Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020), frozen, not part of this file.
+* Encoder: multilingual Universal Sentence Encoder 3 (Yang et al. 2020, Apache-2.0). Its word vectors and tokens are the
+  published ones and not part of this repository; all weights after them are `encoder.safetensors`, half precision, of
+  which the first digits of the SHA-256 are in its name: `{encoder}`.
 * Intended use: to decide, with the rules beside it, whether a prompt for a video generator is refused, reviewed,
   rewritten or allowed. Not a judge of people, of chat messages or of finished videos.
 * Thresholds: at most {100 * BLOCK_RATE:g} % of a mixture of harmless prompts is refused by any head out of fold, and at
@@ -201,7 +218,8 @@ Our own prompts are in `policy/data/prompts`; in training each is seen a second 
 |---|---|
 {heads}
 
-Out-of-fold (each prompt judged by heads that saw neither it nor its seed idea), heads alone, shipped thresholds:
+Out-of-fold (each prompt judged by an encoder and heads that saw neither it nor its seed idea), heads alone, shipped
+thresholds:
 
 | source | label | prompts | blocked | blocked or reviewed |
 |---|---|---|---|---|

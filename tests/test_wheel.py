@@ -64,6 +64,7 @@ def test_every_module_and_data_file_is_there(members):
     [
         "policy/data/policy.yaml",
         "policy/data/heads.safetensors",
+        "policy/data/encoder.safetensors",
         "detector/weights/frames.safetensors",
         "detector/report.html",
         "generator/weights/transformer.safetensors",

@@ -31,7 +31,7 @@ def test_the_digest_covers_every_file_that_decides(folder: Path) -> None:
     reader = Folder(folder / "policy.yaml")
     load_rules(reader)
     names = sorted(reader.digests)
-    here = {p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml")}
+    here = {p.relative_to(folder).as_posix() for p in folder.rglob("*.yaml")} | {"encoder.safetensors"}
     assert here == {*names, "thresholds.yaml", "examples.yaml"}  # test cases decide nothing
     for name in names:
         path = folder / name
@@ -50,6 +50,7 @@ def test_the_digest_covers_every_file_that_decides(folder: Path) -> None:
         "policy.yaml",
         "thresholds.yaml",
         "heads.safetensors",
+        "encoder.safetensors",
         "minors.yaml",
         "lexicons/sexual.yaml",
         "gazetteers/brands.yaml",
@@ -94,6 +95,14 @@ def test_heads_that_are_no_heads_are_an_error_even_with_the_right_digest(folder:
     (folder / "heads.safetensors").write_bytes(b"not a safetensors file")
     _edit(folder / "thresholds.yaml", heads_sha256=hashlib.sha256(b"not a safetensors file").hexdigest())
     with pytest.raises(WeightsError, match="cannot be read"):
+        load_policy(folder / "policy.yaml")
+
+
+def test_heads_work_with_the_encoder_that_was_tuned_with_them_alone(folder: Path) -> None:
+    content = yaml.safe_load((folder / "policy.yaml").read_text())
+    del content["files"]["encoder"]
+    (folder / "policy.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ConfigurationError, match=r"heads trained on .* `files` names both"):
         load_policy(folder / "policy.yaml")
 
 

