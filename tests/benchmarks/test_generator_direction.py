@@ -27,7 +27,7 @@ def filmed(move: Move, scene: str) -> np.ndarray:
     camera = Camera(Canvas(256, 256), move, 25)
     sides = camera.canvas.rows * STRIDE, camera.canvas.columns * STRIDE
     picture = torch.from_numpy(scene_of(scene, *sides, np.random.default_rng(3)).at(0)).permute(2, 0, 1) * 2 - 1
-    seen = camera.look(picture.expand(25, -1, -1, -1), 0)
+    seen = camera.look(picture.expand(25, -1, -1, -1), torch.arange(25))
     return ((seen + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
