@@ -129,26 +129,25 @@ class SpreadSpectrumDetector:
         Always tried: the frame as it is, mirrored, and turned by quarters. ``search`` also looks for the mark in a
         picture that was cropped, turned, scaled, squeezed or seen in perspective: a second or two. Where nothing can be
         decoded, the payloads of a ``register`` are compared one by one, which finds marks too weak to decode; `compare`
-        finds weaker ones still among a few.
+        finds weaker ones still among a few. What is cheap is tried with every key before what is dear with any.
         """
         attempts = 0
         best: tuple[float, tuple[int, ...] | None] = (-1.0, None)
         register, evidence = tuple(register), self.evidence
-        for key in self._keys:
+        views: dict[WatermarkKey, list[View]] = {key: [] for key in self._keys}
+        guesses = {key: stages(evidence, self._size, deal(key), search=search) for key in views}
+        for key, stage in _in_turn(guesses):
+            views[key] += stage
+            soft = np.concatenate([view.soft for view in stage])
+            found = max(decode(soft, known_bits(key)), key=lambda word: (word.payload is not None, word.correlation))
+            attempts += len(soft)
+            if found.payload is not None:
+                return self._reading(found.payload, None, found.correlation, attempts * FALSE_POSITIVE_RATE)
+            if found.correlation > best[0]:
+                best = (found.correlation, found.likeliest)
+        for key, guessed in views.items():
             words = [payload for payload in register if payload.issuer == key.issuer]
-            views: list[View] = []
-            for stage in stages(evidence, self._size, deal(key), search=search):
-                views += stage
-                soft = np.concatenate([view.soft for view in stage])
-                found = max(
-                    decode(soft, known_bits(key)), key=lambda word: (word.payload is not None, word.correlation)
-                )
-                attempts += len(soft)
-                if found.payload is not None:
-                    return self._reading(found.payload, None, found.correlation, attempts * FALSE_POSITIVE_RATE)
-                if found.correlation > best[0]:
-                    best = (found.correlation, found.likeliest)
-            recalled = recall(np.concatenate([view.recallable for view in views]), words)
+            recalled = recall(np.concatenate([view.recallable for view in guessed]), words)
             if recalled is not None:
                 payload, correlation = recalled
                 return self._reading(payload.to_bits(), None, correlation, RECALL_FALSE_POSITIVE_RATE)
@@ -207,6 +206,19 @@ class SpreadSpectrumDetector:
             false_positive_rate=rate,
             best_bits=bits or likeliest,
         )
+
+
+def _in_turn(guesses: dict[WatermarkKey, Iterator[list[View]]]) -> Iterator[tuple[WatermarkKey, list[View]]]:
+    """The first stage of every key, then the second of every key, and so on."""
+    left = dict(guesses)
+    while left:
+        for key, guess in guesses.items():
+            if key in left:
+                stage = next(guess, None)
+                if stage is None:
+                    del left[key]
+                else:
+                    yield key, stage
 
 
 def stages(

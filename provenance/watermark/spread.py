@@ -27,7 +27,8 @@ from provenance.watermark.keys import WatermarkKey, load_or_create_key, load_ret
 from provenance.watermark.payload import PAYLOAD_BITS, VERSION, Payload
 
 DEFAULT_PSNR = 44.2
-MIN_SIDE = 128
+MIN_SIDE = 128  # pixels of what is marked
+MIN_COPY_SIDE = 48  # of what may be a copy of it: crops of the smallest that are still looked at
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,10 @@ class SpreadSpectrum:
         return frames if self.closed_loop_crf is None else stretches(frames)
 
     def detector(self, *, width: int, height: int) -> SpreadSpectrumDetector:
-        """A detector for one clip; raises :class:`WatermarkError` for a side under 128 pixels."""
-        _check_size(width, height)
+        """A detector for one clip, which may be smaller than what is marked: raises :class:`WatermarkError` for a side
+        under 48 pixels.
+        """
+        _check_size(width, height, MIN_COPY_SIDE)
         return SpreadSpectrumDetector((self.key, *self.retired), (height, width), place_named(self.device))
 
 
@@ -113,9 +116,9 @@ def detect(frames: Frames, key: WatermarkKey, *, search: bool = True) -> Reading
     return detector.result(search=search)
 
 
-def _check_size(width: int, height: int) -> None:
-    if min(width, height) < MIN_SIDE:
+def _check_size(width: int, height: int, least: int = MIN_SIDE) -> None:
+    if min(width, height) < least:
         raise WatermarkError(
             f"A frame of {width}x{height} is too small for the watermark.",
-            remedy=f"Use frames of at least {MIN_SIDE}x{MIN_SIDE} pixels.",
+            remedy=f"Use frames of at least {least}x{least} pixels.",
         )

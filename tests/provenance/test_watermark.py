@@ -158,7 +158,9 @@ def test_chunks_do_not_matter() -> None:
 def test_wrong_sizes_and_payloads_are_refused() -> None:
     watermark = SpreadSpectrum(KEY)
     with pytest.raises(WatermarkError, match="too small"):
-        watermark.detector(width=1920, height=100)
+        watermark.embedder(PAYLOAD.to_bits(), width=1920, height=100)
+    with pytest.raises(WatermarkError, match="too small"):
+        watermark.detector(width=1920, height=40)
     with pytest.raises(WatermarkError, match="64 bits"):
         watermark.embedder([0] * 32, width=256, height=256)
     with pytest.raises(WatermarkError, match="issuer 3, version 1"):

@@ -15,6 +15,7 @@ from test_watermark import luma_only, textured_clip
 
 from countermark.core.media import Frames
 from provenance.watermark import Payload, SpreadSpectrum, WatermarkKey, detect, embed
+from provenance.watermark import detector as module
 from provenance.watermark.carriers import deal
 from provenance.watermark.code import CODE_BITS, encode, encode_all
 from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, recall, significant_cosine
@@ -103,6 +104,21 @@ def test_retired_keys_are_still_read() -> None:
     detector = SpreadSpectrum(WatermarkKey.new(3), retired=(KEY,)).detector(width=clip.width, height=clip.height)
     detector.update(clip)
     assert detector.result(search=False).payload == PAYLOAD
+
+
+def test_no_key_is_searched_with_before_all_have_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = marked()
+    ring = tuple(WatermarkKey.new(3) for _ in range(3))
+    detector = SpreadSpectrum(WatermarkKey.new(3), retired=(*ring, KEY)).detector(width=clip.width, height=clip.height)
+    detector.update(clip)
+    monkeypatch.setattr(module, "_guesses", lambda *_, **__: pytest.fail("searched"))
+    assert detector.result(search=True).payload == PAYLOAD
+
+
+@pytest.mark.parametrize(("height", "width"), [(96, 160), (60, 100)])
+def test_copies_smaller_than_what_can_be_marked_are_read(height: int, width: int) -> None:
+    small = scaled(marked().luma, height, width)
+    assert detect(luma_only(marked(), small), KEY).payload == PAYLOAD
 
 
 @pytest.mark.parametrize("mirror", MIRRORS)
