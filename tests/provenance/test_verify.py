@@ -485,8 +485,8 @@ def test_broken_registry_is_said_and_not_passed_over(settings: Settings, plain: 
 
 def test_frames_too_small_for_a_watermark_are_still_verified(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "small.mp4"
-    with VideoWriter(path, replace(SPEC, width=64, height=64)) as writer:
-        for frames in draw(side=64):
+    with VideoWriter(path, replace(SPEC, width=32, height=32)) as writer:
+        for frames in draw(side=32):
             writer.write(frames)
     result = verify(path, settings=settings)
     assert result.conclusion == "no_credentials"
