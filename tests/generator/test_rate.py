@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from test_bundled import sampled
 
 from countermark.core.errors import UsageError
 from generator.backends.bundled import BundledModel
@@ -82,14 +83,7 @@ def test_what_changes_goes_on_evenly_between_frames_and_beyond_them():
 
 def made(fps: int | None, inputs: Inputs | None = None, **asked: object) -> np.ndarray:
     request = GenerationRequest.model_validate({"prompt": "a red ball moving right by the sea", "fps": fps, **asked})
-    chunks = BundledModel(fast=True).sample(
-        request,
-        inputs or Inputs(),
-        on_progress=lambda *_: None,
-        on_notice=lambda _: None,
-        cancelled=lambda: False,
-    )
-    return np.concatenate(list(chunks))
+    return sampled(request, inputs, model=BundledModel(fast=True))[0]
 
 
 def test_twice_the_rate_is_the_same_video_with_a_frame_between_any_two():
