@@ -229,7 +229,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
 
 
 def unseen(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats, plain: Floats) -> str:
-    """Sets of other authors that nothing was trained, tuned or calibrated on, and the unseen halves of two."""
+    """Sets of other authors that nothing was trained or calibrated on, and the unseen halves of two."""
     rows = []
     for source in (*HALVED, *UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
         texts = [e.text for e in test if e.source == source]
@@ -471,7 +471,8 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the half of\n"
         f"{' and '.join(HALVED)} that is shown, but on their other half, so that\n"
         "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
-        "prompts were written, and one constant of `policy/allocation.py` was chosen with these sets in view.\n\n"
+        "prompts were written; one constant of `policy/allocation.py` and how the encoder is tuned were chosen with\n"
+        "these sets in view.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())

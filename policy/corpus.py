@@ -69,7 +69,7 @@ _BENIGN = {"coco10k": 3, "partiprompts": 1}  # every n-th caption is taken: more
 UNSEEN_HARMLESS = ("vbench2_en", "vbench2_aug_en", "t2v_compbench")
 UNSEEN_HARMFUL = ("advbench", "malicious_instruct")
 UNSEEN_MIXED = ("cold_dev",)
-"""Sets that nothing is trained, tuned or calibrated on."""
+"""Sets that nothing is trained or calibrated on."""
 HALVED = ("overt_unsafe_half", "overt_benign_half")
 """Harmful and harmless requests for the same motifs: half of each is trained on, the other half is the test part."""
 

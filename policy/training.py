@@ -207,7 +207,8 @@ Public sets used for training, none of them part of the repository: AILuminate d
 requests), COCO captions, PartiPrompts (harmless), and half of OVERT's harmful and harmless requests, near duplicates on
 one side of the split. Sets that nothing was trained or calibrated on: {unseen}. VBench-2's false refusals were looked
 at once before some ordinary prompts were written (none after one of its prompts), and how far the allocation of
-thresholds is followed (`policy/allocation.py`) was chosen with these sets in view.
+thresholds is followed (`policy/allocation.py`) and how the encoder is tuned (`policy/tuning.py`) were chosen with these
+sets in view.
 Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |
