@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from generator.dit.places import GROUP, off_subject, place_maps
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
 from generator.dit.plans import long_plan
 from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
+from generator.dit.training.__main__ import main as train
 from generator.dit.training.distillation import SUBSTEPS, distillation_loss, target_of
 from generator.dit.training.locator import fit, ridge
 from generator.dit.training.start import start_from
@@ -474,3 +476,14 @@ def test_a_track_is_freed_of_single_wrong_readings():
     assert (steady(wrong) - track).abs().max() < 0.04
     assert (steady(track) - track).abs().max() < 1e-5
     assert steady(track[:1]).shape == (1, 3)
+
+
+def test_training_runs_the_module_that_is_named(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["training", "planner", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        train()
+    assert ended.value.code == 0
+    assert "--examples" in capsys.readouterr().out
+    monkeypatch.setattr(sys, "argv", ["training", "averaging"])
+    with pytest.raises(SystemExit, match=r"usage: .*autoencoder,.*upscaler"):
+        train()
