@@ -28,7 +28,7 @@ from policy.assemble import pool
 from policy.classifier import Floats, Heads
 from policy.clauses import split_parts
 from policy.corpus import (
-    HALVED,
+    OVERT,
     UNSEEN_HARMFUL,
     UNSEEN_HARMLESS,
     UNSEEN_MIXED,
@@ -159,7 +159,7 @@ def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example],
         rows.append(cells)
     header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
     return (
-        f"The unsafe test prompts (ours, and OVERT's unseen half) against {n} harmless ones ({', '.join(CAPTIONS)}, "
+        f"The unsafe test prompts (ours, and OVERT's unseen quarter) against {n} harmless ones ({', '.join(CAPTIONS)}, "
         "ordinary), each head by itself.\n\n" + table(header, rows)
     )
 
@@ -183,7 +183,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "ours, Chinese": among(lambda e: e.unsafe and e.source == "own" and e.language == "zh" and e.category in CORE),
         "ours, short and plain, English": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "en"),
         "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
-        "OVERT, unseen half": among(lambda e: e.source == HALVED[0] and e.category in CORE),
+        "OVERT, unseen quarter": among(lambda e: e.source == OVERT[0] and e.category in CORE),
     }
     harmless = {
         "video prompts": among(lambda e: e.source in UNSEEN_HARMLESS),
@@ -209,14 +209,14 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
         "ordinary": among(lambda e: e.source == "own_benign"),
         "plain, Chinese": among(lambda e: e.source == "own_plain" and e.language == "zh"),
-        "OVERT, harmless, unseen half": among(lambda e: e.source == HALVED[1]),
+        "OVERT, harmless, unseen quarter": among(lambda e: e.source == OVERT[1]),
         "video prompts": harmless["video prompts"],
     }
     for title, good in groups.items():
         cells = [title, str(int(good.sum()))]
         for odds in ways.values():
             best = odds.max(axis=1)
-            reference = among(lambda e: e.source == HALVED[0]) if "OVERT" in title else unsafe
+            reference = among(lambda e: e.source == OVERT[0]) if "OVERT" in title else unsafe
             cells.append(percent(float((best[good] > np.quantile(best[reference], 0.15)).mean())))
         over.append(cells)
     return (
@@ -229,12 +229,12 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
 
 
 def unseen(policy: Policy, judges: Judges, test: Sequence[Example], ours: Floats, plain: Floats) -> str:
-    """Sets of other authors that nothing was trained or calibrated on, and the unseen halves of two."""
+    """Sets of other authors that nothing was trained or calibrated on, and the unseen quarter of OVERT."""
     rows = []
-    for source in (*HALVED, *UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
+    for source in (*OVERT, *UNSEEN_HARMFUL, *UNSEEN_HARMLESS):
         texts = [e.text for e in test if e.source == source]
         if texts:
-            kind = "harmful" if source in (HALVED[0], *UNSEEN_HARMFUL) else "harmless"
+            kind = "harmful" if source in (OVERT[0], *UNSEEN_HARMFUL) else "harmless"
             actions = [decision.action for decision in check_many(texts, policy=policy)]
             shares = [percent(actions.count(a) / len(texts)) for a in ("block", "review", "rewrite")]  # type: ignore[arg-type]
             rows.append([source, kind, str(len(texts)), *shares, percent(float(judges.keywords(texts).mean()))])
@@ -468,8 +468,8 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         "Made by `python -m benchmarks.policy DATA`. Our own prompts are from the part that neither training nor\n"
         "calibration saw, split by seed idea; they share their style with the training part, so their figures are\n"
         f"optimistic for other styles. Not trained or calibrated on: {', '.join(UNSEEN_HARMLESS)},\n"
-        f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the half of\n"
-        f"{' and '.join(HALVED)} that is shown, but on their other half, so that\n"
+        f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the quarter of\n"
+        f"{' and '.join(OVERT)} that is shown, but on the rest of them, so that\n"
         "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
         "prompts were written; one constant of `policy/allocation.py` and how the encoder is tuned were chosen with\n"
         "these sets in view.\n\n"

@@ -70,8 +70,9 @@ UNSEEN_HARMLESS = ("vbench2_en", "vbench2_aug_en", "t2v_compbench")
 UNSEEN_HARMFUL = ("advbench", "malicious_instruct")
 UNSEEN_MIXED = ("cold_dev",)
 """Sets that nothing is trained or calibrated on."""
-HALVED = ("overt_unsafe_half", "overt_benign_half")
-"""Harmful and harmless requests for the same motifs: half of each is trained on, the other half is the test part."""
+OVERT = ("overt_unsafe_half", "overt_benign_half")
+"""Harmful and harmless requests for the same motifs: a quarter of each is the test part, the rest is trained on."""
+_OVERT_TEST = 5  # twentieths
 
 
 _OWN_SOURCES = {
@@ -129,14 +130,14 @@ def public_prompts(folder: Path) -> list[Example]:
     """The public sets found in ``folder``; raises `UsageError` when none is there."""
     out: list[Example] = []
     for name in _LABELS:
-        if name not in HALVED:
+        if name not in OVERT:
             out += _harmful(folder, name)
     for name, every in _BENIGN.items():
         for row in islice(_rows(folder, name), 0, None, every):
             seed = f"{name}/{row['id']}"
             part = _part(seed, test=6, calibration=6)
             out.append(Example(row["text"], False, None, row["lang"], name, seed, part))
-    out += _halved(folder)
+    out += _overt(folder)
     for name in (*UNSEEN_HARMLESS, *UNSEEN_HARMFUL, *UNSEEN_MIXED):
         for row in _rows(folder, name):
             if row["label"] is not None:
@@ -157,9 +158,9 @@ def _harmful(folder: Path, name: str) -> list[Example]:
     return out
 
 
-def _halved(folder: Path) -> list[Example]:
-    """The sets in `HALVED`, near duplicates on one side of the split, whichever of the sets they come from."""
-    harmful, harmless = HALVED
+def _overt(folder: Path) -> list[Example]:
+    """The sets of `OVERT`, near duplicates on one side of the split, whichever of the sets they come from."""
+    harmful, harmless = OVERT
     out = _harmful(folder, harmful)
     for row in _rows(folder, harmless):
         out.append(Example(row["text"], False, None, row["lang"], harmless, f"{harmless}/{row['id']}"))
@@ -167,10 +168,8 @@ def _halved(folder: Path) -> list[Example]:
         return []
     groups = near_groups([e.text for e in out], load_text_encoder())
     seeds = [out[group].seed for group in groups]  # a group's number is the place of one of its texts
-    half = _FOLDS // 2
-    return [
-        replace(e, seed=seed, part=_part(seed, test=half, calibration=0)) for e, seed in zip(out, seeds, strict=True)
-    ]
+    parts = (_part(seed, test=_OVERT_TEST, calibration=0) for seed in seeds)
+    return [replace(e, seed=seed, part=part) for e, seed, part in zip(out, seeds, parts, strict=True)]
 
 
 def _rows(folder: Path, name: str) -> Iterable[dict[str, Any]]:

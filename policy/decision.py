@@ -108,6 +108,11 @@ def check_many(
     return out
 
 
+def refuse_unusable(prompt: str, *, policy: Policy) -> None:
+    """Raises `UsageError` for an empty or over-long prompt, which `check` would not judge; says nothing of the rest."""
+    _prepare(policy, prompt)
+
+
 def appeal_id(prompt_sha256: str, policy_sha256: str) -> str:
     """The short name of a decision that a user can quote: 60 bits in base 32."""
     digest = hashlib.sha256(f"{prompt_sha256} {policy_sha256}".encode()).digest()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from countermark.core.encoders.text import UniversalSentenceEncoder
 from countermark.core.errors import ConfigurationError
 from policy.classifier import Floats, Heads, Network
-from policy.corpus import HALVED, Example
+from policy.corpus import OVERT, Example
 
 HEADS = (
     "sexual",
@@ -54,7 +54,7 @@ PEAK_RATE = 3e-3
 WEIGHT_DECAY = 1e-2
 NOISE = 0.3  # standard deviation of what is added to every feature that is not zero
 DROPOUT = (0.1, 0.3)  # of the features, of the hidden layer
-WEIGHTS = {"own": 3.0, "own_benign": 4.0, **dict.fromkeys(HALVED, 3.0), "chat": 0.3, "caption": 0.3}
+WEIGHTS = {"own": 3.0, "own_benign": 4.0, **dict.fromkeys(OVERT, 3.0), "chat": 0.3, "caption": 0.3}
 OTHER_CATEGORY = 0.5  # weight of an unsafe prompt as counterexample for another category
 PART_OF_HARMLESS = 0.6  # weight of a clause of a harmless prompt, read by itself
 POSITIVE_SHARE = 0.4  # share of the total weight given to each category's positives

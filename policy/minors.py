@@ -16,8 +16,10 @@ from policy.schema import MinorsFile
 _AGE = re.compile(
     r" (?:age|aged|turning) (\d{1,2}) "
     r"| (\d{1,2}) ?(?:(?:years?|yrs?) (?:old|of age)|yo|y o|ans|jahre|anos|anni|лет) "
-    r"|(\d{1,2}) ?[岁歳歲]"
+    r"|(?<!\d)(\d{1,2}) ?[岁歳歲]"
 )
+_HAN_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2, "几": 1, "半": 0}
+_HAN_AGE = re.compile(rf"([{''.join(_HAN_DIGITS)}十百]+)[多来]?[岁歳歲]")
 _WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
 _AGE_WORDS = re.compile(
     rf" (?:age|aged|turning) (?:{'|'.join(_WORDS.split())}) | (?:{'|'.join(_WORDS.split())}) years? old "
@@ -73,5 +75,18 @@ def _stated_age(canonical: str) -> str | None:
         years = next(int(group) for group in match.groups() if group)
         if years < _MAJORITY:
             return match.group().strip()
+    for match in _HAN_AGE.finditer(canonical):
+        if _han_number(match.group(1)) < _MAJORITY:
+            return match.group()
     words = _AGE_WORDS.search(canonical)
     return words.group().strip() if words else None
+
+
+def _han_number(numeral: str) -> int:
+    """The least that a numeral may mean: 17 for 十七八, 11 for 十几, 100 for any larger one."""
+    if "百" in numeral:
+        return 100
+    tens, ten, ones = numeral.rpartition("十")
+    if not ten:
+        return _HAN_DIGITS[ones[0]]
+    return 10 * (_HAN_DIGITS[tens[0]] if tens else 1) + (_HAN_DIGITS[ones[0]] if ones else 0)

@@ -94,6 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="folder with the public sets (*.jsonl)")
     parser.add_argument("--output", type=Path, default=BUNDLED, help="folder to write to")
     options = parser.parse_args(arguments)
+    options.output.mkdir(parents=True, exist_ok=True)  # what cannot be written is better known before the training
 
     rules = load_rules(Folder(BUNDLED / "policy.yaml"), load_text_encoder())
     names = feature_names(rules.lexicons, rules.contexts)
@@ -204,11 +205,11 @@ Languages: English and Chinese; others only as far as the encoder carries them.
 * Figures on the test part, which was used for nothing here: `benchmarks/results/policy.md`.
 
 Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
-requests), COCO captions, PartiPrompts (harmless), and half of OVERT's harmful and harmless requests, near duplicates on
-one side of the split. Sets that nothing was trained or calibrated on: {unseen}. VBench-2's false refusals were looked
-at once before some ordinary prompts were written (none after one of its prompts), and how far the allocation of
-thresholds is followed (`policy/allocation.py`) and how the encoder is tuned (`policy/tuning.py`) were chosen with these
-sets in view.
+requests), COCO captions, PartiPrompts (harmless), and three quarters of OVERT's harmful and harmless requests, near
+duplicates on one side of the split. Sets that nothing was trained or calibrated on: {unseen}. VBench-2's false refusals
+were looked at once before some ordinary prompts were written (none after one of its prompts), and how far the
+allocation of thresholds is followed (`policy/allocation.py`) and how the encoder is tuned (`policy/tuning.py`) were
+chosen with these sets in view.
 Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |

@@ -11,7 +11,7 @@ import yaml
 from countermark.core.encoders.text import load_text_encoder
 from countermark.core.errors import UsageError
 from policy import load_policy
-from policy.corpus import HALVED, near_groups, own_prompts, public_prompts
+from policy.corpus import OVERT, near_groups, own_prompts, public_prompts
 from policy.fit import HEADS
 from policy.framing import framed
 
@@ -24,7 +24,8 @@ def test_there_are_enough_prompts_and_every_unsafe_one_has_a_safe_twin() -> None
         for language in ("en", "zh"):
             rows = [e for e in OWN if e.category == category and e.language == language]
             assert Counter(e.unsafe for e in rows)[True] >= 300
-            assert Counter(e.seed for e in rows if e.unsafe) == Counter(e.seed for e in rows if not e.unsafe)
+            paired = [e for e in rows if not e.seed.startswith("own/requests-benign-")]
+            assert Counter(e.seed for e in paired if e.unsafe) == Counter(e.seed for e in paired if not e.unsafe)
 
 
 def test_no_seed_idea_is_on_both_sides() -> None:
@@ -83,14 +84,14 @@ def test_an_empty_data_folder_is_wrong_use(tmp_path: Path) -> None:
         public_prompts(tmp_path)
 
 
-def test_halved_sets_keep_near_duplicates_on_one_side(tmp_path: Path) -> None:
+def test_overt_keeps_near_duplicates_on_one_side(tmp_path: Path) -> None:
     texts = [
         "a cat sleeps on a red sofa",
         "a cat sleeps on a red sofa.",
         "two boys fight over a ball",
         "a river at dawn",
     ]
-    for name, label in zip(HALVED, (1, 0), strict=True):
+    for name, label in zip(OVERT, (1, 0), strict=True):
         rows = [
             {"id": i, "text": text, "label": label, "categories": ["violence"], "lang": "en"}
             for i, text in enumerate(texts)

@@ -99,7 +99,7 @@ def test_a_face_flags_without_a_category_unless_its_person_agreed(
 def test_a_text_is_judged_with_what_the_picture_beside_it_shows(
     home: Settings, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text = "a nude drawing of this picture"
+    text = "make the people in it naked"
     see(monkeypatch, nudity=load_policy().rules.file.vision.nudity.strict - 0.01)  # not enough by itself
     assert not judged(home, pictures=(picture,)).flagged
     together, alone = judged(home, text, pictures=(picture,)), judged(home, text)

@@ -34,12 +34,16 @@ def _minors_lists() -> dict[str, dict[str, list[str]]]:
     return Folder(BUNDLED / "policy.yaml").read("minors.yaml", MinorsFile).model_dump()
 
 
-@pytest.mark.parametrize("age", ["aged 9", "12 years old", "14yo", "12岁", "a five year old", "16 岁"])
+@pytest.mark.parametrize(
+    "age", ["aged 9", "12 years old", "14yo", "12岁", "a five year old", "16 岁", "十岁", "十七八岁", "十几歲"]
+)
 def test_stated_ages_below_eighteen_count(age: str) -> None:
     assert minors(f"AGE-TERM {age}, SEXUAL-TERM sexual")
 
 
-@pytest.mark.parametrize("age", ["aged 30", "45 years old", "30岁", "ten years later"])
+@pytest.mark.parametrize(
+    "age", ["aged 30", "45 years old", "30岁", "115岁", "四十岁", "二十几岁", "三十五六歲", "ten years later"]
+)
 def test_stated_ages_of_adults_do_not(age: str) -> None:
     assert not minors(f"a person {age}, sexual")
 
