@@ -76,21 +76,21 @@ def first(clip: Frames) -> Frames:
 
 @dataclass
 class Count:
-    """What came out so far. ``decoding`` adds up how many false reads the decoder may make, without recall."""
+    """What came out so far. ``allowed`` adds up the false positive rates that the readings state."""
 
     pieces: int = 0
     plain: int = 0
     searched: int = 0
     reads: int = 0
     highest: float = 0.0
-    decoding: float = 0.0
+    allowed: float = 0.0
 
     def add(self, reading: Reading, *recalled: Reading, search: bool) -> None:
         self.searched += search
         self.plain += not search
         self.reads += any(each.payload is not None for each in (reading, *recalled))
         self.highest = max(self.highest, reading.statistic)
-        self.decoding += reading.false_positive_rate
+        self.allowed += sum(each.false_positive_rate for each in (reading, *recalled))
 
     @classmethod
     def resumed(cls, path: Path) -> Count:
@@ -106,7 +106,7 @@ class Count:
 
     def page(self) -> str:
         """The table, Markdown."""
-        # The register, one of it, and with the search the same one laid over its sketch.
+        # The register, one of it, and with the search the same one laid over its sketch, if it lies there.
         recall = (2 * self.plain + 3 * self.searched) * RECALL_FALSE_POSITIVE_RATE
         return "\n".join(
             (
@@ -120,8 +120,8 @@ class Count:
                 f"| detections without search for geometry | {self.plain:,} |",
                 f"| detections with it | {self.searched:,} |",
                 f"| false reads | {self.reads} |",
-                f"| false reads that the derivation allows | {self.decoding + recall:.1e} |",
-                f"| of these by recall | {recall:.1e} |",
+                f"| false reads that the derivation allows | {self.allowed:.1e} |",
+                f"| of these by recall, at most | {recall:.1e} |",
                 f"| highest cosine | {self.highest:.3f} |",
                 "",
             )

@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "",
             f"## {material}: {MATERIALS[material].about}",
             "",
-            f"{len(found)} clips of up to {options.frames} frames.",
+            f"{len(found)} clips of up to {options.frames} frames; means are of {min(len(found) - 1, OTHERS)} others.",
             "",
         ]
         lines += table(found, SpreadSpectrum(WatermarkKey.new()), [tuple(Payload.new(1).to_bits()) for _ in found])

@@ -14,6 +14,7 @@ from provenance.fingerprint import Sampler
 from provenance.lookalikes import find_lookalikes
 from provenance.registry import Registry
 from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline
+from provenance.watermark.interface import Mark
 from provenance.watermark.sketch import FRAMES as SKETCHED_FRAMES
 from provenance.watermark.sketch import Sketch
 
@@ -33,17 +34,22 @@ _WINDOWS = (_MOST - _OPENING) // _FIRST_LOOK
 class Extraction:
     """What was found in ``frames`` frames of a video that is as ``info`` says.
 
-    ``payload`` is exact or None. ``false_positive_rate`` is the chance that one attempt reads a payload in video that
-    carries none, times the number of attempts made.
+    ``mark`` is what was read, with which key and how it lay in the picture. ``false_positive_rate`` is the chance at
+    most that any of the attempts made reads a payload in video that carries none.
     """
 
     info: MediaInfo
-    payload: Payload | None
+    mark: Mark | None
     statistic: float
     frames: int
     false_positive_rate: float
     problem: str | None = None
     """Why no attempt was made, if none was."""
+
+    @property
+    def payload(self) -> Payload | None:
+        """The exact payload, or None."""
+        return None if self.mark is None else self.mark.payload
 
 
 def extract(
@@ -71,8 +77,8 @@ def extract(
         try:
             detector = watermark.detector(width=info.width, height=info.height)
         except WatermarkError as error:  # such as frames too small to carry it
-            return Extraction(info, None, 0.0, 0, 0.0, error.cause)
-        attempts, seen, next_look = 0, 0, _FIRST_LOOK
+            return Extraction(info, None, 0.0, 0, 0.0, problem=error.cause)
+        rate, seen, next_look = 0.0, 0, _FIRST_LOOK
         result, looks, opening = None, Sampler(info.time_base), detector
         for frames in _sample(reader, path, limits, isolated=isolated):
             detector.update(frames)
@@ -83,23 +89,25 @@ def extract(
             result = None
             if seen >= next_look:
                 next_look *= 2
-                attempts += 1
                 result = detector.result(search=False)
+                rate += result.false_positive_rate
                 if result.payload is not None:
                     break
         if result is None or result.payload is None:
-            attempts += 1
             ids = registry.video_ids(watermark.algorithm_id) if registry is not None else []
             result = detector.result(search=search and not quick, register=map(Payload.from_video_id, ids))
+            rate += result.false_positive_rate
             if result.payload is None and registry is not None:
                 alike = [found.entry for found in find_lookalikes(registry, looks.hashes)]
                 alike_ids = [entry.video_id for entry in alike if entry.algorithm == watermark.algorithm_id]
                 compared = detector.compare(map(Payload.from_video_id, alike_ids))
+                rate += compared.false_positive_rate
                 if compared.payload is None:
                     stored = registry.sketches(watermark.algorithm_id, newest=_SKETCHES, also=alike_ids)
                     compared = opening.laid_over([_sketched(name, data) for name, data in stored])
+                    rate += compared.false_positive_rate
                 result = result if compared.payload is None else compared
-    return Extraction(info, result.payload, result.statistic, seen, result.false_positive_rate * attempts)
+    return Extraction(info, result.mark, result.statistic, seen, rate)
 
 
 def _sketched(video_id: str, data: bytes) -> tuple[Payload, Sketch]:
@@ -113,18 +121,25 @@ def _sketched(video_id: str, data: bytes) -> tuple[Payload, Sketch]:
 
 
 def ranges(
-    path: Path, watermark: SpreadSpectrum, limits: Limits, *, search: bool = True, isolated: bool = True
+    path: Path,
+    watermark: SpreadSpectrum,
+    limits: Limits,
+    *,
+    search: bool = True,
+    isolated: bool = True,
+    known: Mark | None = None,
 ) -> list[MarkedRange]:
     """Which stretches of the video at ``path`` carry which payload, to within a second.
 
     Every frame is looked at, once. Where nothing can be read, ``search`` looks every four seconds for a picture that
-    was cropped, turned or scaled. Raises `MediaError` when the file cannot be decoded, and `WatermarkError` when its
-    frames are too small to carry a mark.
+    was cropped, turned or scaled. ``known`` is what `extract` has found: there is a stretch that carries it, however
+    weakly. Raises `MediaError` when the file cannot be decoded, and `WatermarkError` when its frames are too small to
+    carry a mark.
     """
     with VideoReader(path, limits, isolated=isolated) as reader:
         info = reader.info
         detector = watermark.detector(width=info.width, height=info.height)
-        timeline = Timeline(detector.keys, (info.height, info.width), search=search)
+        timeline = Timeline(detector.keys, (info.height, info.width), search=search, known=known)
         first: int | None = None
         for frames in reader:
             first = int(frames.pts[0]) if first is None else first

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Literal
 
 import c2pa
 
-from countermark.core.errors import CredentialError, ManifestError
+from countermark.core.errors import CredentialError, ManifestError, UsageError
 from provenance.credentials import C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION, Credentials
 from provenance.origin import Origin
 from provenance.statements import ingredient_id, relationship
@@ -30,7 +30,7 @@ _ACCEPTED_EKUS = (C2PA_CLAIM_SIGNING, DOCUMENT_SIGNING, EMAIL_PROTECTION)
 
 
 def media_type(path: Path, delivery: Delivery = "embedded") -> str:
-    """The media type under which the SDK signs this container; raises `ManifestError` where it cannot.
+    """The media type under which the SDK signs this container; raises `UsageError` where it cannot.
 
     Nothing can be embedded into Matroska and WebM, nor their XMP name an address: a sidecar is all they can have.
     """
@@ -41,8 +41,9 @@ def media_type(path: Path, delivery: Delivery = "embedded") -> str:
         return (_EMBEDDABLE | _PICTURES)[suffix]
     except KeyError:
         other = f", or put them into a sidecar ({path.stem}{SIDECAR})" if suffix in _SIDECAR_ONLY else ""
-        raise ManifestError(
-            f"Content Credentials cannot be embedded in a '{path.suffix}' file.",
+        kind = f"a '{path.suffix}' file" if path.suffix else f"{path.name}, which names no type of file"
+        raise UsageError(
+            f"Content Credentials cannot be embedded in {kind}.",
             remedy=f"Use .mp4, .m4v or .mov, or .png or .jpg for one picture{other}.",
         ) from None
 

@@ -11,7 +11,7 @@ from countermark.core.settings import Settings, get_settings
 from provenance.extract import extract
 from provenance.manifest import Delivery
 from provenance.origin import Origin
-from provenance.seal import OnStep, SealedVideo, seal
+from provenance.seal import OnStep, SealedVideo, check_destination, seal
 from provenance.watermark import SpreadSpectrum
 
 # x264 at this rate factor is visually lossless: differences are below what people see at normal viewing distance.
@@ -51,6 +51,7 @@ def protect(
     _check_container(path, remux=remux)
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} is the input itself.", remedy="Choose another path for the sealed video.")
+    check_destination(output, overwrite=overwrite, delivery=delivery)
     if on_step is not None:
         on_step("read", f"examining {path}")
     with VideoReader(path, Limits.from_settings(settings)) as reader:

@@ -249,8 +249,8 @@ def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
 def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
     """Whether a sealed video may be written to ``output``: asked before any long work starts.
 
-    Raises `UsageError` for a folder, a missing parent folder, an existing file without ``overwrite``, or a sidecar that
-    is there already, and `ManifestError` for a container that cannot hold a manifest.
+    Raises `UsageError` for a container that cannot hold a manifest, a folder, a missing parent folder, an existing file
+    without ``overwrite``, or a sidecar that is there already.
     """
     media_type(output, delivery)
     if output.is_dir():

@@ -140,7 +140,8 @@ def verify(
     conclusion = _conclude(judgement, recovery, unreadable, comparison)
     marked = None
     if timeline:  # frames too small for a mark carry none
-        marked = ranges(path, watermark, Limits.from_settings(settings)) if extraction.problem is None else []
+        limits, known = Limits.from_settings(settings), extraction.mark
+        marked = ranges(path, watermark, limits, known=known) if extraction.problem is None else []
     shown = report or recovery.report
     vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []

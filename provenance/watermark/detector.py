@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import exp, sqrt
 
@@ -14,10 +14,10 @@ from scipy.special import ndtr, ndtri
 from countermark.core.media.frames import Frames
 from provenance.watermark.arrays import Place, fetch, namespace, put
 from provenance.watermark.carriers import Deal, Sync, deal
-from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, decode, encode_all
+from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, Decoded, decode, encode_all
 from provenance.watermark.geometry import MIRRORS, Homography, border_geometries, resample
 from provenance.watermark.grid import GRID, Plane
-from provenance.watermark.interface import Reading, check_frames
+from provenance.watermark.interface import Mark, Reading, check_frames
 from provenance.watermark.keys import WatermarkKey
 from provenance.watermark.normalise import forward, frame_mean, normalise
 from provenance.watermark.payload import VERSION, Payload
@@ -30,11 +30,12 @@ _RECALL_CHUNK = 8192
 _ALIKE = 0.995  # cosine from which two sums need not be searched both
 _OPENING = 4.0  # frames in which a codec forgets a scene's first to 1/e, in lively scenes at harsh rates
 _DISAGREEMENT = 1.5  # z-score of the synchronisation up to which a mirror image is not worth decoding
-_ROWS = 3  # of soft values a spectrum: both bands, and each alone
+ROWS = 3  # of soft values a spectrum: both bands, and each alone
 _SIGNS_TO_NORMAL = 1 / (4 * ndtr(-sqrt(2)))  # 3.18, see `significant_cosine`
 _GROUP = 2  # frames averaged before the limiter: fewer is better where things move, and slower
 
-#: Chance that unmarked material matches any entry of a register, over all entries and attempts: half that of a reading.
+#: Chance that unmarked material matches any of the messages it is compared with, over all of them, all keys and all
+#: geometries of one call: half that of a reading.
 RECALL_FALSE_POSITIVE_RATE = 1e-6
 
 
@@ -48,9 +49,9 @@ class View:
     @property
     def recallable(self) -> Plane:
         """The soft values to compare known words with: also the sums over planes, whose noise is not the same."""
-        if len(self.soft) == _ROWS:
+        if len(self.soft) == ROWS:
             return self.soft
-        return np.concatenate((self.soft, self.soft.reshape(-1, _ROWS, CODE_BITS).sum(axis=0)))
+        return np.concatenate((self.soft, self.soft.reshape(-1, ROWS, CODE_BITS).sum(axis=0)))
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,17 @@ class Evidence:
         return self.detail, self.opening
 
 
+#: A key, the views that it reads, and the messages of its issuer to look for in them.
+_Question = tuple[WatermarkKey, Sequence[View], Sequence[Payload]]
+
+
 class SpreadSpectrumDetector:
     """Reads one clip in memory that does not grow with it. What it adds up serves any key and any geometry."""
 
     def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int], place: Place = None) -> None:
         self._keys, self._size, self._place = tuple(keys), size, place
         self._detail = self._opening = self._brightest = put(np.zeros((GRID, GRID), np.float32), place)
-        self._scenes = Scenes(_GROUP)
+        self._scenes = Scenes(_GROUP, stands_out=0)  # what changes much is best looked at frame by frame
         self._frames = 0
 
     def update(self, frames: Frames) -> None:
@@ -106,6 +111,13 @@ class SpreadSpectrumDetector:
         """A detector that has seen the same frames and reads with other keys."""
         other = copy(self)
         other._keys, other._scenes = tuple(keys), copy(self._scenes)
+        return other
+
+    def emptied(self) -> SpreadSpectrumDetector:
+        """A detector that goes on from the same moment of the clip, and has added up nothing yet."""
+        other = copy(self)
+        other._scenes, other._frames = copy(self._scenes), 0
+        other._detail = other._opening = other._brightest = put(np.zeros((GRID, GRID), np.float32), self._place)
         return other
 
     @property
@@ -138,20 +150,17 @@ class SpreadSpectrumDetector:
         guesses = {key: stages(evidence, self._size, deal(key), search=search) for key in views}
         for key, stage in _in_turn(guesses):
             views[key] += stage
-            soft = np.concatenate([view.soft for view in stage])
-            found = max(decode(soft, known_bits(key)), key=lambda word: (word.payload is not None, word.correlation))
-            attempts += len(soft)
+            found, place = surest(stage, key)
+            attempts += sum(len(view.soft) for view in stage)
             if found.payload is not None:
-                return self._reading(found.payload, None, found.correlation, attempts * FALSE_POSITIVE_RATE)
+                payload, rate = Payload.from_bits(found.payload), attempts * FALSE_POSITIVE_RATE
+                mark = Mark(payload, key, stage[place].geometry, rate)
+                return self._reading(rate, found.correlation, mark=mark)
             if found.correlation > best[0]:
                 best = (found.correlation, found.likeliest)
-        for key, guessed in views.items():
-            words = [payload for payload in register if payload.issuer == key.issuer]
-            recalled = recall(np.concatenate([view.recallable for view in guessed]), words)
-            if recalled is not None:
-                payload, correlation = recalled
-                return self._reading(payload.to_bits(), None, correlation, RECALL_FALSE_POSITIVE_RATE)
-        return self._reading(None, best[1], best[0], attempts * FALSE_POSITIVE_RATE)
+        questions = [(key, guessed, _of_issuer(register, key)) for key, guessed in views.items()]
+        recalled = self._recalled(questions, spent=attempts * FALSE_POSITIVE_RATE)
+        return recalled if recalled.mark is not None else replace(recalled, statistic=best[0], best_bits=best[1])
 
     def compare(self, candidates: Iterable[Payload]) -> Reading:
         """Which of a few payloads, if any, the frames carry as they are, or mirrored.
@@ -159,13 +168,11 @@ class SpreadSpectrumDetector:
         For those of videos that look like this one: the fewer there are to tell apart, the weaker a mark is enough.
         """
         candidates, evidence = tuple(candidates), self.evidence
+        questions = []
         for key in self._keys:
-            words = [payload for payload in candidates if payload.issuer == key.issuer]
             (views,) = stages(evidence, self._size, deal(key), search=False)
-            recalled = recall(np.concatenate([view.recallable for view in views]), words)
-            if recalled is not None:
-                return self._reading(recalled[0].to_bits(), None, recalled[1], RECALL_FALSE_POSITIVE_RATE)
-        return self._reading(None, None, 0.0, RECALL_FALSE_POSITIVE_RATE)
+            questions.append((key, views, _of_issuer(candidates, key)))
+        return self._recalled(questions)
 
     def laid_over(self, sketched: Sequence[tuple[Payload, Sketch]]) -> Reading:
         """Which of these payloads, if any, the frames carry where they lie in the sketch of its original.
@@ -175,36 +182,55 @@ class SpreadSpectrumDetector:
         """
         evidence = self.evidence
         lying = placed(evidence.detail, self.aspect, [sketch for _, sketch in sketched])
-        planes = [[resample(plane, found.geometry) for plane in evidence.planes] for found in lying]
-        for key in self._keys:
-            dealt, best = deal(key), None
-            for found, laid in zip(lying, planes, strict=True):
-                payload = sketched[found.index][0]
-                if payload.issuer != key.issuer:
-                    continue
-                view = View(found.geometry, _rows((forward(plane) for plane in laid), dealt))
-                recalled = recall(view.recallable, [payload], among=len(lying))
-                if recalled is not None and (best is None or recalled[1] > best[1]):
-                    best = recalled
-            if best is not None:
-                return self._reading(best[0].to_bits(), None, best[1], RECALL_FALSE_POSITIVE_RATE)
-        return self._reading(None, None, 0.0, RECALL_FALSE_POSITIVE_RATE)
+        questions = []
+        for found in lying:
+            planes = [resample(plane, found.geometry) for plane in evidence.planes]
+            for key in self._keys:
+                words = _of_issuer([sketched[found.index][0]], key)
+                if words:
+                    view = View(found.geometry, _rows((forward(plane) for plane in planes), deal(key)))
+                    questions.append((key, [view], words))
+        return self._recalled(questions)
+
+    def _recalled(self, questions: Sequence[_Question], spent: float = 0.0) -> Reading:
+        """The message that fits best among those asked for, if it fits beyond chance.
+
+        All the questions share one rate, so that it holds for any number of keys, messages and views. ``spent`` is the
+        chance of a false reading that what was tried before has used up.
+        """
+        asked = [(key, guessed, words) for key, guessed, words in questions if words]
+        softs = [np.concatenate([view.recallable for view in guessed]) for _, guessed, _ in asked]
+        comparisons = sum(len(soft) * len(words) for soft, (_, _, words) in zip(softs, asked, strict=True))
+        if not comparisons:
+            return self._reading(spent)
+        rate, beyond = spent + RECALL_FALSE_POSITIVE_RATE, recallable_from(comparisons)
+        best: Mark | None = None
+        for soft, (key, guessed, words) in zip(softs, asked, strict=True):
+            found = recall(soft, words, beyond)
+            if found is not None:
+                beyond = found.cosine
+                best = Mark(found.payload, key, guessed[found.row * len(guessed) // len(soft)].geometry, rate)
+        return self._reading(rate) if best is None else self._reading(rate, beyond, mark=best)
 
     def _reading(
         self,
-        bits: tuple[int, ...] | None,
-        likeliest: tuple[int, ...] | None,
-        statistic: float,
         rate: float,
+        statistic: float = 0.0,
+        *,
+        mark: Mark | None = None,
+        likeliest: tuple[int, ...] | None = None,
     ) -> Reading:
+        payload = None if mark is None else mark.payload
+        bits = None if payload is None else payload.to_bits()
         return Reading(
             algorithm=ALGORITHM_ID,
             payload_bits=bits,
-            payload=None if bits is None else Payload.from_bits(bits),
+            payload=payload,
             statistic=statistic,
             frames=self._frames,
             false_positive_rate=rate,
             best_bits=bits or likeliest,
+            mark=mark,
         )
 
 
@@ -279,25 +305,44 @@ def soft_values(spectrum: Plane, dealt: Deal) -> Plane:
     return np.asarray(rows, np.float32)
 
 
-def recall(soft: Plane, register: Sequence[Payload], *, among: int = 1) -> tuple[Payload, float] | None:
-    """The registered payload whose code word fits one row of ``soft`` [n, 512] beyond chance, and their cosine.
+def surest(views: Sequence[View], key: WatermarkKey) -> tuple[Decoded, int]:
+    """The clearest word, if any passes its check, that can be read in some views, and the index of its view."""
+    words = decode(np.concatenate([view.soft for view in views]), known_bits(key))
+    row = max(range(len(words)), key=lambda row: (words[row].payload is not None, words[row].correlation))
+    return words[row], row * len(views) // len(words)
 
-    The threshold keeps the chance of one, over all words and rows and ``among`` so many calls, below
-    :data:`RECALL_FALSE_POSITIVE_RATE`.
+
+@dataclass(frozen=True)
+class Recalled:
+    """The payload whose code word fits ``row`` of the soft values, and how well."""
+
+    payload: Payload
+    cosine: float
+    row: int
+
+
+def recall(soft: Plane, register: Sequence[Payload], beyond: float) -> Recalled | None:
+    """The registered payload whose code word fits one row of ``soft`` [n, 512] best, if its cosine is ``beyond`` what
+    chance gives (see :func:`recallable_from`).
     """
-    if not register:
-        return None
-    highest = significant_cosine(RECALL_FALSE_POSITIVE_RATE / (len(register) * len(soft) * among))
     unit = soft / ((np.linalg.norm(soft, axis=1, keepdims=True) + 1e-9) * np.sqrt(CODE_BITS))
-    found: Payload | None = None
+    found: Recalled | None = None
     for start in range(0, len(register), _RECALL_CHUNK):
         part = register[start : start + _RECALL_CHUNK]
         words = encode_all(Payload.all_bits(part))
-        cosines = ((1 - 2 * words.astype(np.float32)) @ unit.T).max(axis=1)
-        best = int(np.argmax(cosines))
-        if cosines[best] > highest:
-            found, highest = part[best], float(cosines[best])
-    return None if found is None else (found, float(highest))
+        cosines = (1 - 2 * words.astype(np.float32)) @ unit.T
+        word, row = divmod(int(np.argmax(cosines)), len(unit))
+        if cosines[word, row] > beyond:
+            beyond = float(cosines[word, row])
+            found = Recalled(part[word], beyond, row)
+    return found
+
+
+def recallable_from(comparisons: int) -> float:
+    """The cosine beyond which a word is recalled, when words and rows of soft values make ``comparisons`` pairs: the
+    chance that any pair of unmarked material reaches it is at most :data:`RECALL_FALSE_POSITIVE_RATE`.
+    """
+    return significant_cosine(RECALL_FALSE_POSITIVE_RATE / comparisons)
 
 
 def significant_cosine(rate: float) -> float:
@@ -308,6 +353,15 @@ def significant_cosine(rate: float) -> float:
     normal variable does (Bentkus and Dzindzalieta, Bernoulli 21(2), 2015).
     """
     return float(-ndtri(rate / _SIGNS_TO_NORMAL)) / sqrt(CODE_BITS)
+
+
+def chance_of_cosine(cosine: float) -> float:
+    """The inverse of :func:`significant_cosine`: at most this likely does unmarked material exceed that cosine."""
+    return float(_SIGNS_TO_NORMAL * ndtr(-cosine * sqrt(CODE_BITS)))
+
+
+def _of_issuer(payloads: Iterable[Payload], key: WatermarkKey) -> list[Payload]:
+    return [payload for payload in payloads if payload.issuer == key.issuer]
 
 
 def known_bits(key: WatermarkKey) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ _PASSES = 2  # the limiter is not linear: the second pass corrects by what the f
 # perception after scene changes in television image presentations", IEEE Trans. Information Theory 11(1), 1965).
 _ONSET = np.array([4.0, 3.4, 2.8, 2.2, 1.8, 1.5, 1.3, 1.2, 1.1])  # factors of the first frames, where there is texture
 HORIZON = 72  # frames of a scene over which the mean energy is kept to the budget
-_TEXTURE = 5.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
+_TEXTURE = 3.0  # mean absolute detail, in luma codes, from which texture hides all of an onset
 
 
 @dataclass(frozen=True)

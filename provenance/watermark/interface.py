@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from countermark.core.errors import WatermarkError
 from countermark.core.media.frames import Frames
+from provenance.watermark.geometry import Homography
+from provenance.watermark.keys import WatermarkKey
 from provenance.watermark.payload import Payload
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A message of ours that was found: the key it was written with, how the picture lay in the marked one, and the
+    chance of a false reading.
+    """
+
+    payload: Payload
+    key: WatermarkKey
+    geometry: Homography
+    false_positive_rate: float
 
 
 @dataclass(frozen=True)
@@ -19,7 +33,7 @@ class Reading:
     ``statistic`` grows with the strength of the mark; its scale belongs to the algorithm. ``false_positive_rate`` is
     the chance that unmarked material would have given a message, for all the attempts that led to this reading.
     ``best_bits`` is the likeliest message even where its check fails: for comparing bit accuracies, and for no
-    conclusion about a video.
+    conclusion about a video. ``mark`` says with which key and how a message of ours was found.
     """
 
     algorithm: str
@@ -29,6 +43,7 @@ class Reading:
     frames: int
     false_positive_rate: float
     best_bits: tuple[int, ...] | None = None
+    mark: Mark | None = field(default=None, compare=False)
 
 
 class Embedder(Protocol):

@@ -14,6 +14,7 @@ from provenance.watermark.grid import GRID, to_grid
 _HIGH_PASS = 22.0  # cycles per frame at which the Gaussian high-pass still takes away 61 %
 _MASK_WIDTH = 7.5  # standard deviation of the mask's window, grid points
 _NARROW = 2.5  # the same of a window that sees one texture and not the next
+_FLAT = 0.5  # mean absolute detail, in luma codes, of what counts as flat beside a texture
 _MASK_SLOPE = 3.0  # mean absolute detail, in luma codes, that doubles the mask
 _LIMIT = 0.8  # knee of the soft limiter, in units of the mask
 
@@ -33,10 +34,12 @@ def normalise(plane: Array) -> tuple[Array, Array]:
 def texture(plane: Array) -> Array:
     """Mean absolute detail of a grid plane, luma codes [320, 320], where there is some near by and all around.
 
-    The narrow window keeps flat areas beside a texture out, the wide one lonely edges.
+    All around is the harmonic mean, which is next to nothing where a part is flat: an edge between flat areas is no
+    texture, however hard it is.
     """
-    detail = _high_passed(plane)
-    return namespace(plane).minimum(_activity(detail, _NARROW), _activity(detail, _MASK_WIDTH))
+    near = _activity(_high_passed(plane), _NARROW)
+    xp = namespace(plane)
+    return xp.minimum(near, 1 / xp.clip(_activity(1 / (near + _FLAT), _MASK_WIDTH), min=1e-3) - _FLAT)
 
 
 def _high_passed(plane: Array) -> Array:

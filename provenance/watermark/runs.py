@@ -12,27 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
-from provenance.watermark.geometry import Homography
-from provenance.watermark.keys import WatermarkKey
-from provenance.watermark.payload import Payload
+from provenance.watermark.interface import Mark
 
 E = TypeVar("E")
 E_contra = TypeVar("E_contra", contravariant=True)
 
 KEPT = 8
 """Windows that are kept while no run claims them; a search is made when as many new ones have gathered."""
-_DROPOUT = 2
+DROPOUT = 2
 """Windows in succession that may read too weakly without ending a run."""
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A payload that was read with a key, how the picture lay, and the chance of a false reading."""
-
-    payload: Payload
-    key: WatermarkKey
-    geometry: Homography
-    false_positive_rate: float
 
 
 class Reader(Protocol[E_contra]):
@@ -93,7 +81,7 @@ class Runs(Generic[E]):
     def _continue(self) -> bool:
         """Claim the newest windows for the run in hand if they still carry its mark."""
         run = self._run
-        if run is None or self._count - 1 - run.last > _DROPOUT + 1:
+        if run is None or self._count - 1 - run.last > DROPOUT + 1:
             return False
         windows = [window.evidence for window in self._unclaimed]
         if not self._reader.fits(windows[-1:], run.mark) and not self._reader.fits(windows, run.mark):
@@ -115,7 +103,7 @@ class Runs(Generic[E]):
     def _claim(self, mark: Mark, windows: list[_Window[E]]) -> None:
         first, last = windows[0], windows[-1]
         run = self._run
-        if run is not None and run.mark.payload == mark.payload and first.index - run.last <= _DROPOUT + 1:
+        if run is not None and run.mark.payload == mark.payload and first.index - run.last <= DROPOUT + 1:
             surest = min(run.mark.false_positive_rate, mark.false_positive_rate)
             self._run = Run(run.start, last.end, replace(mark, false_positive_rate=surest), last.index)
         else:
@@ -130,6 +118,6 @@ class Runs(Generic[E]):
 def _last_without_gap(windows: list[_Window[E]]) -> list[_Window[E]]:
     """The newest of these windows, back to where more than a drop-out is missing between two."""
     for position in range(len(windows) - 1, 0, -1):
-        if windows[position].index - windows[position - 1].index > _DROPOUT + 1:
+        if windows[position].index - windows[position - 1].index > DROPOUT + 1:
             return windows[position:]
     return windows

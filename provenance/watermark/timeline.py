@@ -1,7 +1,8 @@
 """Which stretches of a video carry which payload: one pass, time linear in the frames, memory independent of them.
 
 Frames are added up in windows of half a second. What a window without the mark says of a given code word is bounded by
-the key's random signs (see `detector.significant_cosine`); `runs` does the rest.
+the key's random signs (see `detector.significant_cosine`); `runs` does the rest. Of a mark that is known to be in the
+video, `segments` finds stretches that are too weak to be read.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from countermark.core.media.frames import Frames
-from provenance.watermark.carriers import deal
-from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, decode, encode
+from provenance.watermark.carriers import Deal, deal
+from provenance.watermark.code import CODE_BITS, FALSE_POSITIVE_RATE, encode
 from provenance.watermark.detector import (
     Evidence,
     SpreadSpectrumDetector,
@@ -26,13 +27,16 @@ from provenance.watermark.detector import (
     significant_cosine,
     soft_values,
     stages,
+    surest,
 )
 from provenance.watermark.geometry import Homography, resample
 from provenance.watermark.grid import Plane
+from provenance.watermark.interface import Mark
 from provenance.watermark.keys import WatermarkKey
 from provenance.watermark.normalise import forward
 from provenance.watermark.payload import PAYLOAD_BITS, Payload
-from provenance.watermark.runs import KEPT, Mark, Runs
+from provenance.watermark.runs import KEPT, Runs
+from provenance.watermark.segments import Segments
 
 _WINDOW = 0.5  # seconds
 _STRAY = 1e-4  # chance that a window without a mark is taken to carry a given one
@@ -46,7 +50,8 @@ class MarkedRange(BaseModel):
     """A stretch of a video, in seconds after its first frame, that carries the payload ``video_id``.
 
     ``false_positive_rate`` is the chance that unmarked video would have been read as marked up to there: that of one
-    attempt, times the number of attempts made.
+    attempt, times the number of attempts made. For the payload that the video was already known to carry somewhere, it
+    is the chance that any stretch without it fits as well.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -60,11 +65,16 @@ class MarkedRange(BaseModel):
 class Timeline:
     """The marked ranges of one video, whose frames come chunk by chunk."""
 
-    def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int], *, search: bool = True) -> None:
-        """``size`` is (height, width) in pixels; ``search`` looks for cropped, turned and scaled pictures too."""
-        self._keys, self._size = tuple(keys), size
-        self._runs = Runs(_WindowReader(self._keys, size, search=search))
-        self._window = SpreadSpectrumDetector(self._keys, size)
+    def __init__(
+        self, keys: Sequence[WatermarkKey], size: tuple[int, int], *, search: bool = True, known: Mark | None = None
+    ) -> None:
+        """``size`` is (height, width) in pixels; ``search`` looks for cropped, turned and scaled pictures too.
+
+        ``known`` is a mark that was found in the video as a whole: it gets a range, however weak it is.
+        """
+        self._runs = Runs(_WindowReader(keys, size, search=search, known=known))
+        self._segments = None if known is None else Segments(known)
+        self._window = SpreadSpectrumDetector((), size)
         self._start: float | None = None
         self._last = self._interval = 0.0
 
@@ -88,15 +98,18 @@ class Timeline:
         """The ranges of the whole video, in order; called once, after the last frame."""
         if self._start is not None:
             self._close(self._last + self._interval)
-        return [
-            MarkedRange(
-                start=run.start,
-                end=run.end,
-                video_id=run.mark.payload.video_id,
-                false_positive_rate=run.mark.false_positive_rate,
-            )
-            for run in self._runs.finish()
+        read = [
+            _range(run.start, run.end, run.mark.payload, run.mark.false_positive_rate) for run in self._runs.finish()
         ]
+        if self._segments is None:
+            return read
+        known = self._segments.mark.payload
+        others = [range_ for range_ in read if range_.video_id != known.video_id]
+        if self._segments.joined and len(others) < len(read):  # what was read has the finer ends
+            return read
+        segments = self._segments.find([(other.start, other.end) for other in others])
+        found = [_range(each.start, each.end, known, each.false_positive_rate) for each in segments]
+        return sorted([*others, *found], key=lambda range_: range_.start)
 
     def _take(self, frames: Frames, begin: int, end: int) -> None:
         if end > begin:
@@ -106,40 +119,54 @@ class Timeline:
     def _close(self, time: float) -> None:
         """The window ends where the next frame is shown."""
         assert self._start is not None
-        self._runs.add(self._start, time, _Window(self._window.evidence))
-        self._window, self._start = SpreadSpectrumDetector(self._keys, self._size), time
+        window, start, end = _Window(self._window.evidence), round(self._start, 3), round(time, 3)
+        self._runs.add(start, end, window)
+        if self._segments is not None:
+            self._segments.add(start, end, window.spectra(self._segments.mark.geometry))
+        self._window, self._start = self._window.emptied(), time
+
+
+def _range(start: float, end: float, payload: Payload, rate: float) -> MarkedRange:
+    return MarkedRange(start=start, end=end, video_id=payload.video_id, false_positive_rate=rate)
 
 
 @dataclass(frozen=True)
 class _Window:
-    """A window's evidence, and its spectrum in each geometry in which it was looked at."""
+    """A window's evidence, and its spectra in each geometry in which it was looked at."""
 
     evidence: Evidence
-    _spectra: dict[bytes, Plane] = field(default_factory=dict)
+    _spectra: dict[bytes, tuple[Plane, Plane]] = field(default_factory=dict)
 
-    def spectrum(self, geometry: Homography) -> Plane:
-        """DCT spectrum [320, 320] of the detail as it lies in the marked frame: linear, so windows add up."""
+    def spectra(self, geometry: Homography) -> tuple[Plane, Plane]:
+        """DCT spectra [320, 320] of detail and opening as they lie in the marked frame: linear, so windows add up."""
         name = geometry.tobytes()
         if name not in self._spectra:
-            detail = self.evidence.detail
-            self._spectra[name] = forward(detail if geometry is _UPRIGHT else resample(detail, geometry))
+            planes = self.evidence.detail, self.evidence.opening
+            laid = planes if np.array_equal(geometry, _UPRIGHT) else [resample(plane, geometry) for plane in planes]
+            detail, opening = map(forward, laid)
+            self._spectra[name] = detail, opening
         return self._spectra[name]
 
 
 class _WindowReader:
     """Reads windows with every key, in the geometries that were met last, or in all when asked to search."""
 
-    def __init__(self, keys: Sequence[WatermarkKey], size: tuple[int, int], *, search: bool) -> None:
-        self._keys, self._size, self._search = keys, size, search
+    def __init__(
+        self, keys: Sequence[WatermarkKey], size: tuple[int, int], *, search: bool, known: Mark | None
+    ) -> None:
+        self._keys, self._size, self._search = tuple(keys), size, search
         self._geometries = [_UPRIGHT]
         self._decodings = 0
+        if known is not None:
+            self._remember(known.geometry)
 
     def read(self, windows: Sequence[_Window], *, search: bool) -> tuple[Mark, int] | None:
         return self._read_known(windows) or (self._read_any(windows) if search else None)
 
     def fits(self, windows: Sequence[_Window], mark: Mark) -> bool:
-        soft = soft_values(_total(windows, mark.geometry), deal(mark.key))
-        cosine = float((soft @ (1 - 2 * encode(mark.payload.to_bits()).astype(np.float32))).max()) / CODE_BITS**0.5
+        soft = _view(windows, mark.geometry, deal(mark.key)).recallable
+        lengths = np.linalg.norm(soft, axis=1) * CODE_BITS**0.5 + 1e-9
+        cosine = float((soft @ (1 - 2 * encode(mark.payload.to_bits()).astype(np.float32)) / lengths).max())
         return bool(cosine > significant_cosine(_STRAY / len(soft)))
 
     def _read_known(self, windows: Sequence[_Window]) -> tuple[Mark, int] | None:
@@ -147,8 +174,7 @@ class _WindowReader:
         for key in self._keys:
             dealt = deal(key)
             tries = [(geometry, length) for geometry in self._geometries for length in lengths]
-            views = [View(g, soft_values(_total(windows[-length:], g), dealt)) for g, length in tries]
-            found = self._decode(views, key)
+            found = self._decode([_view(windows[-length:], g, dealt) for g, length in tries], key)
             if found is not None:
                 mark, index = found
                 return mark, tries[index][1]
@@ -166,22 +192,21 @@ class _WindowReader:
 
     def _decode(self, views: Sequence[View], key: WatermarkKey) -> tuple[Mark, int] | None:
         """The clearest mark and the index of its view."""
-        words = decode(np.concatenate([view.soft for view in views]), known_bits(key))
-        self._decodings += len(words)
-        row = max(range(len(words)), key=lambda row: (words[row].payload is not None, words[row].correlation))
-        bits = words[row].payload
-        if bits is None or _chance(words[row].correlation, len(known_bits(key))) > _SURE:
+        word, index = surest(views, key)
+        self._decodings += sum(len(view.soft) for view in views)
+        if word.payload is None or _chance(word.correlation, len(known_bits(key))) > _SURE:
             return None
-        index = row * len(views) // len(words)
-        return Mark(Payload.from_bits(bits), key, views[index].geometry, self._decodings * _SURE), index
+        return Mark(Payload.from_bits(word.payload), key, views[index].geometry, self._decodings * _SURE), index
 
     def _remember(self, geometry: Homography) -> None:
         if not any(np.array_equal(geometry, known) for known in self._geometries):
             self._geometries = [_UPRIGHT, geometry, *self._geometries[1:]][: 1 + _REMEMBERED]
 
 
-def _total(windows: Sequence[_Window], geometry: Homography) -> Plane:
-    return reduce(add, (window.spectrum(geometry) for window in windows))
+def _view(windows: Sequence[_Window], geometry: Homography, dealt: Deal) -> View:
+    """What windows say together."""
+    details, openings = zip(*(window.spectra(geometry) for window in windows), strict=True)
+    return View(geometry, np.concatenate([soft_values(reduce(add, part), dealt) for part in (details, openings)]))
 
 
 def _chance(cosine: float, known: int) -> float:

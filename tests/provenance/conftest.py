@@ -12,7 +12,7 @@ import pytest
 from drawn_clip import ORIGIN, SPEC, Case, draw, make_settings
 from signed_clip import BINDING, Signed, crjson
 
-from countermark.core.media import VideoWriter
+from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import verify as verify_module
 from provenance.credentials import load_or_create_credentials
@@ -60,6 +60,14 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
     folder = tmp_path_factory.mktemp("case")
     settings = make_settings(folder)
     return Case(folder, settings, seal(draw(), SPEC, folder / "sealed.mp4", origin=ORIGIN, settings=settings))
+
+
+@pytest.fixture(scope="session")
+def transcoded(case: Case) -> Path:
+    """The sealed video after a platform: H.264 CRF 28, no metadata."""
+    path = case.folder / "transcoded.mp4"
+    transcode(case.sealed.path, path, crf=28)
+    return path
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_matroska_is_refused_or_becomes_mp4_on_request(settings: Settings, tmp_p
     with pytest.raises(UsageError, match="cannot be protected") as caught:
         protect(source, settings=settings)
     assert "--remux" in caught.value.remedy
-    with pytest.raises(ManifestError, match="cannot be embedded"):
+    with pytest.raises(UsageError, match="cannot be embedded"):
         protect(source, tmp_path / "out.mkv", settings=settings, remux=True)
     sealed = protect(source, settings=settings, remux=True)
     assert sealed.path == tmp_path / "clip.sealed.mp4"

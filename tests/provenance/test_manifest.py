@@ -10,7 +10,7 @@ import c2pa
 import pytest
 from signed_clip import BINDING, GENERATED, Signed
 
-from countermark.core.errors import ManifestError
+from countermark.core.errors import ManifestError, UsageError
 from countermark.core.settings import Settings
 from provenance.bmff import MalformedBoxError, is_cut_short, manifest_store, signed_claim, top_level_boxes
 from provenance.credentials import load_or_create_credentials
@@ -63,7 +63,7 @@ def test_sdk_errors_are_ours(signed: Signed) -> None:
 
 def test_unknown_containers_are_refused_loudly() -> None:
     for name in ("a.mkv", "a.webm", "a.ts", "a"):
-        with pytest.raises(ManifestError, match="cannot be embedded"):
+        with pytest.raises(UsageError, match="cannot be embedded"):
             media_type(Path(name))
     assert media_type(Path("A.MOV")) == "video/quicktime"
 

@@ -247,7 +247,7 @@ def test_wrong_requests_are_refused_before_any_work(settings: Settings, tmp_path
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(UsageError, match="is a folder"):
         run(tmp_path / "folder.mp4")
-    with pytest.raises(ManifestError, match="cannot be embedded"):
+    with pytest.raises(UsageError, match="cannot be embedded"):
         run(tmp_path / "o.mkv")
     with pytest.raises(UsageError, match="exactly one parent"):
         run(tmp_path / "o.mp4", kind="protected")

@@ -110,7 +110,7 @@ def cut(frames: Frames) -> Frames:
     """The middle seven tenths, drowned in noise that changes from frame to frame."""
     rng = np.random.default_rng(8)
     part = frames.luma[:, 54:306, 96:544].astype(np.float32)
-    return luma_only(frames, part + rng.normal(0, 90, part.shape))
+    return luma_only(frames, part + rng.normal(0, 110, part.shape))
 
 
 def seen(frames: Frames, *, keys: tuple = (KEY,)) -> SpreadSpectrumDetector:

@@ -15,15 +15,20 @@ from graphic_clip import graphic_clip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.clips import MATERIALS, read
 from countermark.cli.pages import verification_page
 from countermark.core.errors import WatermarkError
-from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
+from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter, transcode
 from countermark.core.settings import Settings
-from provenance.extract import ranges
+from provenance.extract import extract, ranges
 from provenance.verify import verify
 from provenance.watermark import MarkedRange, Payload, SpreadSpectrum, Timeline, WatermarkKey, embed
+from provenance.watermark.carriers import deal
 from provenance.watermark.code import CODE_BITS, encode
-from provenance.watermark.runs import Mark, Runs
+from provenance.watermark.detector import SpreadSpectrumDetector
+from provenance.watermark.interface import Mark
+from provenance.watermark.runs import Runs
+from provenance.watermark.segments import Segments
 from provenance.watermark.timeline import _chance
 
 FPS, SECONDS = 8, 3
@@ -79,6 +84,15 @@ def test_an_earlier_key_of_the_issuer_is_read_too(tmp_path: Path) -> None:
     check(read_ranges(path, SpreadSpectrum(WatermarkKey(bytes(32), issuer=3), retired=(KEY,))), (0, 3, ONE))
 
 
+def test_ends_are_given_to_the_millisecond() -> None:
+    timeline = Timeline([KEY], (256, 256), search=False)
+    timeline.update(
+        embed(graphic_clip(1, frames=20), ONE, KEY), np.arange(20) * 0.1 + 0.2
+    )  # ends at 2.1999999999999997
+    (found,) = timeline.ranges()
+    assert (found.start, found.end) == (0.2, 2.2)
+
+
 def test_an_unmarked_video_has_no_ranges(tmp_path: Path) -> None:
     assert read_ranges(compile_video(tmp_path / "clip.mp4", (None, None)), SpreadSpectrum(KEY)) == []
 
@@ -89,7 +103,7 @@ def test_times_are_those_of_the_frames() -> None:
     timeline = Timeline([KEY], (256, 256))
     timeline.update(marked, np.array([10.0, 13.0, *np.linspace(14, 15, 15)]))
     (found,) = timeline.ranges()
-    assert (found.start, found.end) == (10, pytest.approx(15 + 1 / 14))
+    assert (found.start, found.end) == (10, 15.071)  # and one fourteenth
 
 
 def test_no_frames_and_wrong_frames() -> None:
@@ -125,6 +139,125 @@ def test_a_reading_by_chance_is_bounded_by_the_check_and_by_the_cosine() -> None
     assert _chance(0.1, 16) == 2.0**-27
     assert _chance(0.5, 16) < 1e-12
     assert _chance(0.5, 0) > _chance(0.5, 16) > _chance(0.6, 16)
+
+
+def noisy(payloads: Sequence[Payload | None], deviation: float) -> Frames:
+    """Clips of 2.5 seconds each, marked or not, under noise that changes from frame to frame."""
+    clips = [graphic_clip(seed, frames=20) for seed in range(1, len(payloads) + 1)]
+    luma = np.concatenate([embed(c, p, KEY).luma if p else c.luma for c, p in zip(clips, payloads, strict=True)])
+    noise = np.random.default_rng(9).normal(0, deviation, luma.shape)
+    chroma = np.concatenate([clip.chroma for clip in clips])
+    return Frames(np.rint((luma + noise).clip(0, 255)).astype(np.uint8), chroma, np.arange(len(luma)), clips[0].colour)
+
+
+def timeline_of(frames: Frames, known: Mark | None) -> list[MarkedRange]:
+    timeline = Timeline([KEY], (frames.height, frames.width), search=False, known=known)
+    timeline.update(frames, frames.pts / FPS)
+    return timeline.ranges()
+
+
+@pytest.mark.parametrize(("deviation", "recalled"), [(60, False), (100, True)])
+def test_what_the_whole_video_carries_has_a_range(deviation: float, recalled: bool) -> None:
+    """Read from all frames, or only recalled: too weak for windows, until one message alone is asked for."""
+    frames = noisy([ONE], deviation)
+    detector = SpreadSpectrumDetector([KEY], (256, 256))
+    detector.update(frames)
+    verdict = detector.result(search=False, register=[ONE, TWO, THREE])
+    assert (detector.result(search=False).payload is None) == recalled
+    assert verdict.payload == ONE
+    assert timeline_of(frames, None) == []
+    (found,) = timeline_of(frames, verdict.mark)
+    assert (found.start, found.end, found.video_id) == (0, 2.5, ONE.video_id)
+    assert found.false_positive_rate < 1e-6
+
+
+def test_a_weak_mark_has_its_parts_and_no_more() -> None:
+    frames = noisy([ONE, None, ONE], 60)
+    assert timeline_of(frames, None) == []
+    found = timeline_of(frames, Mark(ONE, KEY, np.eye(3), 0.0))
+    assert [(r.start, r.end, r.video_id) for r in found] == [(0, 2.5, ONE.video_id), (5, 7.5, ONE.video_id)]
+
+
+def test_a_known_mark_leaves_others_their_place(tmp_path: Path) -> None:
+    path = compile_video(tmp_path / "clip.mp4", (ONE, TWO, ONE, None))
+    for known in (ONE, TWO):
+        found = read_ranges(path, SpreadSpectrum(KEY), known=Mark(known, KEY, np.eye(3), 0.0))
+        assert [(r.start, r.end, r.video_id[-4:]) for r in found] == [(0, 3, "9abc"), (3, 6, "5555"), (6, 9, "9abc")]
+
+
+def test_verify_and_its_timeline_agree(case: Case, tmp_path: Path) -> None:
+    """Of a clip coded so harshly that it is just read, or recalled, the timeline shows what the verdict names."""
+    seen = set()
+    for crf in (33, 39, 45):
+        path = tmp_path / f"{crf}.mp4"
+        transcode(case.sealed.path, path, crf=crf)
+        result = verify(path, timeline=True, settings=case.settings)
+        assert result.timeline is not None
+        assert [r.video_id for r in result.timeline] == [result.video_id] * (result.video_id is not None)
+        seen.add(result.video_id)
+    assert seen == {case.sealed.video_id, None}
+
+
+def test_real_clips_that_are_just_read_have_their_range(shared_data: Path, tmp_path: Path) -> None:
+    """2.5 seconds of 360 lines, coded harshly."""
+    for name, crf in (("real_franka_knock", 40), ("generated_gen2_1", 41), ("real_dirtydancing", 36)):
+        clip = MATERIALS["360p"].shape(read(shared_data / "video" / "watermark" / f"{name}.mp4", 60))
+        spec = VideoSpec(clip.width, clip.height, Fraction(24), Fraction(1, 24), crf=crf)
+        with VideoWriter(tmp_path / f"{name}.mp4", spec) as writer:
+            writer.write(embed(clip, ONE, KEY))
+        limits, watermark = Limits.from_settings(Settings()), SpreadSpectrum(KEY)
+        found = extract(tmp_path / f"{name}.mp4", watermark, limits, search=False, isolated=False)
+        assert found.payload == ONE
+        check(read_ranges(tmp_path / f"{name}.mp4", watermark, search=False, known=found.mark), (0, 2.5, ONE))
+
+
+def spectra(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    first, second = rng.normal(size=(2, 320, 320)).astype(np.float32)
+    return first, second
+
+
+@pytest.mark.parametrize("still", [False, True], ids=["moving", "still"])
+def test_chance_seldom_makes_a_stretch(still: bool) -> None:
+    """In a still scene every window repeats what chance made of the first."""
+    rng, rates = np.random.default_rng(11), []
+    for _ in range(150):
+        segments, scene = Segments(Mark(ONE, KEY, np.eye(3), 0.0)), spectra(rng)
+        for second in range(5):
+            segments.add(second, second + 1, scene if still else spectra(rng))
+        rates += [found.false_positive_rate for found in segments.find()]
+    assert np.mean(np.array(rates) < 0.3) <= 0.3
+    assert min(rates) > 1e-4  # the threshold is 1e-6
+
+
+def test_where_nothing_is_clear_one_place_is_named() -> None:
+    """The likeliest, with the chance that it is nothing."""
+    rng, segments = np.random.default_rng(12), Segments(Mark(ONE, KEY, np.eye(3), 0.0))
+    assert segments.find() == []
+    scenes = [spectra(rng) for _ in range(4)]
+    for second in range(8):  # all of it twice, so that two places fit equally well
+        segments.add(second, second + 1, scenes[second % 4])
+    (found,) = segments.find()
+    assert 0.01 < found.false_positive_rate <= 1
+    assert segments.find([(0, 8)]) == []
+    assert all(each.end <= 3 or each.start >= 5 for each in segments.find([(3, 5)]))
+
+
+def test_segments_of_a_long_video_are_joined() -> None:
+    """A thousand windows in the memory of 256; what is marked is found to within four of them, which were joined."""
+    rng, key = np.random.default_rng(13), deal(KEY)
+    word = 1 - 2 * encode(ONE.to_bits()).astype(np.float32)
+    segments, noise = Segments(Mark(ONE, KEY, np.eye(3), 0.0)), [spectra(rng) for _ in range(8)]
+    for index in range(1000):
+        pair = tuple(plane.copy() for plane in noise[index % 8])
+        if 300 <= index < 500:
+            for plane in pair:
+                flat = plane.reshape(-1)
+                flat[key.both.coefficient] += 0.3 * word * key.both.sign
+        segments.add(index / 2, (index + 1) / 2, (pair[0], pair[1]))
+        assert len(pickle.dumps(segments)) < 2**22 + 2**20
+    assert segments.joined
+    (found,) = segments.find()
+    assert (found.start, found.end) == (pytest.approx(150, abs=2), pytest.approx(250, abs=2))
 
 
 class _SoftReader:

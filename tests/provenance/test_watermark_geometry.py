@@ -18,7 +18,15 @@ from provenance.watermark import Payload, SpreadSpectrum, WatermarkKey, detect, 
 from provenance.watermark import detector as module
 from provenance.watermark.carriers import deal
 from provenance.watermark.code import CODE_BITS, encode, encode_all
-from provenance.watermark.detector import RECALL_FALSE_POSITIVE_RATE, recall, significant_cosine
+from provenance.watermark.code import FALSE_POSITIVE_RATE as CODE_RATE
+from provenance.watermark.detector import (
+    RECALL_FALSE_POSITIVE_RATE,
+    SpreadSpectrumDetector,
+    chance_of_cosine,
+    recall,
+    recallable_from,
+    significant_cosine,
+)
 from provenance.watermark.geometry import CORNERS, MIRRORS, apply, border_geometries, homography, resample
 from provenance.watermark.grid import GRID, resize
 from provenance.watermark.normalise import forward
@@ -159,11 +167,11 @@ def test_a_registered_mark_is_recalled_when_it_is_too_weak_to_decode() -> None:
     register = [Payload(3, serial=int(serial)) for serial in rng.integers(0, 2**48, 500)]
     word = 1 - 2 * encode(register[77].to_bits()).astype(np.float32)
     weak = np.stack([rng.normal(size=CODE_BITS), word + rng.normal(0, 2.0, CODE_BITS)]).astype(np.float32)
-    found = recall(weak, register)
+    found = recall(weak, register, recallable_from(1000))
     assert found is not None
-    assert found[0] == register[77]
-    assert recall(weak, [payload for payload in register if payload != register[77]]) is None
-    assert recall(rng.normal(size=(100, CODE_BITS)).astype(np.float32), register) is None
+    assert (found.payload, found.row) == (register[77], 1)
+    assert recall(weak, [payload for payload in register if payload != register[77]], recallable_from(998)) is None
+    assert recall(rng.normal(size=(100, CODE_BITS)).astype(np.float32), register, recallable_from(50_000)) is None
     assert RECALL_FALSE_POSITIVE_RATE <= 1e-6
 
 
@@ -174,10 +182,47 @@ def test_the_fewer_payloads_there_are_the_weaker_a_mark_is_recalled() -> None:
     noise = rng.normal(size=CODE_BITS)
     noise -= word * (noise @ word) / CODE_BITS
     weak = (0.27 * word + np.sqrt(1 - 0.27**2) * noise / noise.std()).astype(np.float32)[None]
-    assert recall(weak, register) is None
-    found = recall(weak, register[77:80])
+    assert recall(weak, register, recallable_from(5000)) is None
+    found = recall(weak, register[77:80], recallable_from(3))
     assert found is not None
-    assert found[0] == register[77]
+    assert found.payload == register[77]
+
+
+def test_more_keys_to_compare_with_leave_less_to_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rate that a recalled reading states is for all keys: a mark that only one key may recall needs to be clearer
+    among four."""
+    rng = np.random.default_rng(5)
+    clip = marked()
+    noisy = luma_only(clip, clip.luma + rng.normal(0, 30, clip.luma.shape))
+    keys = [KEY, *(WatermarkKey(bytes([n] * 32), issuer=3) for n in range(3))]
+    one, four = (SpreadSpectrumDetector(some, clip.luma.shape[1:]) for some in (keys[:1], keys))
+    for detector in (one, four):
+        detector.update(noisy)
+    found = one.compare([PAYLOAD])
+    assert found.mark is not None
+    assert (found.mark.key, found.mark.payload, found.false_positive_rate) == (KEY, PAYLOAD, 1e-6)
+    rows = sum(3 for _ in one.evidence.planes) + (3 if len(one.evidence.planes) > 1 else 0)
+    monkeypatch.setattr(module, "RECALL_FALSE_POSITIVE_RATE", 2 * rows * chance_of_cosine(found.statistic))
+    assert one.compare([PAYLOAD]).payload == PAYLOAD
+    assert four.compare([PAYLOAD]).payload is None
+
+
+def test_a_recalled_reading_counts_what_was_tried_before() -> None:
+    rng = np.random.default_rng(6)
+    clip = marked()
+    reading = None
+    for deviation in (60, 90, 120):  # until it cannot be decoded
+        detector = SpreadSpectrumDetector([KEY], clip.luma.shape[1:])
+        detector.update(luma_only(clip, clip.luma + rng.normal(0, deviation, clip.luma.shape)))
+        unread = detector.result(search=False)
+        reading = detector.result(search=False, register=[PAYLOAD])
+        if unread.payload is None:
+            break
+    assert reading is not None
+    assert (unread.payload, reading.payload) == (None, PAYLOAD)
+    assert reading.false_positive_rate == pytest.approx(unread.false_positive_rate + 1e-6)
+    assert unread.false_positive_rate >= 3 * CODE_RATE
+    assert detector.compare([]).false_positive_rate == 0
 
 
 @pytest.mark.parametrize("weights", [np.ones(512), np.arange(512.0), 0.9 ** np.arange(512)])
@@ -188,6 +233,7 @@ def test_chance_seldom_makes_a_significant_cosine(weights: npt.NDArray[np.float6
     for rate in (0.1, 0.01, 0.001):
         seen = float(np.mean(cosines > significant_cosine(rate)))
         assert seen <= rate
+        assert chance_of_cosine(significant_cosine(rate)) == pytest.approx(rate)
         assert seen >= rate / 10 or weights[-1] < 1e-9  # a few large values never sum to much
 
 
