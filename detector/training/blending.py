@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from detector.evidence import ErrorRates
 from detector.fusion import STRONGEST_AGAINST, STRONGEST_FOR, Blend, Fusion
 from detector.training.fitting import RowScores, threshold_of
-from detector.training.table import Bools, Table, fair_weights
+from detector.training.table import Table, fair_weights
 
 Float64 = npt.NDArray[np.float64]
 
@@ -98,7 +98,7 @@ def make_fusion(
         llr = apply(draft, one, together, wide.detail)
         spoken = np.isfinite(np.stack([together[name] for name in signals])).all(axis=0)
         llr[~spoken] = np.nan
-        rates = error_rates(llr, ~table.generated, table.generated & ~table.paired, measured_on)
+        rates = error_rates(llr, table, measured_on)
         blends.append(one.model_copy(update={"error_rates": rates}))
         best = np.where(spoken, llr, best)
     text = "".join(one.model_dump_json() for one in blends)
@@ -106,9 +106,10 @@ def make_fusion(
     return draft.model_copy(update={"version": version, "blends": tuple(blends)}), best
 
 
-def error_rates(llr: Float64, real: Bools, generated: Bools, measured_on: str) -> ErrorRates:
-    """The threshold on ratios [N, V] and what it does to real and generated clips [N]; NaN is no look."""
-    threshold = threshold_of(llr, real)
+def error_rates(llr: Float64, table: Table, measured_on: str) -> ErrorRates:
+    """The threshold on ratios [N, V] and what it does to real and generated clips; NaN is no look."""
+    real, generated = ~table.generated, table.generated & ~table.paired
+    threshold = threshold_of(llr, real, table.sources)
     share = {kind: llr[rows][np.isfinite(llr[rows])] >= threshold for kind, rows in (("r", real), ("g", generated))}
     return ErrorRates(
         threshold=threshold,
@@ -142,4 +143,4 @@ def part_rates(runs: Sequence[RowScores], slope: float, offset: float, table: Ta
                     lengths = range(_STRETCH, len(rows) + 1)
                     best = max(((sums[n:] - sums[:-n]) / n).max() for n in lengths)
                     highest[clip, column] = slope * best + offset
-    return error_rates(highest, ~table.generated, table.generated & ~table.paired, measured_on)
+    return error_rates(highest, table, measured_on)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,7 @@ from detector.normalise import normalise
 from detector.quality import detail
 from detector.residual import CROPS
 from detector.tokens import see
-from detector.training.degrade import Chain, degrade, draw_chain
+from detector.training.degrade import LOSSES, RENDITIONS, degrade, draw_chain
 from detector.training.graphics import drawn_clips
 from detector.training.pairs import Reconstruct, autoencoder, reconstruct
 
@@ -32,9 +32,10 @@ UInt8 = npt.NDArray[np.uint8]
 FRAMES = 4
 """Frames taken of each clip for one look at single frames."""
 
-Kind = Literal["native", "degraded", "moving"]
-KINDS: tuple[Kind, ...] = ("native", "degraded", "moving")
-"""How a clip is looked at: a burst as published; frames far apart, degraded; a burst, degraded."""
+KINDS: tuple[str, ...] = ("native", "degraded", "moving", *RENDITIONS)
+"""How a clip is looked at: a burst as published; frames far apart, degraded; a burst, degraded; frames of a burst as
+platforms would show it.
+"""
 
 DRAWN = "drawn"
 """Label of pictures drawn by rule."""
@@ -111,7 +112,7 @@ class Look:
     moving: bool
 
 
-Looks = dict[Kind, Look]
+Looks = dict[str, Look]
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def pairs(items: Sequence[Item], autoencoders: Sequence[str]) -> Iterator[Job]:
         yield Job(paired, partial(_reconstruct, item.path, loaded[number % len(loaded)]), moves=False)
 
 
-def look(jobs: Iterable[Job], cache: Path, kinds: Sequence[Kind] = KINDS) -> Iterator[tuple[Item, Looks]]:
+def look(jobs: Iterable[Job], cache: Path, kinds: Sequence[str] = KINDS) -> Iterator[tuple[Item, Looks]]:
     """Look at every clip that can be decoded; what was seen is kept in ``cache`` and used again.
 
     Degradation is random but fixed for a file name, so that a repetition sees the same.
@@ -178,15 +179,18 @@ def cached(items: Iterable[Item], cache: Path) -> Iterator[tuple[Item, Looks]]:
             yield item, {kind: _load(path, _is_burst(kind, moves)) for kind, path in paths.items() if path.is_file()}
 
 
-def _place(item: Item, kind: Kind, cache: Path) -> Path:
+def _place(item: Item, kind: str, cache: Path) -> Path:
     return cache / f"{item.path.parent.name}__{item.path.name}.{kind}.npz"
 
 
-def _kept(job: Job, kind: Kind, cache: Path) -> Look:
+def _kept(job: Job, kind: str, cache: Path) -> Look:
     path, moving = _place(job.item, kind, cache), _is_burst(kind, job.moves)
     if not path.is_file():
-        frames = job.frames(moving)
-        if kind != "native":
+        frames = job.frames(job.moves and kind != "degraded")
+        if kind in RENDITIONS:
+            frames = RENDITIONS[kind](frames)
+            frames = frames[:: max(1, len(frames) // FRAMES)]  # coded in succession, looked at one by one
+        elif kind != "native":
             frames = degrade(frames, _chance(job.item, kind), moving=moving)
         unfinished = path.with_suffix(".partial.npz")
         np.savez(unfinished, allow_pickle=False, **_see(frames))
@@ -194,24 +198,28 @@ def _kept(job: Job, kind: Kind, cache: Path) -> Look:
     return _load(path, moving)
 
 
-def _chance(item: Item, kind: Kind) -> np.random.Generator:
+def _chance(item: Item, kind: str) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(f"{item.path.name} {kind}".encode()))
 
 
-def chain_of(item: Item, kind: Kind, look: Look) -> Chain | None:
-    """What had been done to a clip before this look: drawn again, since chance is fixed for a file name.
+def losses_of(item: Item, kind: str, look: Look) -> frozenset[str]:
+    """What had been done to a clip before this look, by the names of ``RENDITIONS`` and ``LOSSES``.
 
-    None if nothing had been done, or if the size that the manifest gives is not the one that was looked at.
+    A chain is drawn again, since chance is fixed for a file name. Empty if nothing had been done, or if the size that
+    the manifest gives is not the one that was looked at.
     """
     width, height = int(item.facts[0]), int(item.facts[1])
+    if kind in RENDITIONS:
+        return frozenset({kind})
     if kind == "native" or not width or item.label == PAIRED:
-        return None
+        return frozenset()
     chain = draw_chain((len(look.classes), height, width), _chance(item, kind))
-    return chain if min(chain.size) == look.short_side else None
+    same = min(chain.size) == look.short_side
+    return frozenset(name for name, holds in LOSSES.items() if same and holds(chain))
 
 
-def _is_burst(kind: Kind, moves: bool) -> bool:
-    return moves and kind != "degraded"
+def _is_burst(kind: str, moves: bool) -> bool:
+    return moves and kind in {"native", "moving"}
 
 
 def _load(path: Path, moving: bool) -> Look:

@@ -1,4 +1,7 @@
-"""What happens to a video between its maker and the person who screens it: rescaled, cropped, filtered, re-encoded."""
+"""What happens to a video between its maker and the person who screens it: rescaled, cropped, filtered, re-encoded.
+
+By chance, in chains of several losses (:func:`degrade`), and as platforms do it (``RENDITIONS``).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ UInt8 = npt.NDArray[np.uint8]
 
 _SHORT_SIDE = (96, 480)  # pixels; the range of what circulates after messengers and thumbnails
 _CRF = (20, 40)
+_RATE = 8  # frames a second that encoders are told: those of a burst
+_FULL_RATE = 30  # ... and those of a platform's stream
 _ENHANCERS = (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color)
 
 
@@ -127,12 +132,52 @@ def _lossy(image: Image.Image, chain: Chain, index: int) -> UInt8:
     return np.asarray(image, np.uint8)
 
 
-def h264(frames: UInt8, *, crf: int, gop: int = 1) -> UInt8:
-    """Encode and decode uint8 [T, H, W, 3] (H and W even) in memory, a key frame every ``gop`` frames."""
+def _platform(frames: UInt8, short_side: int, megabits: float) -> UInt8:
+    """A platform's stream: at most ``short_side`` lines, H.264 with the bits a frame of so many Mb/s at 30 a second."""
+    height, width = frames.shape[1:3]
+    scale = min(1.0, short_side / min(height, width))
+    size = (_even(width * scale), _even(height * scale))
+    resized = [Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC) for frame in frames]
+    return h264(np.stack([np.asarray(r, np.uint8) for r in resized]), bits=megabits * 1e6 / _FULL_RATE, gop=250)
+
+
+def _uploaded(frames: UInt8) -> UInt8:
+    """At most 720 lines at 2.5 Mb/s."""
+    return _platform(frames, 720, 2.5)
+
+
+def _passed_on(frames: UInt8) -> UInt8:
+    """Uploaded, then once more as at most 480 lines at 1 Mb/s."""
+    return _platform(_uploaded(frames), 480, 1.0)
+
+
+def _re_recorded(frames: UInt8) -> UInt8:
+    """Played in a window of .83 of its size, recorded with the screen's gamma a little off, then uploaded."""
+    height, width = frames.shape[1:3]
+    size = (_even(width * 0.83), _even(height * 0.83))
+    window = [Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR) for frame in _uploaded(frames)]
+    shown = 255 * (np.stack([np.asarray(w, np.float32) for w in window]) / 255) ** 0.9
+    return _uploaded(np.rint(shown).astype(np.uint8))
+
+
+RENDITIONS: Mapping[str, Callable[[UInt8], UInt8]] = {
+    "uploaded": _uploaded,
+    "passed on": _passed_on,
+    "re-recorded": _re_recorded,
+}
+"""What platforms and viewers make of successive frames uint8 [T, H, W, 3]; nothing in it is left to chance."""
+
+
+def h264(frames: UInt8, *, crf: int | None = None, bits: float | None = None, gop: int = 1) -> UInt8:
+    """Encode and decode uint8 [T, H, W, 3] (H and W even) in memory, a key frame every ``gop`` frames.
+
+    At a constant quality ``crf``, or at ``bits`` a frame on average.
+    """
     buffer = io.BytesIO()
+    quality = {"crf": str(crf)} if bits is None else {"b": str(round(_RATE * bits))}
     with av.open(buffer, "w", format="mp4") as container:
         stream = container.add_stream(
-            "libx264", rate=Fraction(8), options={"crf": str(crf), "preset": "veryfast", "g": str(gop)}
+            "libx264", rate=Fraction(_RATE), options={**quality, "preset": "veryfast", "g": str(gop)}
         )
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"

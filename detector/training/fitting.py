@@ -16,6 +16,8 @@ Float64 = npt.NDArray[np.float64]
 MOST_FALSE = 0.005
 """Share of looks at real clips from unseen sites that may reach the threshold: half of the 1 % that is aimed at, which
 leaves room for sources unlike these."""
+MOST_FALSE_OF_SOURCE = 0.01
+"""The same of the looks at one source: a kind of footage that is accused too often is not outvoted by the others."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +100,18 @@ def calibrate(scores: Float64, table: Table) -> tuple[float, float]:
     return float(model.coef_[0, 0]), float(model.intercept_[0])
 
 
-def threshold_of(llr: Float64, real: Bools) -> float:
-    """The lowest log-likelihood ratio that at most ``MOST_FALSE`` of real looks [N, V] reach; NaN is no look."""
-    looks = llr[real].ravel()
-    looks = np.sort(looks[np.isfinite(looks)])[::-1]
-    return float(np.ceil(looks[int(MOST_FALSE * len(looks))] * 100) / 100 + 0.01)
+def threshold_of(llr: Float64, real: Bools, sources: Strings) -> float:
+    """The lowest log-likelihood ratio that few real looks [N, V] reach, NaN is no look; ``sources`` are [N].
+
+    Few are at most ``MOST_FALSE`` of all, and at most ``MOST_FALSE_OF_SOURCE`` of those at any one source.
+    """
+
+    def reached(clips: Bools, share: float) -> float:
+        looks = llr[clips][np.isfinite(llr[clips])]
+        return float(np.sort(looks)[::-1][int(share * len(looks))]) if len(looks) else -np.inf
+
+    of_source = (reached(real & (sources == source), MOST_FALSE_OF_SOURCE) for source in set(sources[real]))
+    return float(np.ceil(max(reached(real, MOST_FALSE), *of_source) * 100) / 100 + 0.01)
 
 
 def nested_rates(llr: Float64, table: Table) -> list[float]:
@@ -112,5 +121,5 @@ def nested_rates(llr: Float64, table: Table) -> list[float]:
     for index in np.flatnonzero(real):
         looks = llr[index][np.isfinite(llr[index])]
         elsewhere = real & (table.sites != table.sites[index])
-        rates.append(float(np.mean(looks >= threshold_of(llr, elsewhere))) if len(looks) else 0.0)
+        rates.append(float(np.mean(looks >= threshold_of(llr, elsewhere, table.sources))) if len(looks) else 0.0)
     return rates

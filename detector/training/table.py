@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countermark.core.errors import UsageError
-from detector.training.data import DRAWN, KINDS, PAIRED, Item, Look, Looks, chain_of
-from detector.training.degrade import LOSSES
+from detector.training.data import DRAWN, KINDS, PAIRED, Item, Look, Looks, losses_of
+from detector.training.degrade import LOSSES, RENDITIONS
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -20,6 +20,8 @@ Strings = npt.NDArray[np.str_]
 Features = Callable[[Look], Float32 | None]
 """Feature rows [n, D] of a look, or None where the head cannot speak."""
 
+DONE = (*RENDITIONS, *LOSSES)
+"""Names of what may have been done to a clip before a look."""
 FOLDS = 5
 DRAWN_SHARE = 0.2
 """Weight of what was drawn by rule among everything not generated. More of it costs hits; less accuses drawings."""
@@ -30,7 +32,7 @@ PAIRED_SHARE = 0.15
 @dataclass(frozen=True)
 class Digest:
     """What is kept of the looks at one clip: feature rows by head and kind of look; by kind, the detail left and the
-    names of what had been done to it (``LOSSES``).
+    names of what had been done to it (``DONE``).
     """
 
     item: Item
@@ -43,7 +45,7 @@ class Digest:
 class Table:
     """N clips: for each and each of the K ``KINDS`` its feature rows (or None), and what it is, arrays [N].
 
-    ``detail`` float64 [N, K] is NaN where there is no look, ``losses`` bool [N, K, len(LOSSES)] what had been done
+    ``detail`` float64 [N, K] is NaN where there is no look, ``losses`` bool [N, K, len(DONE)] what had been done
     before it. Reconstructions of real clips (``paired``) are only learned from, never measured.
     """
 
@@ -73,8 +75,7 @@ def digest(looked: Iterable[tuple[Item, Looks]], features: Mapping[str, Features
     for item, looks in looked:
         rows = {name: [of(looks[kind]) if kind in looks else None for kind in KINDS] for name, of in features.items()}
         detail = [looks[kind].detail if kind in looks else np.nan for kind in KINDS]
-        chains = [chain_of(item, kind, looks[kind]) if kind in looks else None for kind in KINDS]
-        losses = [frozenset(n for n, holds in LOSSES.items() if c is not None and holds(c)) for c in chains]
+        losses = [losses_of(item, kind, looks[kind]) if kind in looks else frozenset[str]() for kind in KINDS]
         found.append(Digest(item, rows, detail, losses))
     return found
 
@@ -108,7 +109,7 @@ def tabulate(digests: Sequence[Digest], head: str) -> Table:
 
 def _had(digest: Digest) -> list[list[bool]]:
     losses = digest.losses or [frozenset[str]()] * len(KINDS)
-    return [[name in had for name in LOSSES] for had in losses]
+    return [[name in had for name in DONE] for had in losses]
 
 
 def fair_weights(table: Table) -> Float64:

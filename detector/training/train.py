@@ -67,7 +67,7 @@ def judge(digests: Sequence[Digest], recipes: Sequence[Recipe] = RECIPES) -> Jud
         slope, offset = calibrate(np.concatenate(scores, axis=1), table)
         runs[recipe.name] = [slope * run + offset for run in scores]
         together = np.concatenate(runs[recipe.name], axis=1)
-        rates = error_rates(together, ~table.generated, table.generated & ~table.paired, measured_on)
+        rates = error_rates(together, table, measured_on)
         calibrations[recipe.name] = Calibration(slope, offset, rates)
         reports[recipe.name] = Report.measure(together, table, rates)
         part = part or part_rates(rows, slope, offset, table, measured_on)
@@ -82,7 +82,7 @@ def judge(digests: Sequence[Digest], recipes: Sequence[Recipe] = RECIPES) -> Jud
         fusion, common = make_fusion({name: used[name] for name in used if name not in idle}, table, part, measured_on)
     fusion = fusion.model_copy(update={"rejected": rejected})
     best = fusion.blends[-1].error_rates
-    overall = error_rates(common, ~table.generated, table.generated & ~table.paired, best.measured_on)
+    overall = error_rates(common, table, best.measured_on)
     reports[ALL] = Report.measure(common, table, overall)
     return Judged(table, calibrations, fusion, reports, {METADATA: _metadata(table)})
 
@@ -115,7 +115,7 @@ def patch_calibration(rows: Sequence[Sequence[Float64 | None]], table: Table) ->
                 scores[clip, kind * width : kind * width + len(found)] = found
     slope, offset = calibrate(scores, table)
     llr = slope * scores + offset
-    rates = error_rates(llr, ~table.generated, table.generated & ~table.paired, "single patches of held-out clips")
+    rates = error_rates(llr, table, "single patches of held-out clips")
     return Calibration(slope, offset, rates)
 
 

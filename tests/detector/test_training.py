@@ -22,14 +22,14 @@ from detector.training.attribution import learn
 from detector.training.blending import blend
 from detector.training.card import write_card
 from detector.training.data import KINDS, PAIRED, Item, read_manifest
-from detector.training.degrade import LOSSES, degrade, draw_chain
+from detector.training.degrade import LOSSES, RENDITIONS, degrade, draw_chain
 from detector.training.faces import self_blend
 from detector.training.figures import loss_table, main_table
-from detector.training.fitting import MOST_FALSE, threshold_of
+from detector.training.fitting import MOST_FALSE, MOST_FALSE_OF_SOURCE, threshold_of
 from detector.training.graphics import drawn_clips
 from detector.training.heads import RECIPES
 from detector.training.pairs import autoencoder, reconstruct
-from detector.training.table import DRAWN_SHARE, Digest, Table, fair_weights, folds, tabulate
+from detector.training.table import DONE, DRAWN_SHARE, Digest, Table, fair_weights, folds, tabulate
 
 RATES = ErrorRates(threshold=3.0, false_positive_rate=0.01, true_positive_rate=0.5, measured_on="a test")
 CARD = HeadCard(
@@ -64,6 +64,17 @@ def test_what_was_done_to_a_look_can_be_drawn_again(seed: int, height: int, widt
     had = {name for name, holds in LOSSES.items() if holds(chain)}
     assert len({name for name in had if name.startswith("H.264")}) == 1
     assert len({name for name in had if name.startswith("short side")}) == 1
+
+
+@pytest.mark.parametrize("name", RENDITIONS)
+def test_platforms_make_frames_smaller_and_cheaper(name: str) -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.integers(0, 255, (3, 540, 960, 3), dtype=np.uint8)
+    shown = RENDITIONS[name](frames)
+    assert len(shown) == 3
+    assert min(shown.shape[1:3]) == {"uploaded": 540, "passed on": 480, "re-recorded": 448}[name]
+    assert np.array_equal(shown, RENDITIONS[name](frames))
+    assert shown.std() < frames.std()  # noise does not fit into so few bits
 
 
 def test_drawings_are_reproducible_and_of_every_kind() -> None:
@@ -134,10 +145,10 @@ def made_up(signal: float, *, sources: int = 6, clips: int = 4, paired: bool = F
                 name = f"{'generator' if generated else 'camera'} {source}"
                 item = Item(Path(f"{clip}.mp4"), "", generated, name, name, (256, 256, 8, 1e4 * (1 + source), 0.1, 16))
                 rows = [(2 + habit + rng.normal(size=(4, 32)) + signal * generated * direction) for _ in KINDS]
-                useless = [rng.normal(size=(1, 3)), rng.normal(size=(1, 3)), None]
+                useless = [None if kind == "moving" else rng.normal(size=(1, 3)) for kind in KINDS]
                 found = {"frames": rows, "noise": useless, "patches": [r[:2] for r in rows]}
                 single = {k: [None if r is None else r.astype(np.float32) for r in v] for k, v in found.items()}
-                out.append(Digest(item, single, [0.0, 1.0, 2.0]))
+                out.append(Digest(item, single, [float(kind) for kind in range(len(KINDS))]))
                 if paired and not generated:
                     fake = replace(item, label=PAIRED, generated=True, source=f"{PAIRED}-x")
                     out.append(replace(out[-1], item=fake))
@@ -188,8 +199,8 @@ def test_training_does_not_report_skill_where_there_is_none(quick: None) -> None
 def test_a_useful_head_is_weighed_and_a_misleading_one_is_not() -> None:
     table = tabulate(made_up(1.5), "frames")
     rng = np.random.default_rng(0)
-    truth = np.where(table.generated, 1.0, -1.0)[:, None]
-    good, bad = truth + rng.normal(size=(len(table), 3)), -truth + rng.normal(size=(len(table), 3))
+    truth, shape = np.where(table.generated, 1.0, -1.0)[:, None], (len(table), len(KINDS))
+    good, bad = truth + rng.normal(size=shape), -truth + rng.normal(size=shape)
     weights, _ = blend({"frames": good, "noise": 2 * truth + rng.normal(size=good.shape)}, table, ("frames", "noise"))
     assert weights.min() > 0.3
     weights, _ = blend({"frames": good, "noise": bad}, table, ("frames", "noise"))
@@ -220,7 +231,7 @@ def test_no_group_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, st
         sources,
         np.zeros((len(kinds), 6)),
         np.zeros((len(kinds), 1)),
-        np.zeros((len(kinds), 1, len(LOSSES)), bool),
+        np.zeros((len(kinds), 1, len(DONE)), bool),
     )
     weights = fair_weights(table)
     assert weights.min() > 0
@@ -229,11 +240,13 @@ def test_no_group_is_in_two_folds_and_weights_are_fair(pairs: list[tuple[str, st
         assert weights[drawn].sum() == pytest.approx(DRAWN_SHARE * weights[generated].sum())
 
 
-@given(st.lists(st.floats(-8, 8), min_size=10, max_size=300))
-def test_the_threshold_keeps_false_accusations_rare(values: list[float]) -> None:
-    llr = np.array([*values, np.nan])[:, None]
-    threshold = threshold_of(llr, np.ones(len(llr), bool))
-    assert np.mean(llr[:-1] >= threshold) <= MOST_FALSE
+@given(st.lists(st.tuples(st.floats(-8, 8), st.sampled_from("abc")), min_size=10, max_size=300))
+def test_the_threshold_keeps_false_accusations_rare_everywhere(looks: list[tuple[float, str]]) -> None:
+    llr = np.array([*(value for value, _ in looks), np.nan])[:, None]
+    sources = np.array([*(source for _, source in looks), "none"])
+    reach = llr >= threshold_of(llr, np.ones(len(llr), bool), sources)
+    assert reach[:-1].mean() <= MOST_FALSE
+    assert all(reach[sources == source].mean() <= MOST_FALSE_OF_SOURCE for source in set(sources))
 
 
 HEADER = "path,label,generator,source_repo,width,height,frames,fps,codec,bytes\n"
@@ -262,9 +275,9 @@ def test_looks_are_kept_and_clips_can_be_left_out(
     options = training.options_of(arguments, "x", "x")
     found = training.collect(options)
     assert [d.item.path.name for d in found] == ["keep.mp4"]
-    assert seen == [8, 4, 8]  # a burst, frames far apart, a burst
+    assert seen == [8, 4, 8, *(4 for _ in RENDITIONS)]  # a burst, frames far apart, a burst, frames of bursts
     again = training.collect(training.options_of([*arguments, "--only-cached"], "x", "x"))
-    assert len(seen) == 3
+    assert len(seen) == len(KINDS)
     for name, rows_of in found[0].rows.items():
         assert all(np.array_equal(a, b) for a, b in zip(rows_of, again[0].rows[name], strict=True) if a is not None)
     assert found[0].rows["frames"][0].shape == (4, 3 * 768)
@@ -272,6 +285,7 @@ def test_looks_are_kept_and_clips_can_be_left_out(
     assert found[0].losses[0] == frozenset()
     for kind in (1, 2):  # what was drawn for the look is told again from the cache
         assert {name[:5] for name in found[0].losses[kind]} >= {"H.264", "short"}
+    assert set().union(*found[0].losses[3:]) == set(RENDITIONS)
     assert found[0].losses == again[0].losses
 
 
