@@ -8,13 +8,15 @@ from itertools import chain
 
 import numpy as np
 
-from countermark.core.errors import MediaError
+from countermark.core.errors import MediaError, UsageError
 from countermark.core.media import Limits
 from generator.model import RGB, Inputs, Mask, VideoModel
 from generator.pictures import outside, read_still, read_video
 from generator.request import Condition, GenerationRequest
 from generator.seams import Seam
 
+MIN_GIVEN_SECONDS = 0.5
+"""Of a video that is led over to another, or to its own beginning."""
 _WHITE = 127
 
 
@@ -23,8 +25,8 @@ def assemble(
 ) -> Iterator[RGB]:
     """Chunks of frames, uint8 [T, height, width, 3]. ``sample`` is the model, waiting for its inputs.
 
-    Given videos pass through chunk by chunk, so that their length costs no memory. Raises `MediaError` and what
-    ``sample`` raises.
+    Given videos pass through chunk by chunk, so that their length costs no memory. Raises `MediaError`, `UsageError`
+    for videos that are too short to be joined, and what ``sample`` raises.
     """
     given = {condition.at: condition for condition in request.conditions}
     width, height = model.size_for(request.size)
@@ -47,17 +49,20 @@ def assemble(
         # Read twice rather than held: what is not to change is the given picture itself.
         yield from made if mask is None else _composed(made, frames(whole), mask)
         return
+    heads = {at: _head(frames(condition), rate.context) for at, condition in given.items()}
+    if request.loop or len(given) == 2:
+        for at, (first, _) in heads.items():
+            if len(first) < min(MIN_GIVEN_SECONDS * rate.fps, rate.context):
+                cause = f"{given[at].path} is shorter than {MIN_GIVEN_SECONDS:g} seconds; too little is seen in it."
+                raise UsageError(cause, remedy="Give a longer video to blend or loop.")
     before: RGB | None = None
-    after: RGB | None = None
-    rest: Iterator[RGB] = iter(())
-    if request.loop and "start" in given:
-        first, _ = _head(frames(given["start"]), rate.context)
-        after = first
-    elif "end" in given:
-        after, rest = _head(frames(given["end"]), rate.context)
-    if "start" in given:
+    after, rest = heads.get("end", (None, iter(())))
+    if "start" in heads:
+        first, chunks = heads["start"]
+        if request.loop:
+            after = first
         latest: deque[RGB] = deque(maxlen=rate.context)
-        for chunk in frames(given["start"]):
+        for chunk in chunks:
             latest.extend(chunk)
             yield chunk
         before = np.stack(list(latest))

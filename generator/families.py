@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countermark.core.errors import UsageError, WeightsError
+from generator.request import GenerationRequest
 
 INDEX = "model_index.json"
+EXAMPLE = "Wan-AI/Wan2.1-T2V-1.3B-Diffusers"  # weights on the hub of one of these families
 RATES = range(8, 61)  # frames a second that families which are told of them may be asked for
 _MAX_INDEX_BYTES = 1024**2
 
@@ -49,6 +51,22 @@ class Family:
     def tasks(self) -> tuple[str, ...]:
         """What the weights can do, as `generator.request.Task` names it."""
         return (*self.pipelines, *(("storyboard",) if "text" in self.pipelines else ()))
+
+    @property
+    def rates(self) -> range | tuple[int, ...]:
+        """Frames a second that can be asked for."""
+        return RATES if self.timed else (self.fps,)
+
+    def beyond(self, request: GenerationRequest) -> str | None:
+        """What of a request the weights cannot do, for people; None when they can do all of it."""
+        asked = {
+            "a loop": request.loop,
+            "a shot that is blended in": any(shot.transition == "blend" for shot in request.shots),
+            "extend backward": request.task == "extend" and request.conditions[0].at == "end",
+            "inpaint": any(condition.mask is not None for condition in request.conditions),
+            request.task: request.task not in self.tasks,
+        }
+        return next((what for what, is_so in asked.items() if is_so), None)
 
     def fits(self, width: int, height: int) -> bool:
         """Whether frames of this width and height, in pixels, can be made."""
@@ -97,7 +115,7 @@ def family_of(source: str) -> str:
     """
     index = _index(source)
     if index is None:
-        name = f"NAME --local-dir {source}" if source.startswith(("/", ".", "~")) else source
+        name = f"{EXAMPLE} --local-dir {source}" if source.startswith(("/", ".", "~")) else source
         raise WeightsError(
             f"There are no weights of {source} on this machine.",
             remedy=f"Fetch them first, for example with: hf download {name}",

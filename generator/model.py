@@ -79,6 +79,11 @@ class VideoModel(Protocol):
         `UsageError` for one that cannot be made.
         """
 
+    def check(self, request: GenerationRequest) -> None:
+        """Raises `UsageError` for what this model cannot do of a request, whatever is in the files beside it: asked
+        before they are looked at, and before weights are read.
+        """
+
     def noise_mark(self, request: GenerationRequest) -> str | None:
         """The value of the watermark in the noise that ``request`` is drawn from, if there is one."""
 

@@ -28,7 +28,7 @@ class Condition(BaseModel):
     kept and stands inside a picture of another shape, whose rest is made.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: Path
     at: Literal["start", "end", "whole"] = "start"
@@ -56,7 +56,7 @@ class Shot(BaseModel):
 class GenerationRequest(BaseModel):
     """A prompt, what is given beside it, and how to sample. The same request gives the same frames on one machine."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str
     negative_prompt: str = Field(default="", description="What the video should not show.")

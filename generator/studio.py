@@ -21,7 +21,8 @@ from generator.assembly import assemble
 from generator.backends import BUNDLED, model_named
 from generator.model import RGB, Cancelled, Inputs, OnPreview, OnProgress, VideoModel
 from generator.request import GenerationRequest
-from policy import Decision
+from policy import Decision, load_policy
+from policy.decision import refuse_unusable
 from policy.gate import admit, admit_given
 from policy.vision import Watch
 from provenance.origin import Origin
@@ -60,7 +61,8 @@ def _never() -> bool:
 class Studio:
     """Generates sealed videos with one model, given itself or by name (`generator.backends.model_named`).
 
-    A model that is named is made for the first video that the policy lets through, and kept for the next.
+    A model that is named is made when it is first asked what it can do, and kept: with files beside a prompt before the
+    policy looks at them, else for the first prompt that the policy lets through.
     """
 
     def __init__(self, model: VideoModel | str = BUNDLED, *, settings: Settings | None = None) -> None:
@@ -93,11 +95,11 @@ class Studio:
         for path in given:
             if not path.is_file():
                 raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
+        if given:  # what the model cannot do is said before files are decoded; a prompt alone need not wait for torch
+            self._model_for(request)
         request, decision = self._decide(request, on_step)
 
-        if isinstance(self._model, str):
-            self._model = model_named(self._model, self._settings)
-        model = self._model
+        model = self._model_for(request)
         width, height = model.size_for(request.size)
         fps = model.rate_for(request.fps).fps
         if model.sampling is not None:
@@ -145,16 +147,27 @@ class Studio:
             seconds_spent=round(time.monotonic() - started, 2),
         )
 
+    def _model_for(self, request: GenerationRequest) -> VideoModel:
+        """The model, which can make what is asked for. Raises `UsageError` where it cannot."""
+        if isinstance(self._model, str):
+            self._model = model_named(self._model, self._settings)
+        self._model.size_for(request.size)
+        self._model.rate_for(request.fps)
+        self._model.check(request)
+        return self._model
+
     def _decide(self, request: GenerationRequest, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
         """What is given, every text beside it, and all texts together, so that nothing is hidden in between.
 
         The recorded decision is the one about all texts. A rewrite is carried out text by text.
         """
-        given = [condition.path for condition in request.conditions]
-        given += [condition.mask for condition in request.conditions if condition.mask is not None]
+        together = "\n".join(request.texts)
+        policy = load_policy(self._settings.policy_file)
+        for text in (*request.texts, together):  # before files are decoded
+            refuse_unusable(text, policy=policy)
+        given = [path for condition in request.conditions for path in condition.paths]
         shown = admit_given(given, settings=self._settings, consents=request.consents)
         decisions = {text: admit(text, settings=self._settings, shown=shown) for text in request.texts}
-        together = "\n".join(request.texts)
         whole = decisions[together] if together in decisions else admit(together, settings=self._settings, shown=shown)
         for decision in (*decisions.values(), whole):
             if decision.action not in ("allow", "rewrite"):

@@ -79,9 +79,8 @@ def request_for(
         first, second = (_existing(path) for path in blend)
         conditions = [Condition(path=first, at="start"), Condition(path=second, at="end")]
     elif edit is not None:
-        usual = DEFAULT_STRENGTH if mask is None else 1.0
         part = None if mask is None else _existing(mask, still=True)
-        kept = 1 - (usual if strength is None else strength)
+        kept = kept_by(strength, masked=part is not None)
         conditions = [Condition(path=_existing(edit), at="whole", strength=kept, mask=part)]
     elif outpaint is not None:
         conditions = [Condition(path=_existing(outpaint), at="whole", strength=0, around=True)]
@@ -99,6 +98,12 @@ def request_for(
         )
     except ValidationError as error:
         raise UsageError(_first(error), remedy="Correct that value.") from error
+
+
+def kept_by(strength: float | None, *, masked: bool) -> float:
+    """How much is kept, as `Condition` says it, by an edit that may change so much; None is the usual ``strength``."""
+    usual = 1.0 if masked else DEFAULT_STRENGTH
+    return 1 - (usual if strength is None else strength)
 
 
 def parsed_size(text: str) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from generator.dit.networks import FAST_STEPS, SIDE, load_fast_networks, load_ne
 from generator.dit.noise import NoiseName, keyed, seeded
 from generator.dit.places import GROUP
 from generator.dit.script import Script
+from generator.dit.shots import cut
 from generator.dit.text import understand
 from generator.dit.upscaler import FACTOR, reduced, upscaled
 from generator.model import RGB, Cancelled, GenerationCancelledError, Inputs, OnPreview, OnProgress, Rate, Sampling
@@ -34,7 +35,7 @@ class BundledModel:
     noise is that key's and not the seed's alone: the same request still gives the same video.
     """
 
-    version = "8"
+    version = "10"
 
     def __init__(
         self, *, fast: bool = False, execution: Execution = PLAIN, noise_key: WatermarkKey | None = None
@@ -71,6 +72,15 @@ class BundledModel:
             )
         return Rate(Fraction(fps), math.ceil(Fraction(3 * GROUP * fps, FPS)))
 
+    def check(self, request: GenerationRequest) -> None:
+        """See `generator.model.VideoModel.check`."""
+        if self._fast and (self._own.asked(request).guidance != 1 or request.negative_prompt):
+            raise UsageError(
+                "bundled:fast has its guidance built in and takes no other, and no negative prompt.",
+                remedy="Leave them out, or use the model bundled.",
+            )
+        cut(request)
+
     def noise_mark(self, request: GenerationRequest) -> str | None:
         """See `generator.model.VideoModel.noise_mark`: for clips made from words alone and seen as drawn."""
         if self._noise_key is None or request.task != "text":
@@ -91,11 +101,6 @@ class BundledModel:
     ) -> Iterator[RGB]:
         """See `generator.model.VideoModel.sample`."""
         sampling = self._own.asked(request)
-        if self._fast and (sampling.guidance != 1 or request.negative_prompt):
-            raise UsageError(
-                "bundled:fast has its guidance built in and takes no other, and no negative prompt.",
-                remedy="Leave them out, or use the model bundled.",
-            )
         networks = (load_fast_networks if self._fast else load_networks)(self._execution)
         # Before every block, which is many times a step; but what several processes have begun together, they finish.
         asked = networks.transformer.blocks if self._execution.processes == 1 else [networks.transformer]

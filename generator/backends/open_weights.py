@@ -101,10 +101,16 @@ class OpenWeightsModel:
     def rate_for(self, fps: int | None) -> Rate:
         """See `generator.model.VideoModel.rate_for`."""
         own = self._family.fps
-        if fps not in (None, own, *(RATES if self._family.timed else ())):
-            many = f"{own}, or {RATES[0]} to {RATES[-1]}" if self._family.timed else f"{own}, or leave it out"
+        if fps is not None and fps not in self._family.rates:
+            many = f"{RATES[0]} to {RATES[-1]}" if self._family.timed else f"{own}, or leave it out"
             raise UsageError(f"{self.name} makes no {fps} frames a second.", remedy=f"Ask for {many}.")
         return Rate(Fraction(fps or own), self._family.context)
+
+    def check(self, request: GenerationRequest) -> None:
+        """See `generator.model.VideoModel.check`."""
+        self._pipeline_for(request)
+        for seconds in (request.seconds, *(shot.seconds for shot in request.shots)):
+            self._frames(request, seconds)
 
     def noise_mark(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.noise_mark`: other models are not known to show their noise."""
@@ -139,20 +145,12 @@ class OpenWeightsModel:
 
     def _pipeline_for(self, request: GenerationRequest) -> str:
         """The class of diffusers that does what is asked. Raises `UsageError` when these weights have none."""
-        beyond = {
-            "a loop": request.loop,
-            "a shot that is blended in": any(shot.transition == "blend" for shot in request.shots),
-            "extend backward": request.task == "extend" and request.conditions[0].at == "end",
-            "inpaint": any(condition.mask is not None for condition in request.conditions),
-        }
-        asked = next((what for what, is_so in beyond.items() if is_so), request.task)
-        found = self._family.pipelines.get("text" if asked == "storyboard" else asked)
-        if found is None:
+        if beyond := self._family.beyond(request):
             raise UsageError(
-                f"{self.name} cannot do this: {asked}.",
+                f"{self.name} cannot do this: {beyond}.",
                 remedy=f"These weights do: {', '.join(self._family.tasks)}. The bundled model does the rest.",
             )
-        return found
+        return self._family.pipelines["text" if request.shots else request.task]
 
     def _clips(self, request: GenerationRequest, inputs: Inputs) -> list[_Clip]:
         """What has to be made, piece by piece. Raises `UsageError` for a piece that is too long."""

@@ -58,6 +58,11 @@ class OpenAIVideosModel:
         """
         return Rate(Fraction(fps or FPS), context=1)
 
+    def check(self, request: GenerationRequest) -> None:
+        """See `generator.model.VideoModel.check`."""
+        if request.task != "text" or request.loop:
+            raise UsageError("A server's model takes one prompt only.", remedy="Use the bundled model for this task.")
+
     def noise_mark(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.noise_mark`: a server draws its own noise."""
 
@@ -72,8 +77,6 @@ class OpenAIVideosModel:
         cancelled: Cancelled,
     ) -> Iterator[RGB]:
         """See `generator.model.VideoModel.sample`. Progress is in percent, as the server tells it."""
-        if request.task != "text" or request.loop:
-            raise UsageError("A server's model takes one prompt only.", remedy="Use the bundled model for this task.")
         unused = {"seed", "steps", "guidance", "negative_prompt"} & request.model_fields_set
         on_notice(f"decided by the server: {', '.join(sorted(unused)) or 'seed and steps'}")
         with tempfile.TemporaryDirectory() as folder:

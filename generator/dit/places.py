@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 GROUP = 4  # frames that share a code
 NEAR = 1.5  # half sizes from the subject's centre
+
+
+def groups_in(frames: int) -> int:
+    """How many codes so many frames have, the last one perhaps for fewer than `GROUP`."""
+    return math.ceil(frames / GROUP)
 
 
 def place_maps(plan: Tensor, rows: int, columns: int) -> Tensor:

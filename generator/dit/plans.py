@@ -31,11 +31,9 @@ def long_plan(
 ) -> Tensor:
     """A plan [frames, 3] for ``words`` int64 [L], of any length.
 
-    ``before`` and ``after`` [k, 3] are where the subject is known to be in the frames next to it. A movement with an
-    end may be ``stretched`` over a longer clip. Between two known ends the way is a smooth curve.
+    ``before`` or ``after`` [k, 3] is where the subject is known to be in the frames next to it. A movement with an end
+    may be ``stretched`` over a longer clip.
     """
-    if before is not None and after is not None:
-        return _bridge(before, after, frames)
     if after is not None:
         drafts = _drafts(planner, words, seed).flip(1)
         return _continued(drafts, after.flip(0), frames).flip(0)
@@ -48,6 +46,21 @@ def long_plan(
         longer: Tensor = F.interpolate(plan.T[None], frames, mode="linear", align_corners=True)[0].T
         return longer
     return torch.cat((plan, _continued(_drafts(planner, words, seed), plan, frames - len(plan))))
+
+
+def way_between(before: Tensor, after: Tensor, frames: int) -> Tensor:
+    """A plan [frames, 3] between two known ends [k, 3]: a cubic Hermite curve that leaves and meets them with their
+    speeds.
+    """
+    s = torch.linspace(0, 1, frames + 2, device=before.device)[1:-1, None]
+    start, end = before[-1], after[0]
+    leave, arrive = ((_speed(plan) * (frames + 1)).clamp(-0.4, 0.4) for plan in (before[-4:], after[:4]))
+    return (
+        (2 * s**3 - 3 * s**2 + 1) * start
+        + (s**3 - 2 * s**2 + s) * leave
+        + (3 * s**2 - 2 * s**3) * end
+        + (s**3 - s**2) * arrive
+    )
 
 
 def _drafts(planner: Planner, words: Tensor, seed: int) -> Tensor:
@@ -99,19 +112,6 @@ def _inside(way: Tensor, start: Tensor) -> Tensor:
             if reach > room:
                 out[:, axis] = torch.where(sign * way[:, axis] > 0, way[:, axis] * room / reach, out[:, axis])
     return out
-
-
-def _bridge(before: Tensor, after: Tensor, frames: int) -> Tensor:
-    """A cubic Hermite curve that leaves ``before`` and meets ``after`` with their speeds."""
-    s = torch.linspace(0, 1, frames + 2, device=before.device)[1:-1, None]
-    start, end = before[-1], after[0]
-    leave, arrive = ((_speed(plan) * (frames + 1)).clamp(-0.4, 0.4) for plan in (before[-4:], after[:4]))
-    return (
-        (2 * s**3 - 3 * s**2 + 1) * start
-        + (s**3 - 2 * s**2 + s) * leave
-        + (3 * s**2 - 2 * s**3) * end
-        + (s**3 - s**2) * arrive
-    )
 
 
 def _speed(plan: Tensor) -> Tensor:

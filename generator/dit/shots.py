@@ -7,21 +7,27 @@ from dataclasses import replace
 
 from countermark.core.errors import UsageError
 from generator.dit.text import Understanding, understand
-from generator.request import MAX_SHOTS, Shot
+from generator.request import MAX_SHOTS, GenerationRequest, Shot
+from generator.world.cinematography import between_cuts
 from generator.world.clips import FPS
 from generator.world.vocabulary import Kind
 
 SHORTEST = FPS // 2  # frames of a shot
+OWN_FRAMES = 25  # of a clip, or a shot of a prompt with cuts, whose seconds are not asked for
 
 
-def cut(parts: Sequence[str], frames: int) -> tuple[Shot, ...]:
-    """Shots of equal length, ``frames`` together, for the ``parts`` between the cuts of a prompt.
+def cut(request: GenerationRequest) -> tuple[Shot, ...]:
+    """Shots of equal length where the prompt of a ``request`` has cuts, and none where it has not, or its task cannot.
 
     Raises `UsageError` where that makes them too short, or too many.
     """
+    parts = between_cuts(request.prompt)
     count = len(parts)
+    if count == 1 or request.task != "text" or request.loop:
+        return ()
     if count > MAX_SHOTS:
         raise UsageError(f"The prompt has {count} shots, over the limit of {MAX_SHOTS}.", remedy="Leave some out.")
+    frames = OWN_FRAMES * count if request.seconds is None else round(request.seconds * FPS)
     if frames < SHORTEST * count:
         cause = f"{count} shots in {frames / FPS:g} seconds are too short."
         raise UsageError(cause, remedy=f"Ask for {SHORTEST * count / FPS:g} seconds or more.")

@@ -26,9 +26,12 @@ TOKEN: dict[tuple[Kind, str], int] = {(c.kind, c.name): i for i, c in enumerate(
 
 _STOP_EN = re.compile(
     r"(a|an|the|of|in|on|at|over|above|under|by|with|and|is|are|it|its|to|from|into|onto|through|across|near|this|that|"
-    r"as|while|then|video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going)"
+    r"as|while|then|video|clip|shot|scene|showing|shows|show|film|animation|one|single|some|there|up|down|very|move|moves|moving|go|goes|going|"
+    r"make|makes|turn|turns|change|changes|same|now)"
 )
-_STOP_ZH = "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见，。！？、"
+_STOP_ZH = (
+    "一个只颗艘辆枚条支的在上里中下着正从到和与地是有了过片面色慢快速缓缓之间向往我们看见改成变为把让它，。！？、"
+)
 
 
 def tokens_of(concepts: Mapping[Kind, str], only: Kind | None = None) -> list[int]:
@@ -154,16 +157,18 @@ class Read:
     near: tuple[tuple[str, str], ...]
 
 
-def named(prompt: str) -> tuple[Read, Filmed]:
+def named(prompt: str, *, placed: bool = False) -> tuple[Read, Filmed]:
     """What ``prompt`` names, and what it says of camera and light. A scene that is an hour ("at night") is the light
-    where another scene is named.
+    where another scene is named, or where all is ``placed`` already.
     """
     said = filmed(normalised(prompt))
     read = _concepts(said.rest)
     places = [name for name, light in read.scenes if light is None]
     hours = [light for _, light in read.scenes if light is not None]
-    if places and hours:
-        read.found["scene"] = places[0]
+    if hours and (places or placed):
+        del read.found["scene"]
+        if places:
+            read.found["scene"] = places[0]
         said = replace(said, light=said.light or hours[0])
     return read, said
 
@@ -204,12 +209,19 @@ def _mentions(text: str) -> list[Mention]:
     return [Mention(*match.span(), _meaning()[match[0]]) for match in _pattern().finditer(text)]
 
 
-def understand(prompt: str, *, seed: int, seen: Mapping[Kind, str] | None = None, negative: str = "") -> Understanding:
+def understand(
+    prompt: str,
+    *,
+    seed: int,
+    seen: Mapping[Kind, str] | None = None,
+    placed: bool = False,
+    negative: str = "",
+) -> Understanding:
     """Read ``prompt``. What it leaves open is taken from ``seen``, what a given picture or clip shows, and how that
-    goes on is left to the model; without anything given, ``seed`` decides among what the ``negative`` prompt does not
-    name.
+    goes on is left to the model; where all is ``placed`` in the scene that is seen, an hour is its light. Without
+    anything given, ``seed`` decides among what the ``negative`` prompt does not name.
     """
-    read, said = named(prompt)
+    read, said = named(prompt, placed=placed)
     found, unknown, near = read.found, read.unknown, read.near
     unwanted = named(negative)[0].found
     rng = random.Random(seed)

@@ -38,6 +38,11 @@ class View:
     concepts: dict[Kind, str]
     mirrored: bool = False
 
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.frames.shape[3] / self.frames.shape[2]
+
     def coded(self, *, at_end: bool) -> list[int]:
         """Which frames get a code: every fourth one, counted from the first or from the last, which is always one of
         them; of long clips as many as a window sees of what is known.

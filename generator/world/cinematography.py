@@ -135,9 +135,17 @@ _LIGHTS: Mapping[Light, tuple[str, ...]] = {
         r"(?:by|during the|in the) day",
         r"(?:on )?a (?:sunny|bright|clear) day",
         r"(?:at )?(?:noon|midday)",
+        r"night (?:to|into) day",
         "大?白天|白昼|日间|正午|中午|阳光下",
     ),
-    "night": (r"after dark", r"(?:after )?nightfall", r"day for night", r"in (?:the )?dark(?:ness)?", "天黑|月色|入暮"),
+    "night": (
+        r"after dark",
+        r"(?:after )?nightfall",
+        r"day for night",
+        r"day (?:in)?to night",
+        r"in (?:the )?dark(?:ness)?",
+        "天黑|月色|入暮",
+    ),
     "sunset": (
         r"(?:at |in |during )?(?:the )?(?:golden|magic) hour(?: light)?",
         r"(?:in )?(?:the )?(?:warm )?golden (?:sun)?light",

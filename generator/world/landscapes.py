@@ -361,13 +361,13 @@ def _cave(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
     angle = np.arctan2(y - cy, x - cx)
     mouth = 1 + 0.06 * np.sin(3 * angle + phase) + 0.035 * np.sin(7 * angle - phase)
     far = np.hypot((x - cx) / (0.36 * min(wide, 1.25)), (y - cy) / 0.33) - mouth
-    for edge, colour in ((0.0, (150, 118, 104)), (0.22, (112, 86, 84)), (0.5, (80, 62, 70)), (0.85, (58, 46, 58))):
+    for edge, colour in ((0.0, (134, 142, 152)), (0.22, (98, 106, 120)), (0.5, (70, 78, 94)), (0.85, (50, 56, 72))):
         ring = far - edge - 0.05 * np.sin(5 * angle + 9 * edge + phase)
         fill(rock, (0.3 * ring).astype(np.float32), rgb(colour), 0.02)
     floor = 0.78 + 0.02 * np.sin(across * 6 + phase)
-    below(rock, floor.astype(np.float32), (132, 104, 96), (58, 46, 56))
+    below(rock, floor.astype(np.float32), (116, 124, 134), (50, 56, 70))
     drips: list[Mover] = []
-    for width, length, colour in ((0.17, 0.24, (70, 54, 64)), (0.23, 0.3, (42, 34, 46))):
+    for width, length, colour in ((0.17, 0.24, (60, 68, 84)), (0.23, 0.3, (36, 42, 56))):
         shift = rng.uniform(0, 1)
         place = (across + shift) / width
         tooth = np.maximum(0, 1 - 2.6 * np.abs(place % 1 - 0.5)) ** 0.8
@@ -378,12 +378,12 @@ def _cave(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
             drips.append(_drip((i + 0.5) * width - shift, tip, 0.86 + 0.02 * (i % 3), 1.3 * i))
     place = (across + rng.uniform(0, 1)) / 0.2
     tooth = np.maximum(0, 1 - 2.6 * np.abs(place % 1 - 0.5)) * np.clip(np.abs(across - cx) * 4 - 0.7, 0, 1)
-    below(rock, (0.97 - 0.2 * tooth).astype(np.float32), (42, 34, 46), (34, 28, 40))
+    below(rock, (0.97 - 0.2 * tooth).astype(np.float32), (36, 42, 56), (28, 34, 48))
     rim = np.clip(far / 0.05, 0, 1) * np.exp(-3 * np.maximum(far, 0)) * np.clip((0.8 - y) / 0.1, 0, 1)
 
     def glow(image: Image, seconds: float) -> None:
         shine = 0.4 + 0.2 * swing(seconds, 4.5)
-        puff(image, cx + 0.05 * swing(seconds, 9), 0.85, 0.36, 0.1, (238, 214, 176), shine)
+        puff(image, cx + 0.05 * swing(seconds, 9), 0.85, 0.36, 0.1, (226, 236, 222), shine)
 
     return (
         outside,
@@ -392,7 +392,7 @@ def _cave(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
         hill,
         wind(h, w, line, (186, 222, 148), opacity=0.6),
         rock,
-        waves((0.4 * rim).astype(np.float32), angle.astype(np.float32), 4.5, (216, 176, 140), -0.6),
+        waves((0.4 * rim).astype(np.float32), angle.astype(np.float32), 4.5, (206, 220, 214), -0.6),
         glow,
         *drips,
         motes(9, (cx - 0.35, 0.3, cx + 0.35, 0.85), (252, 244, 212), opacity=0.6),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from generator.world.brushes import (
     RGB,
@@ -38,13 +39,15 @@ from generator.world.moving import (
     wind,
 )
 
+_STREET = 0.82  # where houses end
+_WINDOW = 3 / 32  # from window to window, across and down: smaller ones are lost in the code of a block
 
-def _windows(number: Field, glass: Field) -> Mover:
-    """Windows whose light goes on and off: every pixel has the ``number`` of its window, of which ``glass`` shows."""
+
+def _windows(group: npt.NDArray[np.int64], glass: Field) -> Mover:
+    """Windows whose light goes on and off: every pixel is of one ``group`` of three, and ``glass`` of it shows."""
     box = bounds(glass)
-    which, shown = number[box].astype(int) % 97, 0.9 * glass[box]
-    chance = np.random.default_rng(23)
-    periods, phases = chance.uniform(4, 9, 97), chance.uniform(0, 6.28, 97)
+    which, shown = group[box], 0.9 * glass[box]
+    periods, phases = np.array([5.0, 6.5, 8.0]), np.array([0.0, 2.1, 4.2])
 
     def paint(image: Image, seconds: float) -> None:
         lit = np.clip(2.5 * np.sin(2 * math.pi * seconds / periods + phases) + 0.3, 0, 1)
@@ -57,30 +60,26 @@ def _city(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
     wide = w / h
     sky = gradient(h, w, [(0, (150, 190, 222)), (0.75, (244, 232, 214))])
     (_, y), x = grid(h, w), columns(w, h)
-    fixed = np.random.default_rng(11)  # one street of houses, seen from another place each time
+    groups = np.random.default_rng(11).integers(0, 3, (12, 8))  # of windows that are lit together
     parts: list[Part] = []
-    for lowest, spread, width, colour, pane in (
-        (0.42, 0.2, 0.11, (164, 178, 200), (142, 156, 182)),
-        (0.56, 0.16, 0.14, (104, 120, 152), (84, 98, 130)),
+    # Two rows of four houses that come again: this many storeys each, and columns of windows a house.
+    for storeys, across, colour, pane in (
+        ((5, 6, 4, 5), 2, (164, 178, 200), (138, 152, 180)),
+        ((3, 2, 4, 2), 3, (104, 120, 152), (78, 92, 126)),
     ):
-        tops = lowest + spread * fixed.random(64)
-        place = (x + rng.uniform(0, 2)) / width
-        house = np.floor(place).astype(int)
-        line = tops[house % 64].astype(np.float32)
+        place = x / _WINDOW + rng.integers(0, 4 * across)
+        column = np.floor(place).astype(int) % (4 * across)
+        tall = np.array(storeys)[column // across]
         houses = layer(h, w)
-        below(houses, line, colour, colour)
-        # Windows are in three columns of each house, and in storeys from its roof down.
-        column, storey = place * 3, (y - line[None]) / 0.052
-        inside = np.minimum(
-            0.28 - np.abs(column % 1 - 0.5)[None] * width / 3 / 0.0467,
-            0.3 - np.abs(storey % 1 - 0.5),
-        )
-        glass = np.clip(inside * 0.045 * h + 0.5, 0, 1) * (storey > 0) * (y < 0.79)
-        blend(houses, glass.astype(np.float32), rgb(pane))
-        number = np.floor(column)[None] * 7 + np.floor(np.maximum(storey, 0)) * 13
-        parts += [houses, _windows(number.astype(np.float32), glass.astype(np.float32))]
+        below(houses, (_STREET - 0.02 - _WINDOW * tall).astype(np.float32), colour, colour)
+        up = (_STREET - y) / _WINDOW
+        storey = np.floor(up).astype(int)
+        inside = _WINDOW * np.minimum(0.28 - np.abs(place % 1 - 0.5)[None], 0.3 - np.abs(up % 1 - 0.5))
+        glass = (np.clip(inside * h + 0.5, 0, 1) * ((storey > 0) & (storey < tall[None]))).astype(np.float32)
+        blend(houses, glass, rgb(pane))  # none at the pavement
+        parts += [houses, _windows(groups[column[None], np.clip(storey, 0, 7)], glass)]
     street = layer(h, w)
-    below(street, np.full(w, 0.82, np.float32), (124, 126, 134), (84, 86, 96))
+    below(street, np.full(w, _STREET, np.float32), (124, 126, 134), (84, 86, 96))
 
     def traffic(image: Image, seconds: float) -> None:
         for i, (lane, speed) in enumerate(((0.855, 0.13), (0.855, 0.13), (0.9, -0.17), (0.9, -0.17))):
@@ -165,7 +164,7 @@ def _windmill(cx: float, cy: float, size: float) -> Mover:
             angle = 2 * math.pi * (seconds / 9 + i / 4)
             cosine, sine = math.cos(angle), math.sin(angle)
             out, beside = x * cosine + y * sine, y * cosine - x * sine
-            for colour, begin, low, high in (((122, 88, 70), 0.0, -0.045, 0.045), ((248, 240, 224), 0.22, 0.02, 0.27)):
+            for colour, begin, low, high in (((122, 88, 70), 0.0, -0.05, 0.05), ((248, 240, 224), 0.2, 0.02, 0.3)):
                 sail = np.minimum(
                     np.minimum(out - begin * size, size - out), np.minimum(beside - low * size, high * size - beside)
                 )
@@ -183,7 +182,7 @@ def _farm(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
     land = layer(h, w)
     side = rng.choice((0.2, 0.8))
     cx, mill = side * wide + rng.uniform(-0.06, 0.06), (1 - side) * wide
-    tower = np.minimum(0.035 + 0.12 * (y - 0.36) - np.abs(xs - mill), np.minimum(y - 0.36, 0.62 - y))
+    tower = np.minimum(0.045 + 0.14 * (y - 0.36) - np.abs(xs - mill), np.minimum(y - 0.36, 0.62 - y))
     fill(land, tower, rgb((226, 212, 192)))
     fill(land, 0.04 - np.hypot(xs - mill, (y - 0.37) * 1.1), rgb((140, 92, 76)))
     below(land, (0.58 + 0.02 * np.sin(x * 5 + phase)).astype(np.float32), (122, 160, 82), (104, 144, 70))
@@ -204,7 +203,7 @@ def _farm(h: int, w: int, rng: np.random.Generator) -> Sequence[Part]:
         sky,
         clouds(wide, (high + 0.16, 0.65), (high, scale)),
         land,
-        _windmill(mill, 0.37, 0.13),
+        _windmill(mill, 0.37, 0.19),
         field,
         wind(h, w, line, (255, 232, 150), opacity=0.75, period=2.8),
     )

@@ -7,7 +7,7 @@ import torch
 from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
-from generator.dit.light import graded
+from generator.dit.light import graded, lit
 from generator.dit.networks import load_networks, load_transformer
 from generator.dit.planner import make_plan
 from generator.dit.text import TOKEN, tokens_of, understand
@@ -204,11 +204,57 @@ def test_two_clips_are_joined():
 
 def test_a_background_is_changed_by_words():
     frames, track = given_clip(10, scene="snow")
-    request = GenerationRequest(prompt="at night", steps=8, conditions=at("whole", strength=0.1))
+    request = GenerationRequest(prompt="in space", steps=8, conditions=at("whole", strength=0.1))
     made, _ = sampled(request, Inputs(whole=iter([frames[:7], frames[7:]])))
     assert made.shape == frames.shape
     assert made[:, :40].mean() < 90 < frames[:, :40].mean()
     assert is_red_at(made[5], *track[5, :2])
+
+
+def test_an_hour_is_the_light_of_what_is_edited_as_strong_as_the_edit():
+    frames, _ = given_clip(5, scene="snow")
+    made = {}
+    for prompt, strength in (("it", 0.15), ("at night", 0.15), ("在夜晚", 0.15), ("at night", 0.6), ("at night", 1.0)):
+        request = GenerationRequest(prompt=prompt, steps=2, conditions=at("whole", strength=strength))
+        made[prompt, strength], notices = sampled(request, Inputs(whole=iter([frames])))
+        assert any("the prompt names no scene: snow" in notice for notice in notices)
+    plain = torch.from_numpy(made["it", 0.15]).permute(0, 3, 1, 2).float() / 127.5 - 1
+    expected = ((lit(plain, [("night", torch.full((5,), 0.85))]) + 1) * 127.5).permute(0, 2, 3, 1).numpy()
+    assert np.abs(expected - made["at night", 0.15]).mean() < 0.5
+    assert np.array_equal(made["at night", 0.15], made["在夜晚", 0.15])
+    levels = [made["at night", strength].mean() for strength in (0.15, 0.6, 1.0)]
+    assert levels[0] + 20 < levels[1] < levels[2] - 20
+
+
+def test_an_edit_says_what_it_cannot_do():
+    frames, _ = given_clip(2, scene="snow")
+    request = GenerationRequest(
+        prompt="it rises at night in heavy rain, watercolor, zoom in", steps=1, conditions=at("whole", strength=0.15)
+    )
+    said = " ".join(sampled(request, Inputs(whole=iter([frames])))[1])
+    assert "the motion was left out (rise)" in said
+    assert "not understood and left out: heavy, rain, watercolor" in said
+    assert "an edit changes subject, colour, scene and hour" in said
+    assert "the camera move was left out (zoom in)" in said
+    assert "the light was left out" not in said
+
+
+@pytest.mark.parametrize(("prompt", "said"), [("by day", True), ("by day in the snow", False), ("in the snow", False)])
+def test_an_edit_by_day_asks_for_the_name_of_the_scene(prompt, said):
+    frames, _ = given_clip(2, scene="snow")
+    request = GenerationRequest(prompt=prompt, steps=1, conditions=at("whole", strength=0.15))
+    notices = sampled(request, Inputs(whole=iter([frames])))[1]
+    assert any("often taken for another" in notice for notice in notices) == said
+
+
+def test_what_is_made_around_a_video_has_its_light():
+    frames, _ = given_clip(2, scene="snow")
+    around = (Condition(path="v", at="whole", strength=0, around=True),)
+    request = GenerationRequest(prompt="after dark", steps=1, size=(256, 256), conditions=around)
+    mask = np.zeros((256, 256), bool)
+    mask[:, 200:] = True
+    notices = sampled(request, Inputs(whole=iter([frames]), mask=mask))[1]
+    assert any("the light was left out (night)" in notice for notice in notices)
 
 
 @pytest.mark.parametrize(("size", "factor"), [((512, 288), 1), ((288, 512), 1), ((192, 128), 1), ((640, 400), 2.5)])
@@ -297,7 +343,7 @@ def test_the_fast_model_takes_four_steps():
 @pytest.mark.parametrize("asked", [{"guidance": 2.0}, {"negative_prompt": "snow"}])
 def test_the_fast_model_refuses_what_it_was_not_taught(asked):
     with pytest.raises(UsageError, match="guidance built in"):
-        sampled(GenerationRequest(prompt="a red ball", **asked), model=BundledModel(fast=True))
+        BundledModel(fast=True).check(GenerationRequest(prompt="a red ball", **asked))
 
 
 SMALL = (128, 128)

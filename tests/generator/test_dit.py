@@ -18,7 +18,7 @@ from generator.dit.networks import FAST_STEPS, load_networks
 from generator.dit.piece import Piece, shown
 from generator.dit.places import GROUP, off_subject, place_maps
 from generator.dit.planner import Planner, decode_plan, encode_plan, make_plan
-from generator.dit.plans import long_plan
+from generator.dit.plans import long_plan, way_between
 from generator.dit.timeline import LARGEST, OVERLAP, Timeline, sample_timeline, windows
 from generator.dit.training.__main__ import main as train
 from generator.dit.training.distillation import SUBSTEPS, distillation_loss, target_of
@@ -208,27 +208,21 @@ def test_a_plan_is_fixed_by_its_seed(seed):
     assert torch.allclose(decode_plan(encode_plan(plan)), plan, atol=1e-5)
 
 
-@given(frames=st.integers(1, 60), given_frames=st.integers(1, 14), ends=st.sampled_from(["", "b", "a", "ba"]))
+@given(frames=st.integers(1, 60), given_frames=st.integers(1, 14), end=st.sampled_from(["", "before", "after"]))
 @settings(max_examples=12, deadline=None)
-def test_a_plan_has_any_length_beside_any_ends(frames, given_frames, ends):
+def test_a_plan_has_any_length_beside_any_end(frames, given_frames, end):
     known = 0.2 + 0.6 * torch.rand(given_frames, 3)
-    plan = long_plan(
-        tiny_planner(),
-        WORDS,
-        frames,
-        seed=0,
-        stretched=frames % 2 == 0,
-        before=known if "b" in ends else None,
-        after=known if "a" in ends else None,
-    )
-    assert plan.shape == (frames, 3)
-    assert plan.isfinite().all()
+    beside = {end: known} if end else {}
+    plan = long_plan(tiny_planner(), WORDS, frames, seed=0, stretched=frames % 2 == 0, **beside)
+    for each in (plan, way_between(known, known.flip(0), frames)):
+        assert each.shape == (frames, 3)
+        assert each.isfinite().all()
 
 
 def test_a_bridge_leaves_and_arrives_smoothly():
     before = torch.tensor([[0.2, 0.5, 0.3], [0.21, 0.5, 0.3]])
     after = torch.tensor([[0.7, 0.4, 0.4], [0.71, 0.4, 0.4]])
-    way = torch.cat((before, long_plan(tiny_planner(), WORDS, 24, seed=0, before=before, after=after), after))
+    way = torch.cat((before, way_between(before, after, 24), after))
     assert way.diff(dim=0).abs().max() < 0.04
 
 

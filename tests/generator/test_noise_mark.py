@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from countermark.core.media import transcode
+from countermark.core.media import Limits, transcode
 from countermark.core.settings import Settings
 from generator import GenerationRequest, Studio
 from generator.backends import FAST, model_named
@@ -25,7 +25,7 @@ from provenance.extract import Extraction, extract
 from provenance.origin import NOISE_ID
 from provenance.registry import open_registry
 from provenance.verify import verify
-from provenance.watermark import WatermarkKey
+from provenance.watermark import SpreadSpectrum, WatermarkKey
 
 KEY = WatermarkKey(bytes(range(32)))
 REQUEST = GenerationRequest(prompt="a red ball bouncing on a beach")
@@ -83,9 +83,9 @@ def marked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path, st
     return chosen, folder / "copy.mp4", video.video_id
 
 
-def without_mark(*args: object, **_: object) -> Extraction:
+def without_mark(path: Path, watermark: SpreadSpectrum, limits: Limits, **_: object) -> Extraction:
     """What `extract` says of a video whose mark in the pixels is gone."""
-    return replace(extract(*args, quick=True), payload=None)  # type: ignore[arg-type]
+    return replace(extract(path, watermark, limits, quick=True), mark=None)
 
 
 def test_a_lost_video_is_found_by_its_noise(

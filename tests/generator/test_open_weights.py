@@ -182,7 +182,17 @@ def test_what_a_family_cannot_do_is_refused_before_any_weights_are_read(tmp_path
         assert hasattr(diffusers, model._pipeline_for(ALL[asked]))
         return
     with pytest.raises(UsageError, match=rf"cannot do this: {asked}\..*{', '.join(FAMILIES[family].tasks)}"):
-        frames_of(model, ALL[asked])
+        model.check(ALL[asked])
+
+
+def test_what_is_asked_for_too_long_is_refused_before_files_are_looked_at(tmp_path):
+    model = indexed(tmp_path, "LTXPipeline")
+    for task in ("text", "image", "extend"):
+        model.check(ALL[task].model_copy(update={"seconds": 10}))
+        with pytest.raises(UsageError, match=r"at most 10\.7 seconds"):
+            model.check(ALL[task].model_copy(update={"seconds": 11}))
+    with pytest.raises(UsageError, match=r"at most 10\.7 seconds"):
+        model.check(GenerationRequest(prompt="", shots=(Shot(prompt="a"), Shot(prompt="b", seconds=11))))
 
 
 @pytest.mark.parametrize(
@@ -381,9 +391,10 @@ def test_sizes_that_do_not_fit_are_refused(folder):
 
 
 def test_missing_weights_are_an_error_with_a_remedy(tmp_path):
-    with pytest.raises(WeightsError, match="Fetch them"):
-        OpenWeightsModel(str(tmp_path / "nothing"))
-    with pytest.raises(WeightsError, match="Fetch them"):
+    folder = tmp_path / "nothing"
+    with pytest.raises(WeightsError, match=f"hf download Wan-AI/Wan2.1-T2V-1.3B-Diffusers --local-dir {folder}"):
+        OpenWeightsModel(str(folder))
+    with pytest.raises(WeightsError, match="hf download nobody/nothing"):
         OpenWeightsModel("nobody/nothing")
 
 

@@ -13,6 +13,7 @@ from countermark.core.errors import GenerationError, MediaError, PolicyRefusedEr
 from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from generator import Studio
+from generator.backends.bundled import BundledModel
 from generator.model import Rate
 from generator.request import Condition, GenerationRequest, Shot
 from generator.tasks import request_for
@@ -57,6 +58,10 @@ class Recorder:
 
     def rate_for(self, fps):
         return Rate(Fraction(fps or 12), fps or 12)
+
+    def check(self, request):
+        if request.guidance == 20:
+            raise UsageError("Guidance is built in.", remedy="Leave it out.")
 
     def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.requests.append(request)
@@ -129,6 +134,23 @@ def test_given_videos_are_kept_where_they_belong(tmp_path, out, settings, option
         assert len(model.before) == len(model.after) == 12
 
 
+@pytest.mark.parametrize("options", [{"extend": 5, "loop": True}, {"blend": (5, 24)}, {"blend": (24, 5)}])
+def test_what_is_joined_at_both_ends_lasts_half_a_second(tmp_path, out, settings, options):
+    def asked(shortest: int) -> GenerationRequest:
+        given = {}
+        for name, value in options.items():
+            frames = value if isinstance(value, tuple) else (value,)
+            made = tuple(video(tmp_path / f"{i}.mp4", 60, max(shortest, n)) for i, n in enumerate(frames))
+            given[name] = value if value is True else made if name == "blend" else made[0]
+        return request_for(PROMPT, **given)
+
+    model = Recorder()
+    with pytest.raises(UsageError, match=r"[01]\.mp4 is shorter than 0\.5 seconds"):
+        Studio(model, settings=settings).generate(asked(5), out)
+    assert model.requests == []
+    assert Studio(model, settings=settings).generate(asked(6), out).frames >= 18
+
+
 def test_what_is_given_and_made_has_the_rate_that_is_asked_for(tmp_path, out, settings):
     given = video(tmp_path / "given.mp4", 60)
     model = Recorder()
@@ -137,6 +159,42 @@ def test_what_is_given_and_made_has_the_rate_that_is_asked_for(tmp_path, out, se
         assert reader.info.fps == 24
     assert np.allclose(levels(made.path), [60] * 47 + [130] * 12, atol=10)
     assert len(model.before) == 24
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"size": "250x256"}, "makes no 250x256"),
+        ({"fps": 90}, "no 90 frames a second"),
+        ({"prompt": " "}, "prompt is empty"),
+        ({"prompt": "\u200b"}, "no visible characters"),
+        ({"prompt": "a ball " * 1000}, "7000 characters"),
+        ({"negative_prompt": "a ball " * 1000}, "7000 characters"),
+        ({"guidance": 20}, "built in"),
+        ({"output": "clip.gif"}, r"cannot be embedded in a '\.gif' file"),
+        ({"output": "clip.avi"}, r"cannot be embedded in a '\.avi' file"),
+        ({"output": "clip"}, "clip, which names no type of file"),
+        ({"output": "clip.png"}, "a video was asked for"),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_files_are_looked_at(tmp_path, settings, monkeypatch, asked, said):
+    def looked(*_: object, **__: object) -> None:
+        raise AssertionError("a given file was looked at")
+
+    monkeypatch.setattr(gate, "check_upload", looked)
+    monkeypatch.setattr("generator.assembly.read_video", looked)
+    (tmp_path / "given.mp4").write_bytes(bytes(64))
+    model = Recorder() if "guidance" in asked else BundledModel()
+    options = {"prompt": PROMPT, "output": "clip.mp4", "extend": tmp_path / "given.mp4"} | asked
+    output = tmp_path / options.pop("output")
+    with pytest.raises(UsageError, match=said):
+        Studio(model, settings=settings).generate(request_for(**options), output)
+
+
+def test_torch_is_not_waited_for_to_refuse_a_prompt(out, settings, monkeypatch):
+    monkeypatch.setattr("generator.studio.model_named", lambda *_: pytest.fail("a model was made"))
+    with pytest.raises(PolicyRefusedError):
+        Studio("bundled", settings=settings).generate(request_for("a nude video of a famous politician"), out)
 
 
 @pytest.mark.parametrize("name", ["out.png", "out.jpg", "out.JPEG"])

@@ -247,6 +247,25 @@ def test_a_longer_name_wins_over_the_words_within_it(prompt, expected):
     assert named(prompt)[0].found == expected
 
 
+@pytest.mark.parametrize(
+    ("prompt", "scene", "light"),
+    [
+        ("at night", "sea", "night"),
+        ("make it sunset", "sea", "sunset"),
+        ("turn night into day", "sea", "day"),
+        ("turn day into night", "sea", "night"),
+        ("改成夜晚", "sea", "night"),
+        ("at dawn over a city", "city", "dawn"),
+        ("in space", "night", None),
+        ("it rises", "sea", None),
+    ],
+)
+def test_an_hour_is_the_light_of_a_place_that_is_there(prompt, scene, light):
+    understanding = understand(prompt, seed=0, seen={"scene": "sea"}, placed=True)
+    assert (understanding.concepts["scene"], understanding.filmed.light) == (scene, light)
+    assert understanding.unknown == ()
+
+
 def test_a_place_with_a_light_of_its_own_keeps_it():
     understanding = understand("a rabbit on the stage at night", seed=0)
     assert understanding.concepts["scene"] == "stage"

@@ -21,7 +21,7 @@ from generator.dit.flow import SHIFT, Network, at_level, euler_share, freedom, g
 from generator.dit.networks import FAST_STEPS
 from generator.dit.text import WORDS
 from generator.dit.training.averaging import moving_average
-from generator.dit.training.transformer import Pool, optimizers
+from generator.dit.training.transformer import Pool, next_pool, optimizers
 from generator.dit.transformer import TransformerConfig, VideoTransformer
 
 SUBSTEPS = 3  # of the teacher to one of the pupil
@@ -78,6 +78,8 @@ def main() -> None:
     """Teach for a number of minutes of CPU time, writing the averaged weights as it goes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="latent shards")
+    parser.add_argument("--other", type=Path, nargs="*", default=[], help="folders of shards of other picture sizes")
+    parser.add_argument("--other-share", type=float, default=0.3, help="share of the steps spent on them")
     parser.add_argument("--teacher", type=Path, required=True, help="weights of the transformer")
     parser.add_argument("--minutes", type=float, default=20, help="CPU time to spend")
     parser.add_argument("--batch", type=int, default=12, help="clips in a batch; four times as many single frames")
@@ -90,7 +92,7 @@ def main() -> None:
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
-    pool = Pool(args.folder)
+    square, others = Pool(args.folder), [Pool(folder) for folder in args.other]
     teacher, pupil = (VideoTransformer(TransformerConfig(words=WORDS)) for _ in range(2))
     for model in (teacher, pupil):
         model.load_state_dict(load_file(args.teacher))
@@ -105,7 +107,8 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, 2 * (1 - spent / budget))
         still = bool(torch.rand(()) < args.stills)
-        latents, words = pool.batch(args.batch * (4 if still else 1), stills=still)
+        pool, size = next_pool(square, others, args.other_share, args.batch * (4 if still else 1))
+        latents, words = pool.batch(size, stills=still)
         loss = distillation_loss(pupil, teacher, latents, words, clean_share=args.clean_share)
         pupil.zero_grad()
         loss.backward()

@@ -7,6 +7,7 @@ Shards appear by rename, so a training may read the folder meanwhile.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,14 @@ from generator.world.scenes import scene_of
 from generator.world.vocabulary import SCENES
 
 
-def make_shard(autoencoder: Autoencoder, *, clips: int, seed: int, width: int, height: int) -> dict[str, torch.Tensor]:
-    """Latents of ``clips`` random scenes without a subject; only frames that have a code of their own are drawn."""
+def make_shard(
+    autoencoder: Autoencoder, *, clips: int, seed: int, width: int, height: int, scenes: Sequence[str] = SCENES
+) -> dict[str, torch.Tensor]:
+    """Latents of ``clips`` random ``scenes`` without a subject; only frames that have a code of their own are drawn."""
     rng = np.random.default_rng(seed)
     latents, words = [], []
     for _ in range(clips):
-        name = str(rng.choice(SCENES))
+        name = str(rng.choice(scenes))
         scene = scene_of(name, height, width, np.random.default_rng(int(rng.integers(2**31))))
         frames = np.stack([scene.at(GROUP * number / FPS) for number in range(LATENT_FRAMES)])
         with torch.inference_mode():
@@ -45,6 +48,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--width", type=int, default=SIDE)
     parser.add_argument("--height", type=int, default=SIDE)
+    parser.add_argument("--scenes", nargs="+", choices=SCENES, default=SCENES, help="which are drawn, equally often")
     parser.add_argument("--autoencoder", type=Path, required=True)
     args = parser.parse_args()
     autoencoder = Autoencoder().eval()
@@ -55,9 +59,8 @@ def main() -> None:
         if path.exists():
             continue
         part = path.with_suffix(".part")
-        save_file(
-            make_shard(autoencoder, clips=args.clips, seed=args.seed + i, width=args.width, height=args.height), part
-        )
+        size = {"width": args.width, "height": args.height}
+        save_file(make_shard(autoencoder, clips=args.clips, seed=args.seed + i, scenes=args.scenes, **size), part)
         part.rename(path)
         print(path, flush=True)
 

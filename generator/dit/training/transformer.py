@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -55,6 +56,13 @@ class Pool:
             return self.latents[index].float(), words
         chosen = torch.randint(self.latents.shape[1], (size,))
         return self.latents[index, chosen, None].float(), words
+
+
+def next_pool(square: Pool, others: Sequence[Pool], share: float, size: int) -> tuple[Pool, int]:
+    """Where the next batch comes from, and how many clips it has; of the ``others``, which are larger, half as many."""
+    if others and torch.rand(()) < share:
+        return others[int(torch.randint(len(others), ()))], size // 2
+    return square, size
 
 
 @torch.no_grad()
@@ -135,9 +143,7 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = args.rate * min(1.0, (step + 1) / 200) * decay
         still = torch.rand(()) < args.stills
-        pool, size = square, args.batch * (4 if still else 1)
-        if others and torch.rand(()) < args.other_share:
-            pool, size = others[int(torch.randint(len(others), ()))], size // 2
+        pool, size = next_pool(square, others, args.other_share, args.batch * (4 if still else 1))
         latents, words = pool.batch(size, stills=bool(still))
         level = training_levels(len(latents), latents.shape[1], mean=args.level_mean, clean_share=args.clean_share)
         loss = loss_of(model, latents, words, level)
