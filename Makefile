@@ -1,6 +1,7 @@
 # make demo   generate, verify and screen a clip, step by step, into ./demo
-# make test   run the tests
-# make lint   ruff; make types: mypy; make check: lint, types and test
+# make test   run the tests, as many at once as there are cores
+# make e2e    run those of whole programs and real components: PostgreSQL, Chromium, the openai client, a collector
+# make lint   ruff; make types: mypy; make check: all of these
 #
 # Each makes .venv if there is none and installs into it. PYTHON names the interpreter (3.11 to 3.13).
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DEMO := demo
 
-.PHONY: demo test lint types check install
+.PHONY: demo test e2e lint types check install
 
 demo: $(INSTALLED)
 	@mkdir -p $(DEMO)
@@ -19,8 +20,12 @@ demo: $(INSTALLED)
 		echo "Going on without the image encoder: frames will not be examined."
 	@$(BIN)/python -m countermark.demo $(DEMO)
 
+# One thread in each process, which all cores share.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --ignore tests/e2e --numprocesses auto --dist worksteal
+
+e2e: $(INSTALLED)
+	$(BIN)/python -m pytest tests/e2e
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -29,7 +34,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-check: lint types test
+check: lint types test e2e
 
 install: $(INSTALLED)
 

@@ -138,6 +138,9 @@ class DrawnModel:
     def rate_for(self, fps) -> Rate:
         return Rate(Fraction(fps or 12), 12)
 
+    def check(self, request) -> None:
+        """It draws whatever is asked for."""
+
     def sample(self, request, inputs, *, on_progress, on_preview, on_notice, cancelled) -> Iterator[np.ndarray]:
         self.asked += 1
         grain = np.random.default_rng(request.seed).normal(0, 6, (256, 256, 1))

@@ -50,6 +50,14 @@ app.add_typer(serving.quotas, name="quotas")
 app.add_typer(policy, name="policy")
 app.add_typer(review, name="review")
 
+
+def _rate_factor(text: str) -> int:
+    """An H.264 rate factor that is worth trying; where it was left out, ``text`` is what came next on the line."""
+    if not text.isdecimal() or not 18 <= int(text) <= 51:
+        raise typer.BadParameter(f"{text!r} is no rate factor; give one from 18 to 51, such as 40 for a harsh one")
+    return int(text)
+
+
 PROMPT_HELP = "What the video shows, in English or Chinese."
 Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
 Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
@@ -254,10 +262,9 @@ def protect(
         typer.Option(
             "--closed-loop",
             metavar="CRF",
-            min=18,
-            max=51,
-            help="Try H.264 at this rate factor (40 is harsh) while marking, and make the watermark no stronger than "
-            "it takes; several times slower.",
+            parser=_rate_factor,
+            help="Try H.264 at this rate factor (18 to 51; 40 is harsh) while marking, and make the watermark no "
+            "stronger than it takes; several times slower.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -330,6 +337,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")  # libraries' remarks to programmers
+    # Torch's threads wait for each other asleep: awake, they hold up each other where other work shares the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     stopping.listen()
     if isinstance(sys.stdout, io.TextIOWrapper) and isinstance(sys.stderr, io.TextIOWrapper):
         # JSON is UTF-8 whatever the locale; a terminal that lacks a sign shows "?" instead of failing.

@@ -11,32 +11,56 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from countermark.core.errors import ConfigurationError, UsageError, WeightsError
 from countermark.service.faults import ApiError
 from generator import GenerationRequest
-from generator.families import FAMILIES, family_of
+from generator.families import FAMILIES, Family, family_of
+from generator.pictures import placed
 from generator.request import BUNDLED_RATES, MAX_SECONDS, Condition, Shot, Size
 from generator.tasks import DEFAULT_STRENGTH
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A model and what it makes: ``sizes`` as width x height in pixels, the first where none is asked for, ``seconds``
-    where no length is, and at most ``longest`` seconds in one piece.
+    """A model and what it makes: ``sizes`` as width x height in pixels, the first where none is asked for, and
+    ``seconds`` where no length is.
 
-    ``backend`` is its name for `generator.backends.model_named`. All but ours take a prompt only, or, with ``cuts``, a
-    storyboard of such pieces too.
+    ``backend`` is its name for `generator.backends.model_named`. Ours do everything, open weights what their ``family``
+    does, and the model of another server takes a prompt.
     """
 
     id: str
     sizes: tuple[str, ...]
     seconds: str
     backend: str
-    longest: float = MAX_SECONDS
-    cuts: bool = False
+    family: Family | None = None
     created: int = 1764028800
+
+    def longest(self, fps: int | None, given: Sequence[Given]) -> float:
+        """How many seconds it makes in one piece, at so many frames a second, beside what is given."""
+        if self.family is None:
+            return MAX_SECONDS
+        known = max((1 if each.get("still") else self.family.context for each in given), default=0)
+        return (self.family.longest - known) / (fps or self.family.fps)
+
+    def beyond(self, request: GenerationRequest) -> str | None:
+        """What of a request it cannot do, for people."""
+        if self in OURS:
+            return None
+        if self.family is not None:
+            return self.family.beyond(request)
+        return "a loop" if request.loop else None if request.task == "text" else request.task
 
     def size_for(self, asked: str | None) -> str:
         """The size that is made when ``asked`` is asked for: of those that are nearest in shape the nearest in area."""
@@ -76,7 +100,7 @@ class Catalogue:
         """``others`` are engines by name: ``openai:NAME@SIZES`` or ``open-weights:SOURCE@SIZES``.
 
         Of open weights only the index is read, to know their family. Raises `ConfigurationError` for what is no engine,
-        and for weights that are absent, of an unknown family, for pictures only, or do not make one of the sizes.
+        and for weights that are absent, of an unknown family, or do not make one of the sizes.
         """
         self.offers = {offer.id: offer for offer in OURS}
         self.offers |= {name: _engine(name, value) for name, value in others.items()}
@@ -126,17 +150,17 @@ def _engine(name: str, value: str) -> Offer:
         family = FAMILIES[family_of(source)]
     except (UsageError, WeightsError) as error:
         raise unusable(error.cause, error.remedy) from error
-    if "text" not in family.pipelines:
-        raise unusable("it takes no prompt alone, and the service gives it no pictures.", "Offer weights that do.")
     for size in sizes:
         if not family.fits(*_sides(size)):
             raise unusable(f"it cannot make {size}.", f"Both sides must be multiples of {family.side}.")
     if Path(source).is_dir():
         source = str(Path(source).absolute())  # workers may run in another folder
-    return Offer(name, sizes, f"{family.seconds:.0f}", f"open-weights:{source}", longest=family.seconds, cuts=True)
+    return Offer(name, sizes, f"{family.seconds:.0f}", f"open-weights:{source}", family)
 
 
 _VIDEO = "video_0123456789abcdef0123456789abcdef"
+PICTURE = "data:image/png;base64,iVBORw0KGgo="
+"""Stands for a picture in examples."""
 PATH = Path("given")
 """Stands for a given file where only the form of a request is looked at."""
 
@@ -174,6 +198,14 @@ class InputReference(BaseModel):
     id: str | None = Field(default=None, max_length=100, description="A completed video to go on from.")
 
 
+class MaskReference(BaseModel):
+    """Where a video may change: white in a picture of its shape."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    image_url: str = Field(description="A data URL with a PNG, JPEG or WebP picture.", examples=[PICTURE])
+
+
 _Video = Annotated[VideoReference, BeforeValidator(lambda value: {"id": value} if isinstance(value, str) else value)]
 
 
@@ -203,11 +235,17 @@ class Asked(BaseModel):
 class AskedVideo(Asked):
     """What requests for more than a picture may say."""
 
+    size: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$",
+        description="What is offered in the nearest shape is made; by default that of a completed video it is made of.",
+        examples=["256x256"],
+    )
     fps: int | None = Field(
         default=None,
         ge=BUNDLED_RATES[0],
         le=BUNDLED_RATES[-1],
-        description=f"Frames a second; by default {BUNDLED_RATES[0]}. Of our own models only.",
+        description=f"Frames a second; by default {BUNDLED_RATES[0]}, or the model's own.",
     )
 
 
@@ -215,12 +253,6 @@ class CreateVideo(AskedVideo):
     """A request for a video. ``loop``, ``blend`` and ``shots`` are ours as well."""
 
     seconds: _Seconds | None = Field(default=None, description="Length of what is generated, at most 60.")
-    size: str | None = Field(
-        default=None,
-        pattern=r"^[1-9][0-9]{1,4}x[1-9][0-9]{1,4}$",
-        description="What is offered in the nearest shape is made.",
-        examples=["256x256"],
-    )
     input_reference: InputReference | None = Field(
         default=None, description="A picture or video to start from; in a form, a file."
     )
@@ -229,7 +261,8 @@ class CreateVideo(AskedVideo):
         default=None,
         min_length=2,
         max_length=2,
-        description="Ids of two completed videos; the new one leads from the first to the second.",
+        description="Ids of two completed videos, in a form also files; the new one leads from the first to the "
+        "second.",
         examples=[[_VIDEO, _VIDEO]],
     )
     shots: _Shots = Field(
@@ -259,10 +292,29 @@ class CreateImage(Asked):
 
 
 class EditVideo(AskedVideo):
-    """A request to change a video by a prompt; its length stays. ``strength`` is ours."""
+    """A request to change a video by a prompt; its length stays. ``strength``, ``mask`` and ``outpaint`` are ours."""
 
     video: _Video | None = Field(default=None, description="A completed video; in a form, a file or `video[id]`.")
-    strength: float = Field(default=DEFAULT_STRENGTH, ge=0, le=1, description="How much may change; 1 is all.")
+    strength: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description=f"How much may change; 1 is all. By default {DEFAULT_STRENGTH}, with a mask 1.",
+    )
+    mask: MaskReference | None = Field(
+        default=None, description="A picture, white where the video may change; in a form, a file."
+    )
+    outpaint: bool = Field(
+        default=False, description="All of the video stays, inside a picture of another `size` whose rest is made."
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> EditVideo:
+        if self.outpaint and self.size is None:
+            raise ValueError("what is made around a video needs the 'size' of the whole")
+        if self.outpaint and self.strength is not None:
+            raise ValueError("'strength' is for a video that is changed; what is made around one keeps it as it is")
+        return self
 
 
 class ExtendVideo(AskedVideo):
@@ -285,16 +337,25 @@ class RemixVideo(BaseModel):
 
 
 class Given(TypedDict):
-    """A picture or video that a job works on: its upload, or a completed ``video`` by id, with its ``size``.
+    """A picture or video that a job works on: an ``upload`` by the file's name (by default the only one), or a
+    completed ``video`` by id, with its ``size``. A ``mask`` is an upload.
 
     The rest is that of `Condition`.
     """
 
+    upload: NotRequired[str]
     video: NotRequired[str]
     still: NotRequired[bool]
     at: NotRequired[Literal["start", "end", "whole"]]
     strength: NotRequired[float]
+    mask: NotRequired[str]
+    around: NotRequired[bool]
     size: NotRequired[str]
+
+
+def needs_upload(plan: Mapping[str, Any]) -> bool:
+    """Whether what the plan of a generation works on was uploaded for it."""
+    return any("video" not in given or "mask" in given for given in plan.get("given", []))
 
 
 def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any]:
@@ -304,18 +365,21 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
     makes no sense together.
     """
     offer = catalogue.find(asked.model)
-    if offer not in OURS:
-        _check_engine(offer, asked, given)
     notices = []
     size, seconds = getattr(asked, "size", None), getattr(asked, "seconds", None)
     made_size = offer.size_for(size or next((each["size"] for each in given if "size" in each), None))
-    length = None if seconds is None else min(max(float(seconds), 1.0), offer.longest)
+    if any(each.get("around") and not _leaves_room(each["size"], made_size) for each in given if "size" in each):
+        message = f"The video has the shape of {made_size} already; there is nothing to make around it."
+        raise ApiError(400, "invalid_value", message, param="size")
+    longest = offer.longest(getattr(asked, "fps", None), given)
+    length = None if seconds is None else min(max(float(seconds), 1.0), longest)
     if size not in (None, made_size):
         notices.append(f"{offer.id} makes {' or '.join(offer.sizes)}; {size} was asked for.")
     if length is not None and length != float(seconds or 0):
-        notices.append(f"{offer.id} makes 1 to {offer.longest:.3g} s at once; {seconds} s was asked for.")
+        notices.append(f"{offer.id} makes 1 to {longest:.3g} s at once; {seconds} s was asked for.")
     shots = getattr(asked, "shots", [])
-    made = f"{sum(shot.seconds for shot in shots):g}" if shots else offer.seconds
+    usual = offer.seconds if offer.family is None else f"{longest:.0f}"  # open weights make as much as they can
+    made = f"{sum(shot.seconds for shot in shots):g}" if shots else usual
     plan = asked.model_dump(include={*Asked.model_fields, "fps", "loop", "shots", "n", "output_format"}) | {
         "still": isinstance(asked, CreateImage),
         "model": offer.id,
@@ -326,28 +390,27 @@ def plan_for(catalogue: Catalogue, asked: Asked, *given: Given) -> dict[str, Any
         "notices": notices,
         "given": list(given),
     }
-    request_of(plan, lambda _: PATH)
+    _check(offer, request_of(plan, lambda _: PATH), longest)
     return plan
 
 
-def _check_engine(offer: Offer, asked: Asked, given: Sequence[Given]) -> None:
-    """Refuse what only our models can do. Raises `ApiError`, 400."""
-    shots: list[Shot] = getattr(asked, "shots", [])
-    if isinstance(asked, CreateImage):
-        message = f"{offer.id} makes no still pictures; {BUNDLED.id} does."
+def _leaves_room(video: str, whole: str) -> bool:
+    """Whether a video of one size, all of it shown inside another, leaves something of that empty."""
+    width, height = _sides(whole)
+    return placed(_sides(video), width, height)[2:] != (width, height)
+
+
+def _check(offer: Offer, request: GenerationRequest, longest: float) -> None:
+    """Refuse what this model cannot do. Raises `ApiError`, 400."""
+    if beyond := offer.beyond(request):
+        message = f"{offer.id} cannot do this: {beyond}. {BUNDLED.id} does."
         raise ApiError(400, "unsupported_parameter", message, param="model")
-    if given or getattr(asked, "loop", False) or (shots and not offer.cuts):
-        takes = "a prompt, or a storyboard with cuts," if offer.cuts else "a prompt"
-        message = f"{offer.id} takes {takes} only; {BUNDLED.id} also takes pictures, videos, loops and storyboards."
-        raise ApiError(400, "unsupported_parameter", message, param="model")
-    if getattr(asked, "fps", None) is not None:
+    rates = BUNDLED_RATES if offer in OURS else () if offer.family is None else offer.family.rates
+    if request.fps is not None and request.fps not in rates:
         message = f"{offer.id} makes as many frames a second as it does; leave 'fps' out, or ask {BUNDLED.id}."
         raise ApiError(400, "unsupported_parameter", message, param="fps")
-    if any(shot.transition == "blend" for shot in shots):
-        message = f"{offer.id} cannot blend shots; use the transition 'cut'."
-        raise ApiError(400, "unsupported_parameter", message, param="shots")
-    if too_long := [shot.seconds for shot in shots if shot.seconds > offer.longest]:
-        message = f"{offer.id} makes shots of at most {offer.longest:.3g} s; {too_long[0]:g} s were asked for."
+    if too_long := [shot.seconds for shot in request.shots if shot.seconds > longest]:
+        message = f"{offer.id} makes shots of at most {longest:.3g} s; {too_long[0]:g} s were asked for."
         raise ApiError(400, "invalid_value", message, param="shots")
 
 
@@ -355,10 +418,14 @@ def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> Genera
     """The generator's request for a plan. Raises `ValidationError` for what makes no sense together."""
     same = ("prompt", "negative_prompt", "seed", "steps", "guidance", "fps", "loop", "shots", "still", "consents")
     fields = {name: plan[name] for name in same if name in plan}
-    given = [
-        Condition(path=path_of(each), **{name: value for name, value in each.items() if name in Condition.model_fields})
-        for each in plan.get("given", [])
-    ]
+
+    def condition(given: Given) -> Condition:
+        told = {name: value for name, value in given.items() if name in Condition.model_fields}
+        if "mask" in given:
+            told["mask"] = path_of({"upload": given["mask"]})
+        return Condition.model_validate(told | {"path": path_of(given)})
+
+    given = [condition(each) for each in plan.get("given", [])]
     size = tuple(map(int, plan["size"].split("x"))) if "size" in plan else None
     return GenerationRequest.model_validate(
         {**fields, "seconds": plan.get("length"), "size": size, "conditions": given}

@@ -90,8 +90,8 @@ class FileStore:
         folder = incoming.rename(self.folder(job_id))
         os.utime(folder)  # an upload may have taken hours, and old folders of unknown jobs are removed
         if self._remote is not None:
-            path = self.only_upload(folder)
-            self._remote.put(path, job_id, UPLOAD, path.name)
+            for path in sorted((folder / UPLOAD).iterdir()):
+                self._remote.put(path, job_id, UPLOAD, path.name)
 
     def abandoned(self, before: float) -> list[Path]:
         """Folders of uploads that were begun before this time (Unix seconds) and never became a job's."""
@@ -130,27 +130,28 @@ class FileStore:
                 with suppress(OSError):  # not empty: results that did not reach the store
                     folder.rmdir()
 
-    def upload(self, job_id: str) -> Path:
-        """The file that was uploaded for a job. Raises `FileNotFoundError` when it is gone, `OSError` of the store."""
+    def upload(self, job_id: str, name: str | None = None) -> Path:
+        """The file of this name that was uploaded for a job; None: the only one.
+
+        Raises `FileNotFoundError` when it is gone, `OSError` of the store.
+        """
         folder = self.folder(job_id) / UPLOAD
-        if self._remote is not None and not folder.is_dir():
-            for name in self._remote.names(job_id, UPLOAD):
-                self.make(job_id)
-                folder.mkdir(exist_ok=True)
-                self._remote.fetch(job_id, f"{UPLOAD}/{name}", folder / name)
-        return self.only_upload(self.folder(job_id))
+        there = self._remote.names(job_id, UPLOAD) if self._remote else sorted(path.name for path in folder.iterdir())
+        found = next((each for each in there if name in (None, each)), None)
+        if found is None:
+            raise FileNotFoundError(f"{job_id}/{UPLOAD}")
+        path = folder / found
+        if self._remote is not None and not path.exists():
+            self.make(job_id)
+            folder.mkdir(exist_ok=True)
+            self._remote.fetch(job_id, f"{UPLOAD}/{found}", path)
+        return path
 
     def has_upload(self, job_id: str) -> bool:
         """Whether what was uploaded for a job is still there."""
         if self._remote is not None:
             return bool(self._remote.names(job_id, UPLOAD))
         return (self.folder(job_id) / UPLOAD).is_dir()
-
-    def only_upload(self, folder: Path) -> Path:
-        """The file that was uploaded into a folder of ours. Raises `FileNotFoundError` when it is gone."""
-        for path in sorted((folder / UPLOAD).iterdir()):
-            return path
-        raise FileNotFoundError(folder.name)
 
     def place_for_upload(self, job_id: str, name: str | None) -> Path:
         """Where the file of this name belongs that a job works on, when it does not come with the request."""

@@ -9,9 +9,11 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, NoReturn
 from urllib.parse import unquote
 
@@ -28,47 +30,73 @@ _MAX_TEXT = 1024**2
 """Bytes of a JSON body, or of all text fields of a form together, where there is no other limit."""
 MAX_DATA_URL = 12 * 1024**2
 """The same where a picture may come as a data URL: one of 9 MB, with its base64."""
+NO_FILES: Mapping[str, int] = MappingProxyType({})
 _DATA_URL = re.compile(r"data:image/(png|jpe?g|webp);base64,([A-Za-z0-9+/]+={0,2})", re.ASCII)
+
+
+FILE = ""
+"""Holds the place of a file in a list of a form's fields, where files and texts may be mixed."""
 
 
 @dataclass
 class Body:
-    """What a request carried. ``incoming`` is the folder with the file, if there was one; give it away or remove it.
+    """What a request carried. ``incoming`` is the folder with its files, if there were any; give it away or remove it.
 
-    ``digest`` is a SHA-256 over fields and file, to tell whether two requests are the same.
+    ``uploads`` are the files by field, in the order in which they came, ``size_bytes`` of all of them together.
+    ``digest`` is a SHA-256 over fields and files, to tell whether two requests are the same.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
     incoming: Path | None = None
-    name: str = ""
+    uploads: dict[str, list[Path]] = field(default_factory=dict)
     size_bytes: int = 0
     digest: str = ""
     unwanted: str | None = None
     """Name of a file field that this endpoint has no use for."""
 
+    def place(self, files: FileStore, field: str, name: str) -> Path:
+        """Where the next file of ``field`` is to be written, which its client calls ``name``."""
+        if self.incoming is None:
+            self.incoming = files.incoming(secrets.token_hex(16))
+            (self.incoming / UPLOAD).mkdir()
+        folder, plain = self.incoming / UPLOAD, Path(plain_name(name))
+        taken, path = 1, folder / plain
+        while path.exists():
+            taken += 1
+            path = folder / f"{plain.stem}-{taken}{plain.suffix}"
+        self.uploads.setdefault(field, []).append(path)
+        return path
+
 
 async def read_body(
-    request: Request, files: FileStore, *, limit: int, file_field: str | None, text_limit: int = _MAX_TEXT
+    request: Request,
+    files: FileStore,
+    *,
+    limit: int,
+    file_fields: Mapping[str, int] = NO_FILES,
+    text_limit: int = _MAX_TEXT,
 ) -> Body:
     """Read a JSON, multipart or (where a file is wanted) plain video body.
 
-    ``file_field`` names the form's field for the file; None takes no files. ``limit`` is of the file, ``text_limit`` of
-    everything else, in bytes. Raises `ApiError`: 400 for a malformed
-    body, 413 for one over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
+    ``file_fields`` says how many files each field of a form may have; one that may have several is a list, with `FILE`
+    where a file was sent. A plain body is a file of the first. ``limit`` is of all files together, ``text_limit`` of
+    everything else, in bytes. Raises `ApiError`: 400 for a malformed body, an empty file or one too many, 413 for one
+    over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit + text_limit:
         _too_large(limit)
-    intake = _Intake(files, limit, file_field, text_limit)
+    intake = _Intake(files, limit, file_fields, text_limit)
     try:
         if kind == b"multipart/form-data":
             await _read_form(request, intake, parameters.get(b"boundary"))
         elif kind in (b"application/json", b""):
             await _read_json(request, intake)
-        elif file_field is not None and (kind.startswith(b"video/") or kind == b"application/octet-stream"):
+        elif file_fields and (kind.startswith(b"video/") or kind == b"application/octet-stream"):
             _, disposition = parse_options_header(request.headers.get("content-disposition"))
-            intake.open(unquote(disposition.get(b"filename", b"").decode("utf-8", "replace")))
+            name = unquote(disposition.get(b"filename", b"").decode("utf-8", "replace"))
+            intake.open(next(iter(file_fields)), name)
             async for chunk in request.stream():
                 intake.write(chunk)
         else:
@@ -85,43 +113,44 @@ async def read_body(
 class _Intake:
     """Takes in a body piece by piece."""
 
-    def __init__(self, files: FileStore, limit: int, file_field: str | None, text_limit: int) -> None:
+    def __init__(self, files: FileStore, limit: int, file_fields: Mapping[str, int], text_limit: int) -> None:
         self.body = Body()
         self.text_limit = text_limit
-        self.file_field = file_field
+        self.file_fields = file_fields
         self._files, self._limit = files, limit
-        self._file: IO[bytes] | None = None
+        self._opened: list[tuple[str, IO[bytes]]] = []
         self._digest = hashlib.sha256()
 
-    def open(self, name: str) -> None:
-        if self._file is not None:
-            raise ApiError(400, "invalid_value", "Send one file only.", param=self.file_field)
-        self.body.name = plain_name(name)
-        self.body.incoming = self._files.incoming(secrets.token_hex(16))
-        (self.body.incoming / UPLOAD).mkdir()
-        self._file = (self.body.incoming / UPLOAD / self.body.name).open("xb")
+    def open(self, field: str, name: str) -> None:
+        most = self.file_fields[field]
+        if len(self.body.uploads.get(field, [])) == most:
+            raise ApiError(400, "invalid_value", f"Send no more than {most} here.", param=field)
+        self._opened.append((field, self.body.place(self._files, field, name).open("xb")))
 
     def write(self, chunk: bytes) -> None:
         self.body.size_bytes += len(chunk)
         if self.body.size_bytes > self._limit:
             _too_large(self._limit)
-        assert self._file is not None
         self._digest.update(chunk)
-        self._file.write(chunk)
+        self._opened[-1][1].write(chunk)
 
     def finish(self) -> Body:
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-        self._digest.update(json.dumps([self.body.fields, self.body.name], sort_keys=True).encode())
+        held = []
+        for name, file in self._opened:
+            if not file.tell():
+                raise ApiError(400, "empty_file", "The file is empty.", param=name)
+            held.append((name, Path(file.name).name, file.tell()))
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        self._digest.update(json.dumps([self.body.fields, held], sort_keys=True).encode())
         self.body.digest = self._digest.hexdigest()
         return self.body
 
     def abandon(self) -> None:
-        if self._file is not None:
+        for _, file in self._opened:
             with suppress(OSError):
-                self._file.close()
+                file.close()
         if self.body.incoming is not None:
             self._files.discard(self.body.incoming)
 
@@ -178,9 +207,11 @@ class _Form:
         if filename is None:
             if len(self.intake.body.fields) >= _MAX_FIELDS:
                 raise ApiError(400, "invalid_form", f"The form has more than {_MAX_FIELDS} fields.")
-        elif self._name == self.intake.file_field:
+        elif (field := self._name.removesuffix("[]")) in self.intake.file_fields:
             self._mode = "file"
-            self.intake.open(filename.decode("utf-8", "replace"))
+            self.intake.open(field, filename.decode("utf-8", "replace"))
+            if self._listed(field):
+                self._append(field, FILE)
         else:
             self._mode = "skip"
             self.intake.body.unwanted = self._name
@@ -203,11 +234,8 @@ class _Form:
         except UnicodeDecodeError:
             raise ApiError(400, "invalid_form", f"The field '{self._name}' is not UTF-8.") from None
         fields, name = self.intake.body.fields, self._name
-        if name.endswith("[]"):  # blend[]=… is how OpenAI's clients write a list in a form
-            listed = fields.setdefault(name[:-2], [])
-            if not isinstance(listed, list):
-                raise ApiError(400, "invalid_form", f"The field '{name}' is given twice.")
-            listed.append(text)
+        if name.endswith("[]") or self._listed(name):  # blend[]=… is how OpenAI's clients write a list in a form
+            self._append(name.removesuffix("[]"), text)
         elif name.endswith("]") and "[" in name:  # video[id]=… is how they write an object
             name, _, inner = name[:-1].partition("[")
             nested = fields.setdefault(name, {})
@@ -219,6 +247,15 @@ class _Form:
 
     def on_end(self) -> None:
         self.complete = True
+
+    def _listed(self, name: str) -> bool:
+        return self.intake.file_fields.get(name, 1) > 1
+
+    def _append(self, name: str, text: str) -> None:
+        listed = self.intake.body.fields.setdefault(name, [])
+        if not isinstance(listed, list):
+            raise ApiError(400, "invalid_form", f"The field '{name}' is given twice.")
+        listed.append(text)
 
 
 async def _read_form(request: Request, intake: _Intake, boundary: bytes | None) -> None:
@@ -249,16 +286,12 @@ async def _read_form(request: Request, intake: _Intake, boundary: bytes | None) 
         raise ApiError(400, "incomplete_body", "The form ends before its last boundary.")
 
 
-def take_picture(url: str, body: Body, files: FileStore) -> None:
-    """Make the picture in a data URL the body's upload. Raises `ApiError` (400) for any other URL: none is fetched."""
-    if body.incoming is not None:
-        message = "Send one picture: as a file, or as a data URL."
-        raise ApiError(400, "invalid_value", message, param="input_reference")
-    kind, data = picture_in(url, param="input_reference")
-    body.name, body.size_bytes = f"picture.{kind}", len(data)
-    body.incoming = files.incoming(secrets.token_hex(16))
-    (body.incoming / UPLOAD).mkdir()
-    (body.incoming / UPLOAD / body.name).write_bytes(data)
+def take_picture(url: str, body: Body, files: FileStore, *, field: str) -> None:
+    """Make the picture in a data URL an upload of ``field``. Raises `ApiError` (400) for any other URL: none is
+    fetched.
+    """
+    kind, data = picture_in(url, param=field)
+    body.place(files, field, f"picture.{kind}").write_bytes(data)
 
 
 def picture_in(url: str, *, param: str) -> tuple[str, bytes]:

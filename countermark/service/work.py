@@ -131,7 +131,7 @@ def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, repo
 def _given(job: Job, given: Given, desk: Desk) -> Path:
     """Where a picture or video is that a generation works on."""
     if "video" not in given:
-        return desk.files.upload(job.id)
+        return desk.files.upload(job.id, given.get("upload"))
     path = desk.files.find(given["video"], VIDEO)
     if not path.is_file():
         raise UsageError(f"The video {given['video']} was deleted meanwhile.", remedy="Name another one.")

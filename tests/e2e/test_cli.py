@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -173,6 +176,8 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_he
         ["admire", "a.mp4"],
         ["generate", "a red balloon", "--steps", "0"],
         ["generate", "a red balloon", "-o", "missing/out.mp4"],
+        ["generate", "a red balloon", "-o", "out.gif"],
+        ["protect", "a.mp4", "-o", "out.avi"],
         ["generate", "  "],
         ["check", b"caf\xe9".decode(errors="surrogateescape")],
         ["screen", "a.mp4", "--report", "a.mp4"],
@@ -186,6 +191,13 @@ def test_wrong_use_exits_with_2_and_one_line(desk, run_here, words):
     assert set(error) == {"code", "message", "remedy"}
     assert all(error.values())
     assert desk.names() == set()
+
+
+@pytest.mark.parametrize("value", ["-o", "clip.mp4", "17", "52", "40.5"])
+def test_a_rate_factor_that_is_none_is_asked_for(desk, run_here, value):
+    """As when it was forgotten, and the next word is taken for it."""
+    done = run_here(desk, "protect", "clip.mp4", "--closed-loop", value, "marked.mp4", code=2)
+    assert f"'--closed-loop': '{value}' is no rate factor; give one from 18 to 51" in done.stderr
 
 
 def test_nothing_asked_is_wrong_use_and_shows_the_help(desk):
@@ -221,3 +233,17 @@ def test_a_reader_that_goes_away_is_no_failure_of_ours(desk):
     err = process.stderr.read()
     assert process.wait(timeout=120) == 128 + signal.SIGPIPE
     assert err == ""
+
+
+def test_threads_of_torch_wait_asleep():
+    """OpenMP (GNU's, as in torch for Linux) says what it was told when torch loads it."""
+    code = "from countermark.cli import main; main(['--version']); import torch"
+    variables = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=variables | {"OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "GOMP_SPINCOUNT = '0'" in done.stderr

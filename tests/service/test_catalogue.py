@@ -28,7 +28,12 @@ from generator.backends.bundled import BundledModel
 from generator.families import FAMILIES
 
 SIDES = st.integers(10, 99_999)
-OFFERED = [name for name, family in FAMILIES.items() if "text" in family.pipelines]
+PROMPTED = [name for name, family in FAMILIES.items() if "text" in family.pipelines]
+GIVEN = {
+    "image": (CreateVideo, {"at": "start", "still": True}),
+    "extend": (ExtendVideo, {"at": "start"}),
+    "edit": (EditVideo, {"at": "whole", "strength": 0.5}),
+}
 
 
 def indexed(folder: Path, family: str) -> Path:
@@ -63,7 +68,7 @@ def test_the_offered_size_of_the_nearest_shape_is_made(width, height):
     assert apart[made] == pytest.approx(min(apart.values()), abs=1e-8)
 
 
-@pytest.mark.parametrize("size", {size for offer in OURS for size in offer.sizes})
+@pytest.mark.parametrize("size", sorted({size for offer in OURS for size in offer.sizes}))
 def test_the_bundled_model_makes_what_is_offered(size):
     width, height = map(int, size.split("x"))
     assert BundledModel().size_for((width, height)) == (width, height)
@@ -106,7 +111,7 @@ def test_an_engine_has_any_number_of_sizes(sizes, name):
     assert offer.backend == f"openai:{name}@{words[0]}"
 
 
-@pytest.mark.parametrize("family", OFFERED)
+@pytest.mark.parametrize("family", PROMPTED)
 def test_open_weights_are_offered_as_their_family_makes_them(folders, family):
     side = FAMILIES[family].side
     offered = Catalogue({"it": f"open-weights:{folders[family]}@{8 * side}x{4 * side},{4 * side}x{8 * side}"})
@@ -117,13 +122,35 @@ def test_open_weights_are_offered_as_their_family_makes_them(folders, family):
     assert (plan["size"], plan["length"], plan["seconds"]) == (offer.sizes[0], None, offer.seconds)
 
 
-@given(st.sampled_from(OFFERED), st.integers(0, 9999))
+@given(st.sampled_from(PROMPTED), st.integers(0, 9999))
 def test_the_planned_length_is_one_that_the_family_makes(folders, family, seconds):
     offered = Catalogue({"it": f"open-weights:{folders[family]}@640x480"})
     plan = plan_for(offered, CreateVideo(prompt="a red ball", model="it", seconds=str(seconds)))
     made = request_of(plan, lambda _: pytest.fail("nothing is given")).seconds
     assert 1 <= round(made * FAMILIES[family].fps) <= FAMILIES[family].longest
     assert bool(plan["notices"]) == (made != seconds)
+
+
+@given(st.sampled_from([(f, t) for f in FAMILIES for t in GIVEN if t in FAMILIES[f].pipelines]), st.integers(1, 9999))
+def test_open_weights_take_what_their_family_takes(folders, chosen, seconds):
+    family, task = FAMILIES[chosen[0]], chosen[1]
+    kind, given_ = GIVEN[task]
+    offered = Catalogue({"it": f"open-weights:{folders[chosen[0]]}@640x480"})
+    options = {} if task == "edit" else {"seconds": str(seconds)}
+    plan = plan_for(offered, kind(prompt="a red ball", model="it", **options), given_)
+    request = request_of(plan, lambda _: PATH)
+    assert request.task == task
+    if task != "edit":
+        known = 1 if task == "image" else family.context
+        assert 1 <= round(request.seconds * family.fps) <= family.longest - known
+
+
+def test_weights_that_know_of_rates_are_asked_for_one(folders):
+    offered = Catalogue({"it": f"open-weights:{folders['LTXPipeline']}@640x480"})
+    plan = plan_for(offered, CreateVideo(prompt="a red ball", model="it", fps=50, seconds="60"))
+    request = request_of(plan, lambda _: pytest.fail("nothing is given"))
+    assert round(request.seconds * 50) == FAMILIES["LTXPipeline"].longest
+    assert plan_for(offered, CreateVideo(prompt="a red ball", model="it", fps=50))["seconds"] == "5"  # 257 frames
 
 
 @pytest.mark.parametrize(
@@ -142,7 +169,6 @@ def test_the_planned_length_is_one_that_the_family_makes(folders, family, second
         ("open-weights:{WanPipeline}", "another form"),
         ("open-weights:{WanPipeline}@832x480,832x488", "cannot make 832x488.* multiples of 16"),
         ("open-weights:{LTXPipeline}@704x496", "cannot make 704x496.* multiples of 32"),
-        ("open-weights:{WanImageToVideoPipeline}@832x480", "takes no prompt alone"),
         ("open-weights:{WanPipeline}/none@832x480", "no weights.* Fetch them"),
         ("open-weights:nobody/nothing@832x480", "no weights.* Fetch them"),
     ],
@@ -185,11 +211,11 @@ def test_open_weights_make_storyboards_with_cuts(wan):
     [
         (CreateVideo(prompt="a", model="wan"), {"at": "start", "still": True}, "model"),
         (CreateVideo(prompt="a", model="wan", loop=True), None, "model"),
-        (EditVideo(prompt="a", model="wan"), {"at": "whole", "strength": 0.5}, "model"),
+        (EditVideo(prompt="a", model="wan"), {"at": "whole", "strength": 0.0, "mask": "where.png"}, "model"),
         (ExtendVideo(prompt="a", model="wan"), {"at": "end"}, "model"),
         (CreateImage(prompt="a", model="wan"), None, "model"),
         (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0] | {"seconds": 5.1}]), None, "shots"),
-        (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0], SHOTS[0] | {"transition": "blend"}]), None, "shots"),
+        (CreateVideo(prompt="a", model="wan", shots=[SHOTS[0], SHOTS[0] | {"transition": "blend"}]), None, "model"),
         (CreateVideo(prompt="a", model="wan", fps=24), None, "fps"),
         (CreateVideo(prompt="a", model="engine", shots=SHOTS), None, "model"),
         (CreateVideo(prompt="a", model="engine"), {"at": "start"}, "model"),

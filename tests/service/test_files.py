@@ -35,8 +35,12 @@ def test_an_upload_here_and_its_result_there(machines: tuple[FileStore, FileStor
     incoming = server.incoming("a")
     (incoming / UPLOAD).mkdir()
     (incoming / UPLOAD / "clip.mp4").write_bytes(b"upload")
+    (incoming / UPLOAD / "mask.png").write_bytes(b"another")
     server.adopt(incoming, "seal_1")
-    assert worker.upload("seal_1").read_bytes() == b"upload"
+    assert worker.upload("seal_1", "mask.png").read_bytes() == b"another"
+    assert worker.upload("seal_1").read_bytes() == worker.upload("seal_1", "clip.mp4").read_bytes() == b"upload"
+    with pytest.raises(FileNotFoundError):
+        worker.upload("seal_1", "other.png")
     assert worker.has_upload("seal_1")
     assert not worker.find("seal_1", VIDEO).exists()
     (worker.make("seal_1") / VIDEO).write_bytes(b"sealed")
@@ -102,7 +106,7 @@ def test_an_upload_that_took_hours_is_not_taken_for_one_of_a_deleted_job(machine
     os.utime(incoming, (0, 0))
     server.adopt(incoming, "video_5")  # the table does not have it yet
     server.drop_copies(Jobs())
-    assert server.only_upload(server.folder("video_5")).read_bytes() == b"upload"
+    assert server.upload("video_5").read_bytes() == b"upload"
 
 
 def test_a_store_that_cannot_be_opened_is_a_configuration_error(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def read(pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, d
         return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
     request = Request({"type": "http", "method": "POST", "headers": headers, "path": "/"}, receive)
-    return asyncio.run(read_body(request, FileStore(folder), limit=limit, file_field="file"))
+    return asyncio.run(read_body(request, FileStore(folder), limit=limit, file_fields={"file": 1, "blend": 2}))
 
 
 def in_pieces(content: bytes, sizes: list[int]) -> list[bytes]:
@@ -53,8 +53,19 @@ def form(content: bytes, name: str = "a.mp4") -> bytes:
     return head.encode() + content + b"\r\n--frontier--\r\n"
 
 
+def parts(*given: tuple[str, str | None, bytes]) -> bytes:
+    """A form of fields, each with the name of its file or None, and its content."""
+    out = b""
+    for field, name, content in given:
+        file = "" if name is None else f'; filename="{name}"'
+        out += (
+            f'--frontier\r\ncontent-disposition: form-data; name="{field}"{file}\r\n\r\n'.encode() + content + b"\r\n"
+        )
+    return out + b"--frontier--\r\n"
+
+
 @settings(deadline=None)  # each example opens files
-@given(content=st.binary(max_size=3000), sizes=st.lists(st.integers(1, 400), max_size=12))
+@given(content=st.binary(min_size=1, max_size=3000), sizes=st.lists(st.integers(1, 400), max_size=12))
 def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path_factory):
     body = read(in_pieces(form(content), sizes), FORM, tmp_path_factory.mktemp("files"))
     assert body.fields == {"seed": "7"}
@@ -86,6 +97,11 @@ def test_junk_is_refused_or_read_but_never_breaks(junk, tmp_path_factory):
         ([b"{" * 100_000], "application/json", 400),
         ([b"x"], "text/plain", 415),
         ([form(b"x")[:-14] + form(b"y")], FORM, 400),
+        ([form(b"")], FORM, 400),
+        ([], "video/mp4", 400),
+        ([parts(("blend", "a.mp4", b"x" * 6000), ("blend", "b.mp4", b"x" * 6000))], FORM, 413),
+        ([parts(*[("blend[]", "a.mp4", b"x")] * 3)], FORM, 400),
+        ([parts(("blend", "a.mp4", b"x"), ("blend[]", "b.mp4", b""))], FORM, 400),
     ],
 )
 def test_what_is_malformed_or_too_large_leaves_nothing(pieces, kind, status, tmp_path):
@@ -98,6 +114,32 @@ def test_what_is_malformed_or_too_large_leaves_nothing(pieces, kind, status, tmp
 def test_a_plain_body_keeps_its_name(tmp_path):
     body = read([b"video"], "video/mp4", tmp_path, disposition='attachment; filename="my clip.mov"')
     assert (body.incoming / "upload" / "my clip.mov").read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("name", ["blend", "blend[]"])
+def test_files_and_texts_of_a_list_keep_their_order_and_files_their_names(name, tmp_path):
+    body = read([parts((name, None, b"video_1"), (name, "a.mp4", b"one"))], FORM, tmp_path)
+    assert (body.fields, [path.read_bytes() for path in body.uploads["blend"]]) == (
+        {"blend": ["video_1", ""]},
+        [b"one"],
+    )
+    body = read([parts((name, "a.mp4", b"one"), ("file", "a.mp4", b"two"), (name, "a.mp4", b"three"))], FORM, tmp_path)
+    assert {field: [path.name for path in paths] for field, paths in body.uploads.items()} == {
+        "blend": ["a.mp4", "a-3.mp4"],
+        "file": ["a-2.mp4"],
+    }
+    assert [path.read_bytes() for path in body.uploads["blend"]] == [b"one", b"three"]
+    assert body.size_bytes == 11
+
+
+def test_the_digest_tells_which_file_is_which(tmp_path):
+    forms = [
+        (("blend", "a.mp4", b"12"), ("blend", "a.mp4", b"3")),
+        (("blend", "a.mp4", b"1"), ("blend", "a.mp4", b"23")),
+        (("blend", "a.mp4", b"12"), ("file", "a.mp4", b"3")),
+        (("blend", "a.mp4", b"12"), ("blend", None, b"3")),
+    ]
+    assert len({read([parts(*form)], FORM, tmp_path).digest for form in forms}) == 4
 
 
 def test_the_digest_tells_requests_apart(tmp_path):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from countermark.service.models import FaultBody
+from countermark.service.uploads import NO_FILES
 
 _WHY = {
     400: "The request is malformed, or the policy refused the prompt.",
@@ -26,14 +28,20 @@ def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": FaultBody, "description": _WHY[status]} for status in sorted({400, 401, 403, *statuses})}
 
 
-def json_or_form(model: type[BaseModel], *, file: str | None = None, example: dict[str, Any]) -> dict[str, Any]:
-    """``openapi_extra`` for a body that may be JSON or a form, the latter with a file."""
+def json_or_form(
+    model: type[BaseModel], *, files: Mapping[str, int] = NO_FILES, **examples: dict[str, Any]
+) -> dict[str, Any]:
+    """``openapi_extra`` for a body that may be JSON or a form, the latter with so many ``files`` by field.
+
+    Of several ``examples`` the first is what the call is most used for.
+    """
     schema = _whole(model)
     form = schema | {"properties": dict(schema["properties"])}
-    if file is not None:
-        form["properties"][file] = {"type": "string", "format": "binary"}
+    for name, most in files.items():
+        file = {"type": "string", "format": "binary"}
+        form["properties"][name] = file if most == 1 else {"type": "array", "items": file, "maxItems": most}
     content = {
-        "application/json": {"schema": schema, "example": example},
+        "application/json": {"schema": schema, "examples": {name: {"value": each} for name, each in examples.items()}},
         "multipart/form-data": {"schema": form},
     }
     return {"requestBody": {"required": True, "content": content}}

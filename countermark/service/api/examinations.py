@@ -142,7 +142,7 @@ async def _examine(
     kind: Kind, request: Request, response: Response, principal: Principal, service: Service, wait: float | None
 ) -> Job:
     options = service.options
-    body = await read_body(request, service.files, limit=options.max_upload_bytes, file_field="file")
+    body = await read_body(request, service.files, limit=options.max_upload_bytes, file_fields={"file": 1})
     try:
         asked = await run_in_threadpool(_request, service, principal, body)
         job = await run_in_threadpool(
@@ -162,9 +162,7 @@ async def _examine(
 
 def _request(service: Service, principal: Principal, body: Body) -> dict[str, Any]:
     if body.incoming is not None:
-        if body.size_bytes == 0:
-            raise ApiError(400, "empty_file", "The file is empty.", param="file")
-        return {"name": body.name, "size_bytes": body.size_bytes}
+        return {"name": body.uploads["file"][0].name, "size_bytes": body.size_bytes}
     if body.unwanted is not None:
         raise ApiError(400, "missing_required_parameter", "The form's field for the video is 'file'.", param="file")
     if "video" not in body.fields:

@@ -22,7 +22,7 @@ def recorded() -> dict[str, Any]:
 
 
 def illustrate(document: dict[str, Any]) -> None:
-    """Put the examples into an OpenAPI document."""
+    """Put the examples into an OpenAPI document; where it has several of its own, in place of the first."""
     examples = recorded()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -32,7 +32,10 @@ def illustrate(document: dict[str, Any]) -> None:
             call = examples["calls"].get(f"{method.upper()} {path}", {})
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body is not None and "request" in call:
-                body["example"] = call["request"]
+                if "examples" in body:
+                    next(iter(body["examples"].values()))["value"] = call["request"]
+                else:
+                    body["example"] = call["request"]
             for status in ("200", "202"):
                 content = operation["responses"].get(status, {}).get("content", {}).get("application/json")
                 if content is not None and "response" in call:

@@ -38,7 +38,7 @@ async def create(request: Request, principal: Generator, service: Here) -> Image
     Where many wait before you it may take too long: the answer is then 429, and the same request with the same
     `Idempotency-Key` gets the pictures later.
     """
-    body = await read_body(request, service.files, limit=service.options.max_upload_bytes, file_field=None)
+    body = await read_body(request, service.files, limit=service.options.max_upload_bytes)
 
     def queue() -> Job:
         try:

@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from countermark.service.access import Anyone, Principal
 from countermark.service.api.documents import faults
+from countermark.service.catalogue import needs_upload
 from countermark.service.faults import ApiError, not_found
 from countermark.service.jobs import GENERATED, Job, Kind
 from countermark.service.keys import Scope
@@ -71,11 +72,8 @@ def cancel(job_id: str, principal: Anyone, service: Here) -> AnyJob:
 def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     """Queue a failed or cancelled job once more, while what it works on is still kept."""
     job = _find(service, principal, job_id)
-    if job.kind in GENERATED:
-        needs_upload = any("video" not in given for given in job.request.get("given", []))
-    else:
-        needs_upload = not job.request.keys() & {"video", "source"}
-    if needs_upload and not service.files.has_upload(job.id):
+    uploaded = needs_upload(job.request) if job.kind in GENERATED else not job.request.keys() & {"video", "source"}
+    if uploaded and not service.files.has_upload(job.id):
         message = "The upload was removed when the job ended; send it again."
         raise ApiError(409, "upload_gone", message, headers={"x-should-retry": "false"})
     with service.engine.begin() as connection:

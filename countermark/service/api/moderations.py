@@ -83,7 +83,7 @@ async def create(request: Request, _principal: Checker, service: Here) -> Modera
 
     `flagged` means that it would refuse to generate from them. Pictures are sent as data URLs.
     """
-    body = await read_body(request, service.files, limit=MAX_DATA_URL, file_field=None, text_limit=MAX_DATA_URL)
+    body = await read_body(request, service.files, limit=MAX_DATA_URL, text_limit=MAX_DATA_URL)
     try:
         asked = CreateModeration.model_validate(body.fields)
     except ValidationError as error:

@@ -59,8 +59,14 @@ def test_what_open_weights_make_in_the_worker_is_sealed(tmp_path):
         assert (told["conclusion"], told["video_id"]) == ("verified", video["countermark"]["video_id"])
         assert "open-weights/tiny" in c2pa.Reader(path).json()
 
-        edit = server.call("POST", "/v1/videos/edits", {"prompt": PROMPT, "model": "tiny", "video": {"id": made["id"]}})
-        assert (edit.status, edit.json["error"]["param"]) == (400, "model")
+        asked = {"prompt": PROMPT, "model": "tiny", "video": {"id": made["id"]}}
+        longer = server.call("POST", "/v1/videos/extensions", asked)
+        assert (longer.status, longer.json["error"]["param"]) == (400, "model")
+        edit = server.call("POST", "/v1/videos/edits", asked | {"steps": 2, "strength": 0.5}).json
+        edited = server.until(f"/v1/videos/{edit['id']}", "completed", "failed")
+        assert edited["status"] == "completed", edited
+        path.write_bytes(server.call("GET", f"/v1/videos/{edit['id']}/content").body)
+        assert "c2pa.ingredient" in c2pa.Reader(path).json()
         remixed = server.call("POST", f"/v1/videos/{made['id']}/remix", {"prompt": "a blue ball"}).json
         remixed = server.until(f"/v1/videos/{remixed['id']}", "completed", "failed")
         assert (remixed["status"], remixed["model"], remixed["size"]) == ("completed", "tiny", "320x192")
