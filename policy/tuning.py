@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from countermark.core.bfloat16 import training_autocast
 from countermark.core.encoders.text import BRANCHES, DIMENSION, FIXED, UniversalSentenceEncoder
 from policy.classifier import Floats, Network
 
@@ -95,7 +96,7 @@ def tune(
     counts, y, w = (torch.from_numpy(each) for each in (lists, label, weight))
     for rows in (batch for batches in rounds for batch in batches):
         words, inside = _padded(encoder, [ids[i] for i in rows])
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             heard = words * (torch.rand(*inside.shape) >= WORDS_LEFT_OUT)
             seen = torch.cat((tunable(heard, inside), counts[rows]), dim=1)
             seen = seen + NOISE * torch.randn_like(seen) * (seen != 0)

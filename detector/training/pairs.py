@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from countermark.core.bfloat16 import training_autocast
 from countermark.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _tiny(folder: Path) -> Reconstruct:
 
     def through(frames: UInt8) -> UInt8:
         out = []
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        with torch.inference_mode(), training_autocast():
             for frame in frames:
                 x = torch.from_numpy(frame.copy()).permute(2, 0, 1)[None].float() / 255
                 y = decoder(torch.tanh(encoder(x) / 3) * 3)[0]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from countermark.core.bfloat16 import cpu_multiplies_bfloat16
 from countermark.core.errors import WeightsError
 from countermark.core.settings import Settings, get_settings
 from countermark.core.weights import CLIP_VISUAL_INT8, Located, locate, weights_home
@@ -78,7 +79,7 @@ class ImageEncoder:
 
         self.weights = weights
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.dtype = torch.bfloat16 if self.device != "cpu" or _cpu_multiplies_bf16() else torch.float32
+        self.dtype = torch.bfloat16 if self.device != "cpu" or cpu_multiplies_bfloat16() else torch.float32
         with torch.device("meta"):  # no time lost on a random initialisation that is overwritten
             self._tower = VisionTransformer(
                 SIZE, _PATCH, _WIDTH, _LAYERS, _HEADS, 4.0, output_dim=_OUT, act_layer=QuickGELU, output_tokens=True
@@ -180,18 +181,6 @@ class ImageEncoder:
 def image_encoder(settings: Settings | None = None) -> ImageEncoder:
     """The encoder of these settings, kept in memory. Raises :class:`WeightsError` as ``ImageEncoder.load`` does."""
     return ImageEncoder.load(settings=settings)
-
-
-def _cpu_multiplies_bf16() -> bool:
-    """Whether bf16 pays on this CPU: it halves the time with AVX512-BF16 or AMX and costs time without them.
-
-    Linux only; elsewhere float32 is used.
-    """
-    try:
-        flags = Path("/proc/cpuinfo").read_text(errors="replace")
-    except OSError:
-        return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _convert(source: Located, target: Path) -> dict[str, torch.Tensor]:

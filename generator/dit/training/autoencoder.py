@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.places import GROUP
 from generator.dit.training.averaging import moving_average
@@ -58,7 +59,7 @@ def evaluate(model: Autoencoder, clips: list[Frames]) -> float:
     psnr = []
     for clip in clips:
         video = torch.from_numpy(clip).permute(0, 3, 1, 2)[None].float() / 127.5 - 1
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             decoded = model.decode(model.encode(video))
         mse = F.mse_loss(decoded.float(), video).item()
         psnr.append(10 * np.log10(4 / mse))
@@ -108,7 +109,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, (step + 1) / 100) * decay
         frames = crops(pool, rng, batch=args.batch, size=args.size)
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             with torch.no_grad():
                 latents = model.encode_frames(frames[:, ::GROUP].flatten(0, 1)).unflatten(0, (args.batch, 2))
             noisy = latents + torch.randn_like(latents) * torch.rand(args.batch, 1, 1, 1, 1) * args.noise

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.close_up import FINE, REACH, READ, SIDE, CloseUp, crops_of
 from generator.dit.training.painter import PAIRS, Drawings, drawings
 from generator.dit.training.start import start_from
@@ -161,7 +162,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = 1e-3 * min(1.0, (step + 1) / 100, 2 * (1 - spent / budget))
         crops, chosen, where = batch_of(pool, backgrounds)
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             look = model(crops)
         loss = F.binary_cross_entropy_with_logits(look.mirrored.float(), (where.mirrored < 0).float())
         loss = loss + EXACT * F.smooth_l1_loss(look.off.float(), where.off, beta=0.05)

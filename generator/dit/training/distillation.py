@@ -17,6 +17,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.flow import SHIFT, Network, at_level, euler_share, freedom, guided, like, schedule
 from generator.dit.networks import FAST_STEPS
 from generator.dit.text import WORDS
@@ -66,7 +67,7 @@ def distillation_loss(
     level = free.clamp(max=levels[0])
     x = at_level(clean, torch.randn_like(clean), level)
 
-    with torch.autocast("cpu", torch.bfloat16):
+    with training_autocast():
         target = target_of(teacher, x, free, words, levels)
         said = pupil(x, level, words).float()
     weight = like(euler_share(level, free.clamp(max=levels[-1])).square(), clean)

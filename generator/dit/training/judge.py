@@ -20,6 +20,7 @@ from einops import rearrange
 from safetensors.torch import save_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.judge import FRAMES, SIDE, STEP, Judge, labels
 from generator.dit.training.start import start_from
 from generator.dit.views import panned
@@ -98,7 +99,7 @@ def main() -> None:
         target = truth[index]
         target[:STILLS, KINDS.index("motion")] = -100  # a picture says nothing of it; ignored by the loss
         judge.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             said = judge(shown(clips[index]))
         loss = torch.stack([F.cross_entropy(said[kind].float(), target[:, i]) for i, kind in enumerate(KINDS)]).sum()
         optimizer.zero_grad()

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.painter import CELL, REACH, Painter
 from generator.dit.text import TOKEN
 from generator.dit.training.averaging import moving_average
@@ -86,7 +87,7 @@ def loss_on(painter: Painter, all_of: Drawings, chosen: Tensor) -> Tensor:
     true_cover = pixels[..., 3].flatten(0, 1).flatten(1)
     true_colour = (2 * pixels[..., :3] - pixels[..., 3:]).permute(0, 1, 4, 2, 3).flatten(0, 1).flatten(1)
     item = torch.arange(len(chosen)).repeat_interleave(CELLS)
-    with torch.autocast("cpu", torch.bfloat16):
+    with training_autocast():
         colour, cover = painter.cells(painter.look(all_of.words[chosen]), item, place.flatten(0, 1))
     behind = (2 * torch.rand(len(chosen), 3) - 1)[item].repeat_interleave(CELL**2, 1)
     drawn, true = (c + behind * (1 - a.repeat(1, 3)) for c, a in ((colour, cover), (true_colour, true_cover)))

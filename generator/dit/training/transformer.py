@@ -1,7 +1,7 @@
 """Train the diffusion transformer on stored latents: ``python -m generator.dit.training.transformer FOLDER``.
 
-One core of a laptop is enough: bfloat16 autocast, clips mixed with single latent frames (seven times cheaper, and
-outlines and colours are learned on them), an exponential moving average, and a rate that decays at the end.
+One core of a laptop is enough: bfloat16 where the processor has it, clips mixed with single latent frames, which are
+seven times cheaper and teach outlines and colours, an exponential moving average, and a rate that decays at the end.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.flow import flow_loss, training_levels
 from generator.dit.text import NOTHING, WORDS
 from generator.dit.training.averaging import moving_average
@@ -87,8 +88,8 @@ def optimizers(model: nn.Module, *, rate: float, muon: bool) -> list[torch.optim
 
 
 def loss_of(model: VideoTransformer, latents: Tensor, words: Tensor, level: Tensor) -> Tensor:
-    """The flow loss in bfloat16, as all of the training is."""
-    with torch.autocast("cpu", torch.bfloat16):
+    """The flow loss, in bfloat16 where that is fast, as all of the training is."""
+    with training_autocast():
         return flow_loss(model, latents, words, level)
 
 

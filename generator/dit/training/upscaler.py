@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from countermark.core.bfloat16 import training_autocast
 from generator.dit.autoencoder import Autoencoder
 from generator.dit.cast import actor
 from generator.dit.networks import SIDE
@@ -130,7 +131,7 @@ def main() -> None:
         for group in optimizer.param_groups:
             group["lr"] = args.rate * min(1.0, (step + 1) / 50, 2 * (1 - spent / budget))
         small, large = pool.batch(args.batch)
-        with torch.autocast("cpu", torch.bfloat16):
+        with training_autocast():
             made = model(small)
         loss = F.smooth_l1_loss(made.float(), large, beta=0.1)
         optimizer.zero_grad()
