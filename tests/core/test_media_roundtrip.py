@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -92,6 +93,17 @@ def test_every_codec_keeps_frames_stamps_and_colour(tmp_path: Path, codec: str) 
     assert back.pts.tolist() == frames.pts.tolist()
     assert back.colour == Colour("bt601", full_range=False, primaries=6, transfer=6, coefficients=6)
     assert error(back, frames) < 4
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir() or os.geteuid() != 0, reason="takes root on Linux")
+def test_av1_encoding_leaves_no_thread_with_real_time_priority(tmp_path: Path) -> None:
+    write(tmp_path / "clip.mp4", clip(2, 96, 64), codec="libsvtav1")
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER
+    with VideoWriter(
+        tmp_path / "open.mp4", VideoSpec(96, 64, Fraction(24), Fraction(1, 24), codec="libsvtav1")
+    ) as writer:
+        writer.write(clip(1, 96, 64))
+        assert {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()} == {os.SCHED_OTHER}
 
 
 @pytest.mark.parametrize(
