@@ -99,3 +99,5 @@ def _one(path: Path, depth: Depth, settings: Settings) -> Screened:
         return Screened(path=path, verdict=screen(path, depth=depth, settings=settings))
     except CountermarkError as error:
         return Screened(path=path, error=str(error))
+    except Exception as error:  # noqa: BLE001  # one hostile file stops nobody else's
+        return Screened(path=path, error=f"It could not be screened ({type(error).__name__}: {error}).")

@@ -27,6 +27,7 @@ MAX_STORE = 256 * 1024**2
 _MAX_JUMBF_DEPTH = 8
 _MAX_CERTIFICATES = 16
 _X5CHAIN = 33
+ASSERTION_LISTS = ("created_assertions", "gathered_assertions", "assertions")  # the last in claims v1
 # What indexing into hostile CBOR can raise.
 _PARSE_ERRORS = (
     cbor2.CBORDecodeError,
@@ -129,10 +130,12 @@ def manifest_store(path: Path) -> bytes | None:
 class SignedClaim:
     """The parts of one manifest that identify it: SHA-256 (hex) of its claim box, and the signer's certificate chain.
 
-    ``time_stamps`` are DER tokens or responses of RFC 3161, as the signature carries them.
+    ``assertions`` are what the claim refers to: address and hash of each. ``time_stamps`` are DER tokens or responses
+    of RFC 3161, as the signature carries them.
     """
 
     claim_sha256: str
+    assertions: frozenset[tuple[str, bytes]]
     chain: tuple[x509.Certificate, ...]
     time_stamps: tuple[bytes, ...] = ()
 
@@ -143,17 +146,17 @@ class SignedClaim:
 
 
 def signed_claim(store: bytes, urn: str) -> SignedClaim:
-    """Claim hash and signing certificate of manifest ``urn`` inside a manifest store; raises `MalformedBoxError`."""
-    manifest = _descend(store, ["c2pa", urn])
-    claim = signature = None
-    for label, content in _superboxes(manifest):
-        if label in ("c2pa.claim", "c2pa.claim.v2"):
-            claim = content
-        elif label == "c2pa.signature":
-            signature = content
-    if claim is None or signature is None:
-        raise MalformedBoxError(f"manifest {urn} lacks a claim or a signature")
-    return SignedClaim(hashlib.sha256(claim).hexdigest(), *_credentials(_cbor_content(signature)))
+    """What identifies manifest ``urn`` inside a manifest store; raises `MalformedBoxError`.
+
+    Whatever is there twice is refused: another reader could take the other one.
+    """
+    boxes = list(_superboxes(_descend(store, ["c2pa", urn])))
+    claims = [content for label, content in boxes if label in ("c2pa.claim", "c2pa.claim.v2")]
+    signatures = [content for label, content in boxes if label == "c2pa.signature"]
+    if len(claims) != 1 or len(signatures) != 1:
+        raise MalformedBoxError(f"manifest {urn} has {len(claims)} claims and {len(signatures)} signatures")
+    assertions = _assertions(_cbor_content(claims[0]))
+    return SignedClaim(hashlib.sha256(claims[0]).hexdigest(), assertions, *_credentials(_cbor_content(signatures[0])))
 
 
 def active_manifest_id(store: bytes) -> str:
@@ -220,10 +223,20 @@ def _descend(content: bytes, labels: list[str]) -> bytes:
 
 
 def _cbor_content(content: bytes) -> bytes:
-    for kind, body in _boxes(content):
-        if kind == b"cbor":
-            return body
-    raise MalformedBoxError("a signature box holds no CBOR")
+    found = [body for kind, body in _boxes(content) if kind == b"cbor"]
+    if len(found) != 1:
+        raise MalformedBoxError(f"a claim or signature holds {len(found)} boxes of CBOR, expected one")
+    return found[0]
+
+
+def _assertions(claim: bytes) -> frozenset[tuple[str, bytes]]:
+    """Address and hash of every assertion that a claim (v1 or v2) refers to."""
+    try:
+        content = cbor2.loads(claim)
+        listed = [each for key in ASSERTION_LISTS for each in content.get(key, [])]
+        return frozenset((str(each["url"]), _byte_string(each["hash"])) for each in listed)
+    except _PARSE_ERRORS as error:
+        raise MalformedBoxError(f"the claim cannot be parsed: {error}") from error
 
 
 def _credentials(cose: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[bytes, ...]]:
@@ -232,17 +245,23 @@ def _credentials(cose: bytes) -> tuple[tuple[x509.Certificate, ...], tuple[bytes
         message = cbor2.loads(cose)
         parts = message.value if isinstance(message, cbor2.CBORTag) else message
         headers = (cbor2.loads(parts[0]), parts[1])
-        for header in headers:
-            chain = header.get(_X5CHAIN, header.get("x5chain"))
-            if chain is not None:
-                listed = [chain] if isinstance(chain, bytes) else chain[:_MAX_CERTIFICATES]
-                certificates = tuple(x509.load_der_x509_certificate(certificate) for certificate in listed)
-                return certificates, _time_stamps(parts[1])
+        chains = [header[label] for header in headers for label in (_X5CHAIN, "x5chain") if label in header]
+        if len(chains) != 1:
+            raise ValueError(f"it carries {len(chains)} certificate chains, expected one")
+        listed = [chains[0]] if isinstance(chains[0], bytes) else chains[0][:_MAX_CERTIFICATES]
+        certificates = tuple(x509.load_der_x509_certificate(certificate) for certificate in listed)
+        return certificates, _time_stamps(parts[1])
     except _PARSE_ERRORS as error:
         raise MalformedBoxError(f"the signature cannot be parsed: {error}") from error
-    raise MalformedBoxError("the signature carries no certificate chain")
 
 
 def _time_stamps(header: Any) -> tuple[bytes, ...]:  # noqa: ANN401  # CBOR
     containers = [header[label] for label in ("sigTst2", "sigTst") if label in header]
-    return tuple(bytes(token["val"]) for container in containers for token in container["tstTokens"])
+    return tuple(_byte_string(token["val"]) for container in containers for token in container["tstTokens"])
+
+
+def _byte_string(value: object) -> bytes:
+    """``value``, which is one; ``bytes`` of a number would be as many zeros."""
+    if not isinstance(value, bytes):
+        raise TypeError("a byte string is something else")
+    return value

@@ -11,13 +11,13 @@ from datetime import datetime
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
 from countermark.core.errors import CredentialError
 from provenance.credentials import leaf_problem
+from provenance.x509 import extension_of, is_authority, issued_by
 
 _CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 _WEAK = (hashes.MD5, hashes.SHA1)
@@ -56,17 +56,17 @@ def _problems(chain: Sequence[x509.Certificate], now: datetime) -> list[tuple[st
     problems = []
     if leaf.version != x509.Version.v3:
         problems.append(("it is of X.509 version 1", again))
-    elif _is_authority(leaf):
+    elif is_authority(leaf):
         problems.append(
             ("it is a certificate authority's, not a signer's", "Put the signer's own certificate first in the file.")
         )
-    elif (usage := _key_usage(leaf)) is None:
+    elif (usage := extension_of(leaf, x509.KeyUsage)) is None:
         problems.append(("it does not say what its key may be used for (key usage)", again))
     elif not usage.digital_signature:
         problems.append(("its key usage does not include digital signatures", again))
     elif (unfit := leaf_problem(leaf)) is not None:
         problems.append((unfit, again))
-    elif not _has(leaf, x509.AuthorityKeyIdentifier):
+    elif extension_of(leaf, x509.AuthorityKeyIdentifier) is None:
         problems.append(("it does not identify its issuer's key (authority key identifier)", again))
     elif isinstance(leaf.signature_hash_algorithm, _WEAK):
         problems.append((f"it is signed with {leaf.signature_hash_algorithm.name}, which is broken", again))
@@ -86,34 +86,10 @@ def _chain_problems(chain: Sequence[x509.Certificate], now: datetime) -> list[tu
         ]
     for lower, upper in pairwise(chain):
         name = upper.subject.rfc4514_string()
-        try:
-            lower.verify_directly_issued_by(upper)
-        except (InvalidSignature, ValueError, TypeError):
+        if not issued_by(lower, upper):
             return [(f"'{name}' did not issue the one before it", "Order the file: signer first, then each issuer.")]
-        if not _is_authority(upper):
+        if not is_authority(upper):
             return [(f"its issuer '{name}' is no certificate authority", "Ask the authority for its true chain.")]
         if not upper.not_valid_before_utc <= now <= upper.not_valid_after_utc:
             return [(f"its issuer '{name}' is not valid today", "Ask the authority for its current chain.")]
     return []
-
-
-def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        return None
-
-
-def _has(certificate: x509.Certificate, extension: type[x509.ExtensionType]) -> bool:
-    try:
-        certificate.extensions.get_extension_for_class(extension)
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return True
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False

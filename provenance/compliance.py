@@ -92,7 +92,7 @@ class _Facts:
     @property
     def visible(self) -> str | None:
         """The manifest's statement that a label was drawn into the picture."""
-        label = self.disclosure.get("visibleLabel")
+        label = self.disclosure.get("visibleLabel") if self.signed else None
         if not isinstance(label, Mapping):
             return None
         stated = f"the manifest states '{label.get('text')}'"

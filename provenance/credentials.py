@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from countermark.core.errors import ConfigurationError, CredentialError
 from countermark.core.settings import Settings
+from provenance.x509 import extension_of, issued_by
 
 C2PA_CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -135,12 +135,9 @@ def leaf_problem(leaf: x509.Certificate) -> str | None:
 
     The SDK accepts a certificate meant for time-stamps as a claim signer; C2PA 2.4 section 14.5.1.1 does not.
     """
-    try:
-        usages = set(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    except x509.ExtensionNotFound:
-        return "it has no extended key usage"
-    except ValueError as error:
-        return f"its extensions cannot be parsed ({error})"
+    usages = set(extension_of(leaf, x509.ExtendedKeyUsage) or ())
+    if not usages:
+        return "it has no extended key usage that can be read"
     if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages:
         return "its extended key usage is 'any'"
     if usages & {ExtendedKeyUsageOID.TIME_STAMPING, ExtendedKeyUsageOID.OCSP_SIGNING}:
@@ -229,10 +226,8 @@ def _check_root(root: x509.Certificate, now: datetime, path: Path) -> None:
 def _leaf_is_current(path: Path, root: x509.Certificate, organisation: str, now: datetime) -> bool:
     """Whether the leaf can be used as it is: issued by this root, for this organisation, and valid long enough."""
     leaf = _load(path)[1][0]
-    try:
-        leaf.verify_directly_issued_by(root)
-    except (InvalidSignature, ValueError):
-        return False  # left over from an authority that was replaced
+    if not issued_by(leaf, root):  # left over from an authority that was replaced
+        return False
     names = leaf.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     if not names or names[0].value != organisation:
         return False

@@ -10,12 +10,18 @@ import http.client
 import ipaddress
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from threading import Event, Timer
 from urllib.parse import urlsplit
 
 from countermark.core.errors import UsageError
 
-_SECONDS = 20
+_SECONDS_A_STEP = 20
+_SECONDS = 300
+"""For all of it: a server could send a byte at a time."""
 _CHUNK = 256 * 1024
 
 
@@ -28,21 +34,14 @@ class FetchError(UsageError):
 
 def fetch(url: str, target: Path, *, limit: int, length: int | None = None) -> None:
     """Fetch ``url`` into ``target``: at most ``limit`` bytes, and just ``length`` if given; raises `FetchError`."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.username is not None:
-        raise FetchError("Only plain https addresses are fetched.", remedy="Give an https:// address.")
+    place = _Place.of(url, "https")
     if length is not None and not 0 < length <= limit:
         raise FetchError(f"{length} bytes are not fetched; the limit is {limit}.", remedy="Upload a smaller file.")
-    address = public_address(parts.hostname, parts.port or 443)
-    connection = http.client.HTTPSConnection(parts.hostname, parts.port or 443, timeout=_SECONDS)
-    try:
-        raw = socket.create_connection(address, timeout=_SECONDS)
-        connection.sock = ssl.create_default_context().wrap_socket(raw, server_hostname=parts.hostname)
-        path = parts.path or "/"
-        connection.request("GET", f"{path}?{parts.query}" if parts.query else path, headers={"Accept": "*/*"})
+    with _connected(place) as connection:
+        connection.request("GET", place.path, headers={"Accept": "*/*"})
         answer = connection.getresponse()
         if answer.status != 200:
-            raise FetchError(f"{parts.hostname} answered {answer.status}.", remedy="Give the asset's own address.")
+            raise FetchError(f"{place.host} answered {answer.status}.", remedy="Give the asset's own address.")
         received = 0
         with target.open("wb") as file:
             while chunk := answer.read(_CHUNK):
@@ -52,11 +51,7 @@ def fetch(url: str, target: Path, *, limit: int, length: int | None = None) -> N
                 file.write(chunk)
         if received > limit or (length is not None and received != length):
             wanted = f"at most {limit}" if length is None else str(length)
-            raise FetchError(f"What {parts.hostname} gave is not {wanted} bytes long.", remedy="Check the address.")
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise FetchError(f"{parts.hostname} could not be reached: {error}.", remedy="Check the address.") from error
-    finally:
-        connection.close()
+            raise FetchError(f"What {place.host} gave is not {wanted} bytes long.", remedy="Check the address.")
 
 
 def post(url: str, body: bytes, *, kind: str, limit: int) -> bytes:
@@ -64,26 +59,69 @@ def post(url: str, body: bytes, *, kind: str, limit: int) -> bytes:
 
     Also over plain http: for questions whose answer is signed.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username is not None:
-        raise FetchError("Only plain http and https addresses are asked.", remedy="Give such an address.")
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
-    address = public_address(parts.hostname, port)
-    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(parts.hostname, port)
-    try:
-        connection.sock = socket.create_connection(address, timeout=_SECONDS)
-        if secure:
-            context = ssl.create_default_context()
-            connection.sock = context.wrap_socket(connection.sock, server_hostname=parts.hostname)
-        connection.request("POST", parts.path or "/", body, {"Content-Type": kind})
+    place = _Place.of(url, "https", "http")
+    with _connected(place) as connection:
+        connection.request("POST", place.path, body, {"Content-Type": kind})
         answer = connection.getresponse()
         data = answer.read(limit + 1)
         if answer.status != 200 or len(data) > limit:
-            raise FetchError(f"{parts.hostname} answered {answer.status}.", remedy="Try again later.")
+            raise FetchError(f"{place.host} answered {answer.status}.", remedy="Try again later.")
         return data
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where an address leads; ``path`` with the query."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str
+
+    @classmethod
+    def of(cls, url: str, *schemes: str) -> _Place:
+        """The parts of an address of one of these schemes; raises `FetchError`."""
+        try:
+            parts = urlsplit(url)
+            secure, host, port = parts.scheme == "https", parts.hostname, parts.port
+        except ValueError:  # brackets or a port that are none
+            host = None
+        if not host or parts.scheme not in schemes or parts.username is not None:
+            raise FetchError(
+                f"Only plain {' and '.join(schemes)} addresses are fetched.", remedy="Give such an address."
+            )
+        path = parts.path or "/"
+        return cls(secure, host, port or (443 if secure else 80), f"{path}?{parts.query}" if parts.query else path)
+
+
+@contextmanager
+def _connected(place: _Place) -> Iterator[http.client.HTTPConnection]:
+    """A connection to the address that was checked, which is cut when it lasts too long; failures are `FetchError`."""
+    address = public_address(place.host, place.port)
+    kind = http.client.HTTPSConnection if place.secure else http.client.HTTPConnection
+    connection = kind(place.host, place.port)
+    try:
+        raw = socket.create_connection(address, timeout=_SECONDS_A_STEP)
+        with raw.dup() as same:  # the first is given away to the TLS socket
+            late = Event()
+
+            def cut() -> None:
+                late.set()
+                same.shutdown(socket.SHUT_RDWR)
+
+            timer = Timer(_SECONDS, cut)
+            timer.start()
+            try:
+                context = ssl.create_default_context() if place.secure else None
+                connection.sock = context.wrap_socket(raw, server_hostname=place.host) if context else raw
+                yield connection
+            finally:
+                timer.cancel()
+                timer.join()
+            if late.is_set():  # a cut-off answer can look like a short one
+                raise TimeoutError(f"it took more than {_SECONDS} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise FetchError(f"{parts.hostname} could not be reached: {error}.", remedy="Try again later.") from error
+        raise FetchError(f"{place.host} could not be reached: {error}.", remedy="Check the address.") from error
     finally:
         connection.close()
 

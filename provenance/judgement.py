@@ -127,6 +127,11 @@ def judge(
     return Judgement(tuple(integrity + trust + time + ingredients), intact and sound_parents, vouching, timely)
 
 
+def is_bound(report: ManifestReport) -> bool:
+    """Whether the hard binding of a manifest holds for the file that it was read with."""
+    return not any(failure.code in _HARD_BINDING_MISMATCHES for failure in report.failures)
+
+
 def axis_of(code: str) -> Axis:
     """What a status code of the specification speaks about."""
     if code in _TIME_CODES or code.startswith(_TIME_PREFIXES):
@@ -191,7 +196,9 @@ def _trust(report: ManifestReport, failures: list[Status], anchors: Anchors) -> 
     signer = report.signer()
     anchored = any(status.code == "signingCredential.trusted" for status in report.success)
     vouching = anchors.vouching_for(report.signed.chain, "signer") if report.signed else None
-    if vouching is not None and any(f.code in _TIME_CODES for f in report.failures):
+    expired = vouching is not None and any(f.code in _TIME_CODES for f in report.failures)
+    leaf = report.signed.leaf if report.signed else None
+    if expired and leaf and not leaf.not_valid_before_utc <= datetime.now(UTC) <= leaf.not_valid_after_utc:
         # The SDK calls an expired certificate untrusted as well; who issued it and when it was valid are two questions.
         failures = [f for f in failures if f.code != "signingCredential.untrusted"]
         anchored = True

@@ -45,6 +45,12 @@ class _Shelf:
     index: Index | None = None
     lock: Lock = field(default_factory=Lock)
 
+    def clear(self) -> None:
+        """As if nothing had been read."""
+        self.last, self.indexed, self.index = 0, 0, None
+        self.videos.clear()
+        self.hashes.clear()
+
     def near(self, query: bytes) -> set[str]:
         """Videos that have a hash near this one."""
         found = {self.videos[row] for row in self.index.near(query)} if self.index is not None else set()
@@ -86,8 +92,13 @@ def find_lookalikes(registry: Registry, *queries: Sequence[bytes], limit: int = 
 def _read_new(registry: Registry, shelf: _Shelf) -> None:
     with registry.session("read") as session:
         rows = select(FingerprintRow.id, FingerprintRow.video_id, FingerprintRow.digest)
-        new = session.execute(rows.where(FingerprintRow.id > shelf.last).order_by(FingerprintRow.id)).all()
-    for number, video_id, digest in new:
+        new = session.execute(rows.where(FingerprintRow.id >= shelf.last).order_by(FingerprintRow.id)).all()
+        known = [(shelf.last, shelf.videos[-1], shelf.hashes[-1])] if shelf.hashes else []
+        if [tuple(row) for row in new[: len(known)]] != known:
+            # The newest were withdrawn, and SQLite gives the next ones their numbers.
+            shelf.clear()
+            known, new = [], session.execute(rows.order_by(FingerprintRow.id)).all()
+    for number, video_id, digest in new[len(known) :]:
         shelf.last = number
         shelf.videos.append(video_id)
         shelf.hashes.append(digest)

@@ -19,6 +19,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 from countermark.core.errors import UsageError
 from provenance.fetching import FetchError, post
 from provenance.revocation import Revocation
+from provenance.x509 import extension_of, issued_by
 
 _MAX_ANSWER = 64 * 1024
 _CLOCKS = timedelta(minutes=5)
@@ -41,7 +42,7 @@ def ask(leaf: x509.Certificate, issuers: Sequence[x509.Certificate]) -> Revocati
     url = _responder(leaf)
     if url is None:
         return None
-    issuer = next((each for each in issuers if _issued(leaf, each)), None)
+    issuer = next((each for each in issuers if issued_by(leaf, each)), None)
     if issuer is None:
         raise OcspError("The certificate's issuer is not known.", remedy="Add its certificate to a trust list.")
     # SHA-1 only names the issuer here, and is what all responders know (RFC 5019).
@@ -61,11 +62,7 @@ def ask(leaf: x509.Certificate, issuers: Sequence[x509.Certificate]) -> Revocati
 
 
 def _responder(leaf: x509.Certificate) -> str | None:
-    try:
-        access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
-        return None
-    for place in access:
+    for place in extension_of(leaf, x509.AuthorityInformationAccess) or ():
         if place.access_method == AuthorityInformationAccessOID.OCSP:
             return str(place.access_location.value)
     return None
@@ -93,7 +90,9 @@ def _check_signature(answer: ocsp.OCSPResponse, issuer: x509.Certificate) -> Non
     appointed = [
         each
         for each in answer.certificates
-        if _issued(each, issuer) and each.not_valid_before_utc <= now <= each.not_valid_after_utc and _may_answer(each)
+        if issued_by(each, issuer)
+        and each.not_valid_before_utc <= now <= each.not_valid_after_utc
+        and _may_answer(each)
     ]
     for signer in (issuer, *appointed):
         try:
@@ -118,16 +117,4 @@ def _verify(signer: x509.Certificate, answer: ocsp.OCSPResponse) -> None:
 
 
 def _may_answer(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return ExtendedKeyUsageOID.OCSP_SIGNING in usage
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
+    return ExtendedKeyUsageOID.OCSP_SIGNING in (extension_of(certificate, x509.ExtendedKeyUsage) or ())

@@ -16,7 +16,7 @@ from typing import Any
 import c2pa
 
 from countermark.core.media.opening import still_format
-from provenance.bmff import MalformedBoxError, SignedClaim, manifest_store, signed_claim
+from provenance.bmff import ASSERTION_LISTS, MalformedBoxError, SignedClaim, manifest_store, signed_claim
 from provenance.manifest import new_context
 from provenance.picture_files import picture_store
 
@@ -70,8 +70,7 @@ class ManifestReport:
             action
             for label in ("c2pa.actions", "c2pa.actions.v2")
             for data in self.assertions(label)
-            for action in data.get("actions", [])
-            if isinstance(action, Mapping)
+            for action in _mappings(data.get("actions"))
         ]
 
     def soft_bindings(self, algorithm: str) -> list[str]:
@@ -83,8 +82,8 @@ class ManifestReport:
             _hex(block["value"])
             for data in self.assertions("c2pa.soft-binding")
             if data.get("alg") == algorithm
-            for block in data.get("blocks") or []
-            if isinstance(block, Mapping) and "value" in block
+            for block in _mappings(data.get("blocks"))
+            if "value" in block
         ]
 
     @property
@@ -93,8 +92,7 @@ class ManifestReport:
         scopes = [
             block.get("scope")
             for data in self.assertions("c2pa.soft-binding")
-            for block in data.get("blocks") or []
-            if isinstance(block, Mapping)
+            for block in _mappings(data.get("blocks"))
         ]
         return bool(scopes) and not any(isinstance(scope, Mapping) and "timespan" in scope for scope in scopes)
 
@@ -109,6 +107,11 @@ class ManifestReport:
         """The organisation, or else the name, that the signer's certificate states."""
         info = self.active.get("signature_info") or {}
         return str(info.get("issuer") or info.get("common_name") or "an unnamed signer")
+
+
+def _mappings(listed: object) -> list[Mapping[str, Any]]:
+    """The objects in what a manifest gives as a list of them, whatever it is."""
+    return [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
 
 
 class UnreadableManifestError(ValueError):
@@ -126,7 +129,7 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
     there but broken, and OSError.
     """
     try:
-        document = _document(path, anchor_pem, store)
+        document, judged = _documents(path, anchor_pem, store)
     except (c2pa.C2paError.ManifestNotFound, c2pa.C2paError.NotSupported):
         return None
     except c2pa.C2paError as error:
@@ -150,6 +153,8 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
             problem = "the container is not MP4, MOV, PNG or JPEG"
         else:
             signed = signed_claim(store, manifest_id)
+            if signed.assertions != _assertions(judged, manifest_id):
+                signed, problem = None, "there is more than one manifest, and it is not clear which one counts"
     except MalformedBoxError as error:
         problem = str(error)
     return ManifestReport(
@@ -166,7 +171,8 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
     )
 
 
-def _document(path: Path, anchor_pem: str | None, store: bytes | None) -> Any:  # noqa: ANN401  # JSON
+def _documents(path: Path, anchor_pem: str | None, store: bytes | None) -> tuple[Any, Any]:
+    """The SDK's report and its detailed one, from JSON."""
     # A manifest held apart can belong to a container that the SDK does not know, then as bytes without structure.
     kinds = (None,) if store is None else (None, "application/octet-stream")
     with path.open("rb") as file, new_context(anchor_pem) as context:
@@ -174,11 +180,22 @@ def _document(path: Path, anchor_pem: str | None, store: bytes | None) -> Any:  
             file.seek(0)
             try:
                 with c2pa.Reader(kind, file, store, context) as reader:
-                    return json.loads(reader.json())
+                    return json.loads(reader.json()), json.loads(reader.detailed_json())
             except c2pa.C2paError.NotSupported:
                 if kind is kinds[-1]:
                     raise
     raise AssertionError("the last kind returns or raises")
+
+
+def _assertions(judged: Mapping[str, Any], manifest_id: str) -> frozenset[tuple[str, bytes]]:
+    """Address and hash of every assertion of the claim that the SDK judged, to tell whether ours is the same one.
+
+    The SDK and `provenance.bmff` look for the store each in their own way, and a file can be made in which they find
+    different ones.
+    """
+    claim = judged["manifests"][manifest_id]["claim"]
+    listed = [each for key in ASSERTION_LISTS for each in claim.get(key) or []]
+    return frozenset((str(each["url"]), base64.b64decode(each["hash"])) for each in listed)
 
 
 def _hex(value: object) -> str:

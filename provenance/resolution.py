@@ -70,6 +70,8 @@ _DEMUXERS = {
 """Media types of assets that are looked at, and what FFmpeg calls their containers."""
 _AT_ONCE = 2
 """Assets that one process examines at once; more wait for their turn."""
+_FETCHED_AT_ONCE = 8
+"""Assets that it fetches at once: slow servers are not to keep others from being examined."""
 
 
 def bearer_tokens(tokens: Mapping[str, frozenset[str]]) -> Authorize:
@@ -145,7 +147,7 @@ def resolution_router(
     """
     router = APIRouter(route_class=_Route, tags=["soft binding resolution"])
     allow = authorize or bearer_tokens({})
-    turn = asyncio.Semaphore(_AT_ONCE)
+    turn, fetching = asyncio.Semaphore(_AT_ONCE), asyncio.Semaphore(_FETCHED_AT_ONCE)
     folder = partial(TemporaryDirectory, prefix="countermark-", dir=scratch)
     limits = Limits.from_settings(settings)
 
@@ -243,14 +245,17 @@ def resolution_router(
         named = _demuxer(body.assetType)
 
         def work(path: Path) -> Matches:
-            fetch(body.referenceUrl, path, length=body.assetLength, limit=settings.max_bytes)
             if named is not None:
                 _check_format(path, named, limits)
             return by_video(path, alg, (hint_alg, hint_value), limit)
 
         with folder() as name:
+            path = Path(name) / "asset"
+            async with fetching:
+                fetched = partial(fetch, body.referenceUrl, path, length=body.assetLength, limit=settings.max_bytes)
+                await run_in_threadpool(fetched)
             async with turn:
-                return await run_in_threadpool(work, Path(name) / "asset")
+                return await run_in_threadpool(work, path)
 
     @router.post(
         "/manifests",

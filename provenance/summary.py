@@ -75,15 +75,18 @@ def summary_sentence(
     thing = "picture" if picture else "video"
     note = f" ({vouching.note})" if vouching else ""
     if conclusion == "tampered":
-        first = next(finding.message for finding in findings if finding.status == "fail" and finding.axis != "trust")
+        axes = ("integrity", "ingredients", "watermark")
+        first = next(finding.message for finding in findings if finding.status == "fail" and finding.axis in axes)
         return f"The credentials of this file cannot be relied on: {first[0].lower()}{first[1:]}"
     if conclusion == "recovered" and entry is not None and report is not None:
+        failed = {finding.axis for finding in findings if finding.status == "fail"}
         similar = any(finding.code == "countermark.recovery.similar" for finding in findings)
         how = "its watermark led to those"
         if similar:
             how = f"{'it resembles a' if picture else 'its picture resembles that of a'} {thing} whose credentials were"
+        own = "a stranger's" if "trust" in failed else "out of date" if "time" in failed else "missing"
         return (
-            f"The file's own credentials are missing, but {how} registered by {entry.signer}{note} on "
+            f"The file's own credentials are {own}, but {how} registered by {entry.signer}{note} on "
             f"{entry.created_at:%Y-%m-%d}; {_statement(report, thing)}."
         )
     if conclusion == "verified" and report is not None:

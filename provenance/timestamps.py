@@ -14,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from provenance.x509 import extension_of
+
 _MAX_TOKEN = 256 * 1024
 _SEQUENCE = 0x30
 
@@ -50,11 +52,7 @@ def _ordered(certificates: Sequence[x509.Certificate]) -> list[x509.Certificate]
 
 
 def _stamps(certificate: x509.Certificate) -> bool:
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-    return ExtendedKeyUsageOID.TIME_STAMPING in usage
+    return ExtendedKeyUsageOID.TIME_STAMPING in (extension_of(certificate, x509.ExtendedKeyUsage) or ())
 
 
 def _second_element(data: bytes) -> bytes:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Literal
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +24,7 @@ from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
 from provenance.credentials import TRUST_NOTE, load_trust_anchor
 from provenance.revocation import Revocation, RevocationLists, load_revocations
+from provenance.x509 import is_authority, issued_by
 
 Kind = Literal["signer", "tsa"]
 OFFICIAL: dict[str, Kind] = {"C2PA-TRUST-LIST": "signer", "C2PA-TSA-TRUST-LIST": "tsa"}
@@ -101,10 +101,10 @@ class Anchors:
         """
         anchors = [anchor for anchor in self.anchors if anchor.kind == kind]
         for index, certificate in enumerate(chain[:_MAX_CHAIN]):
-            if index and not (_is_authority(certificate) and _issued(chain[index - 1], certificate)):
+            if index and not (is_authority(certificate) and issued_by(chain[index - 1], certificate)):
                 return None
             for anchor in anchors:
-                if (index and anchor.certificate == certificate) or _issued(certificate, anchor.certificate):
+                if (index and anchor.certificate == certificate) or issued_by(certificate, anchor.certificate):
                     return anchor
         return None
 
@@ -157,7 +157,7 @@ def update_trust_lists(files: Iterable[Path], settings: Settings, *, kind: Kind 
             raise UsageError(f"{name} is the official list for '{purpose}'.", remedy=f"Leave out --kind {kind}.")
         certificates = _read(file, UsageError)
         for certificate in certificates:
-            if not _is_authority(certificate):
+            if not is_authority(certificate):
                 raise UsageError(
                     f"{file} holds the certificate '{certificate.subject.rfc4514_string()}', which is no authority.",
                     remedy="Only authorities (CA certificates) can be trust anchors.",
@@ -203,18 +203,3 @@ def _read(path: Path, failure: type[UsageError | ConfigurationError]) -> list[x5
         raise failure(
             f"{path} is not a list of certificates: {reason}.", remedy="Give a PEM file of CA certificates."
         ) from error
-
-
-def _is_authority(certificate: x509.Certificate) -> bool:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except (x509.ExtensionNotFound, ValueError):
-        return False
-
-
-def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True

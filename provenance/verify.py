@@ -23,7 +23,7 @@ from provenance.crosscheck import second_opinion
 from provenance.extract import Extraction, extract, ranges
 from provenance.fetching import fetch as fetch_public
 from provenance.fingerprint import FINGERPRINT_ID, queries, to_value
-from provenance.judgement import Finding, Judgement, Outcome, judge
+from provenance.judgement import Finding, Judgement, Outcome, is_bound, judge
 from provenance.labels import Labels, manifest_address, read_labels
 from provenance.lookalikes import find_lookalikes
 from provenance.manifest import sidecar_of
@@ -142,7 +142,7 @@ def verify(
     if timeline:  # frames too small for a mark carry none
         limits, known = Limits.from_settings(settings), extraction.mark
         marked = ranges(path, watermark, limits, known=known) if extraction.problem is None else []
-    shown = report or recovery.report
+    shown = recovery.report if conclusion == "recovered" else report or recovery.report
     vouching = judgement.vouching if conclusion == "verified" and judgement else recovery.vouching
     bound = report.soft_bindings(case.algorithm) if report else []
     picture = shown is not None and (shown.of_picture or (shown.embedded and extraction.info.still))
@@ -191,24 +191,37 @@ def _read(
     path: Path, anchors: Anchors, manifest: Path | None, *, fetch: bool
 ) -> tuple[ManifestReport | None, Finding | None]:
     """The file's manifest, embedded or beside it, or a finding that says why there is none."""
+    beside = False
     try:
-        report = None if manifest is not None else read_report(path, anchors.pem)
+        report = None if manifest is not None else _own_report(path, anchors, fetch=fetch)
         store = _sidecar(path, manifest) if report is None else None
         if store is not None:
-            report = read_report(path, anchors.pem, store=store)
+            report, beside = read_report(path, anchors.pem, store=store), manifest is None
     except UnreadableManifestError as error:
-        if error.remote and fetch:
-            return read_report(path, anchors.pem, store=_fetched(path)), None
         if error.remote:
             message = "The file only points to credentials elsewhere, which were not fetched."
             return None, Finding(axis="integrity", status="info", code="manifest.inaccessible", message=message)
         message = f"The file has credentials, but they are damaged: {error}."
         code = "countermark.manifest.unreadable"
         return None, Finding(axis="integrity", status="fail", code=code, message=message)
+    if beside and report is not None and not is_bound(report):
+        # Of a file with the same name, or of what this one was converted from: nobody said that it belongs here.
+        message = f"{sidecar_of(path).name} beside the file holds credentials, but not of this file as it is."
+        return None, Finding(axis="integrity", status="warn", code="countermark.manifest.beside", message=message)
     if report is not None:
         return report, None
     message = "The file carries no Content Credentials."
     return None, Finding(axis="integrity", status="not_applicable", code="claim.missing", message=message)
+
+
+def _own_report(path: Path, anchors: Anchors, *, fetch: bool) -> ManifestReport | None:
+    """What the file carries, or else (``fetch``) what it points to."""
+    try:
+        return read_report(path, anchors.pem)
+    except UnreadableManifestError as error:
+        if not (error.remote and fetch):
+            raise
+    return read_report(path, anchors.pem, store=_fetched(path))
 
 
 def _fetched(path: Path) -> bytes:
@@ -238,10 +251,14 @@ def _judge_embedded(case: _Case) -> Judgement | None:
     if case.report is None:
         return None
     entry = case.registry.find_manifest(case.report.manifest_id)
-    signed = case.report.signed
-    registered = entry is not None and signed is not None and entry.claim_sha256 == signed.claim_sha256
-    registered_at = entry.created_at if entry and registered else None
+    registered_at = entry.created_at if entry and _is_registered(case.report, entry) else None
     return judge(case.report, anchors=case.anchors, registered_at=registered_at)
+
+
+def _is_registered(report: ManifestReport, entry: RegistryEntry) -> bool:
+    """Whether it is the very manifest of this entry, and not another one under its name."""
+    signed = report.signed
+    return report.manifest_id == entry.manifest_id and signed is not None and signed.claim_sha256 == entry.claim_sha256
 
 
 def _ask_responder(case: _Case, judgement: Judgement) -> Judgement:
@@ -272,12 +289,19 @@ def _recover(case: _Case) -> _Recovery:
             "which is not in this machine's registry."
         )
         return _Recovery(_recovery_finding("info", "unknown", message))
-    if case.report is not None and case.report.manifest_id == entry.manifest_id:
+    if case.report is not None and _is_registered(case.report, entry):
         message = f"The registry holds this {case.thing}; if its metadata is lost, the watermark leads back to it."
         return _Recovery(_recovery_finding("pass", "registered", message))
+    try:
+        store = case.registry.manifest(entry.video_id)
+    except RegistryError:
+        if entry.erased_at is None:
+            raise
+        message = f"The registry held this {case.thing}, but its manifest was erased on {entry.erased_at:%Y-%m-%d}."
+        return _Recovery(_recovery_finding("info", "erased", message))
     problem: str | None
     try:
-        report = read_report(case.path, case.anchors.pem, store=case.registry.manifest(entry.video_id))
+        report = read_report(case.path, case.anchors.pem, store=store)
     except UnreadableManifestError as error:
         report, problem, vouching = None, str(error), None
     else:
@@ -345,10 +369,8 @@ def _registered_problem(
     report: ManifestReport | None, entry: RegistryEntry, anchors: Anchors
 ) -> tuple[str | None, Anchor | None]:
     """Why a stored manifest may not be shown as this file's, if so; and who vouches for its signer."""
-    if report is None or report.manifest_id != entry.manifest_id:
-        return "it is another manifest", None
-    if report.signed is None or report.signed.claim_sha256 != entry.claim_sha256:
-        return "its claim differs from the registered one", None
+    if report is None or not _is_registered(report, entry):
+        return "it is another manifest, or its claim is not the registered one", None
     judgement = judge(report, anchors=anchors, registered_at=entry.created_at, detached=True)
     if not judgement.sound:
         return "its signature does not hold", None

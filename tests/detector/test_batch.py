@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from made_clip import MakeClip
 
-from countermark.core.errors import UsageError
+from countermark.core.errors import CountermarkError, UsageError
 from countermark.core.settings import Settings
-from detector import screen_many, videos
+from detector import batch, screen_many, videos
+from detector.verdict import Verdict
 
 
 def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
@@ -20,6 +21,18 @@ def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
         videos([tmp_path / "missing.mp4"])
     with pytest.raises(UsageError, match="no video"):
         videos([tmp_path / "deep", tmp_path / "deep"][:0])
+
+
+def test_a_defect_that_one_file_brings_out_stops_nobody(
+    make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, **_: object) -> Verdict:
+        raise TypeError("x") if path == bad else CountermarkError("y", remedy="z")
+
+    bad, other = make_clip("bad.mp4"), make_clip("other.mp4")
+    monkeypatch.setattr(batch, "screen", fail)
+    found = {s.path: s.error for s in screen_many([bad, other], workers=1, settings=settings)}
+    assert found == {bad: "It could not be screened (TypeError: x).", other: found[other]}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

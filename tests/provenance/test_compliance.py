@@ -145,3 +145,12 @@ def test_fonts_must_be_able_to_show_the_words(
     chosen = {"visible_label": "AI", "visible_label_font": tmp_path / "junk.ttf"}
     with pytest.raises(ConfigurationError, match="not a usable font"):
         VisibleLabel.from_settings(settings.model_copy(update=chosen))
+
+
+def test_a_broken_manifest_states_no_label(label: VisibleLabel, settings: Settings, tmp_path: Path) -> None:
+    wanted = settings.model_copy(update={"visible_label": label.text})
+    sealed = seal(draw(), replace(SPEC, crf=14), tmp_path / "o.mp4", origin=ORIGIN, settings=wanted)
+    data = bytearray(sealed.path.read_bytes())
+    data[-1500] ^= 1
+    sealed.path.write_bytes(data)
+    assert ("cn", "explicit: text at the start of the video") in missing(sealed.path, settings, "cn")

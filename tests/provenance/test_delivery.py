@@ -10,7 +10,7 @@ import pytest
 from drawn_clip import ORIGIN, SPEC, draw
 
 from countermark.core.errors import ManifestError, PolicyRefusedError, RegistryError, UsageError
-from countermark.core.media import VideoWriter, probe
+from countermark.core.media import VideoWriter, probe, transcode
 from countermark.core.settings import Settings
 from provenance import verify as verify_module
 from provenance.bmff import manifest_store, top_level_boxes
@@ -43,6 +43,19 @@ def test_sidecar_is_found_beside_the_video_and_binds_its_bytes(settings: Setting
     data[len(data) // 2] ^= 1
     sealed.path.write_bytes(data)
     assert verify(sealed.path, manifest=elsewhere, settings=settings).conclusion == "tampered"
+
+
+def test_a_namesakes_sidecar_accuses_nobody(settings: Settings, plain: Path, tmp_path: Path) -> None:
+    sealed = seal(draw(), SPEC, tmp_path / "clip.mkv", origin=ORIGIN, settings=settings, delivery="sidecar")
+    other, converted = tmp_path / "clip.mov", tmp_path / "clip.mp4"
+    other.write_bytes(plain.read_bytes())
+    transcode(sealed.path, converted)
+    for path, conclusion in ((other, "no_credentials"), (converted, "recovered")):
+        result = verify(path, settings=settings)
+        assert result.conclusion == conclusion
+        (finding,) = [f for f in result.findings if f.axis == "integrity"]
+        assert (finding.status, "not of this file" in finding.message) == ("warn", True)
+        assert verify(path, manifest=sealed.sidecar, settings=settings).conclusion == "tampered"
 
 
 def test_unusable_manifest_files_are_clear_errors(settings: Settings, plain: Path, tmp_path: Path) -> None:
@@ -153,6 +166,9 @@ def test_remote_manifest_is_fetched_only_when_asked(
     assert asked == []
     result = verify(sealed.path, fetch=True, settings=settings)
     assert (result.conclusion, asked) == ("verified", [sealed.remote])
+    store = b"junk"
+    result = verify(sealed.path, fetch=True, settings=settings)
+    assert [f.code for f in result.findings if f.axis == "integrity"] == ["countermark.manifest.unreadable"]
     monkeypatch.undo()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 443))])
     with pytest.raises(FetchError, match="not on the public network"):

@@ -197,3 +197,15 @@ def test_new_and_withdrawn_videos_are_noticed(settings: Settings, monkeypatch: p
         registry.erase(f"{6:016x}", manifest=True)
         assert find_lookalikes(registry, prints[6]) == []
         assert find_lookalikes(registry, ()) == []
+
+
+def test_entries_after_a_withdrawn_one_are_found_by_a_process_that_knew_it(
+    plain: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """SQLite gives them the numbers of those that are gone."""
+    for name in ("first.mp4", "second.mp4"):
+        sealed = seal(draw(), SPEC, tmp_path / name, origin=ORIGIN, settings=settings)
+        with open_registry(settings) as registry:
+            assert [alike.entry.video_id for alike in find_lookalikes(registry, *search(plain))] == [sealed.video_id]
+            registry.erase(sealed.video_id, manifest=True)
+            assert find_lookalikes(registry, *search(plain)) == []

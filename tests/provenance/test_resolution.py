@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from sqlalchemy import update
 
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
-from provenance import resolution
+from provenance import fetching, resolution
 from provenance.bmff import MalformedBoxError, active_manifest_id, only_active
 from provenance.fetching import FetchError, fetch, public_address
 from provenance.fingerprint import FINGERPRINT_ID
@@ -328,7 +329,8 @@ def test_references_are_fetched_only_if_allowed_and_public(
     answer = allowed.post("/v1/matches/byReference", json=body | {"assetType": "video/mp4", "region": []})
     assert answer.status_code == 502
     assert "not on the public network" in answer.json()["error"]
-    for url in ("http://example.com/x", "file:///etc/passwd", "https://user@example.com/", "https:///x", "ftp://x/y"):
+    named = ("http://example.com/x", "file:///etc/passwd", "https://user@example.com/", "https:///x", "ftp://x/y")
+    for url in (*named, "https://[::1/x", "https://example.com:99999/x"):
         with pytest.raises(FetchError, match="https"):
             fetch(url, tmp_path / "x", length=10, limit=100)
     with pytest.raises(FetchError, match="limit"):
@@ -363,3 +365,25 @@ def test_inner_addresses_are_never_fetched_from(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [public, inner])
     with pytest.raises(FetchError, match="public network"):
         public_address("example.com", 443)
+
+
+def test_a_server_that_sends_a_byte_at_a_time_is_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not stop.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = Thread(target=drip, args=[listening])
+        thread.start()
+        monkeypatch.setattr(fetching, "public_address", lambda *_: listening.getsockname())
+        monkeypatch.setattr(fetching, "_SECONDS", 0.3)
+        try:
+            with pytest.raises(FetchError, match="could not be reached"):
+                fetching.post("http://example.com/", b"?", kind="text/plain", limit=10**6)
+        finally:
+            stop.set()
+            thread.join()

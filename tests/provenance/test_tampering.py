@@ -20,6 +20,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from issued import issue
 
+from countermark.core.errors import ManifestError
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import credentials as credentials_module
@@ -31,7 +32,7 @@ from provenance.origin import Origin
 from provenance.reader import UnreadableManifestError, read_report
 from provenance.registry import RegistryEntry, open_registry
 from provenance.statements import SoftBinding, definition
-from provenance.trust import Anchors
+from provenance.trust import Anchors, load_anchors
 from provenance.verify import verify
 from provenance.watermark import ALGORITHM_ID, Payload, SpreadSpectrum, load_or_create_key
 
@@ -118,6 +119,30 @@ def test_second_manifest_box_is_tampered(case: Case) -> None:
     assert verify(changed, settings=case.settings).conclusion == "tampered"
 
 
+def test_a_store_that_the_sdk_passes_over_lends_its_signer_to_nobody(
+    case: Case, make: Maker, settings: Settings
+) -> None:
+    """The SDK does not look into boxes with a size of 64 bits: what stands there is not what it judged."""
+    store, stranger = manifest_store(case.sealed.path), make_settings(settings.home.parent / "stranger")
+    assert store is not None
+    forged = make(
+        edit=lambda manifest: manifest.update(label=case.sealed.manifest_id),
+        credentials=lambda: load_or_create_credentials(stranger),
+    )
+    body = C2PA_UUID + b"\0\0\0\0manifest\0" + b"\0" * 8 + store
+    ours = struct.pack(">I4sQ", 1, b"uuid", 16 + len(body)) + body
+    data = forged.read_bytes()
+    start = int.from_bytes(data[:4])  # behind ftyp
+    forged.write_bytes(data[:start] + ours + data[start:])
+    anchors = load_anchors(case.settings)
+    report = read_report(forged, anchors.pem)
+    assert report is not None
+    assert (report.manifest_id, report.store, report.signed) == (case.sealed.manifest_id, store, None)
+    judgement = judge(report, anchors=anchors)
+    assert not judgement.trusted
+    assert {finding.status for finding in judgement.findings if finding.axis == "trust"} == {"fail"}
+
+
 Maker = Callable[..., Path]
 
 
@@ -160,6 +185,18 @@ def test_manifest_moved_to_another_marked_video_is_tampered(make: Maker, setting
     assert result.conclusion == "tampered"
     assert one(result, "watermark").code == "countermark.watermark.contradiction"
     assert statuses(result)["integrity"] == {"pass"}
+
+
+@pytest.mark.parametrize("blocks", [5, True, "text", {"value": "x"}, [7]])
+def test_soft_bindings_without_a_list_of_blocks_bind_nothing(make: Maker, settings: Settings, blocks: object) -> None:
+    def edit(manifest: dict[str, Any]) -> None:
+        manifest["assertions"][1]["data"]["blocks"] = blocks
+
+    try:
+        path = make(bound="0" * 16, edit=edit)
+    except ManifestError:
+        pytest.skip("the SDK does not sign it")
+    assert one(verify(path, settings=settings), "watermark").code == "countermark.watermark.absent"
 
 
 def test_soft_binding_in_base64_is_understood(make: Maker, settings: Settings) -> None:

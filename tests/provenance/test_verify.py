@@ -15,12 +15,13 @@ from found import one, statuses
 from scipy.ndimage import rotate
 
 from countermark.core.errors import CountermarkError, MediaError, RegistryError
-from countermark.core.media import VideoReader, VideoWriter
+from countermark.core.media import VideoReader, VideoWriter, remux_without_metadata
 from countermark.core.settings import Settings
 from provenance.bmff import manifest_store
 from provenance.credentials import load_or_create_credentials
 from provenance.manifest import new_context, sign
 from provenance.registry import open_registry
+from provenance.seal import seal
 from provenance.statements import SoftBinding, definition
 from provenance.verify import Verification, verify
 from provenance.watermark import ALGORITHM_ID, Payload, load_or_create_key
@@ -126,8 +127,37 @@ def test_credentials_replaced_by_a_stranger_lead_back_to_ours(case: Case, tmp_pa
     assert result.conclusion == "recovered"
     assert result.recovered is not None
     assert result.recovered.manifest_id == case.sealed.manifest_id
+    assert result.manifest is not None
+    assert (result.manifest.manifest_id, result.manifest.embedded) == (case.sealed.manifest_id, False)
+    assert "own credentials are a stranger's" in result.summary
     assert one(result, "watermark").status == "warn"
     assert statuses(result)["trust"] == {"fail"}
+
+
+def test_a_manifest_under_the_name_of_ours_is_not_ours(case: Case, tmp_path: Path, transcoded: Path) -> None:
+    stranger = load_or_create_credentials(make_settings(tmp_path))
+    claims = replace(ORIGIN, generator="camera")
+    binding = SoftBinding(ALGORITHM_ID, case.sealed.video_id, 700)
+    manifest = definition(claims, binding, title="t", file_format="video/mp4", when=datetime.now(UTC))
+    manifest["label"] = case.sealed.manifest_id
+    sign(transcoded, tmp_path / "theirs.mp4", manifest, stranger, origin=claims)
+    result = verify(tmp_path / "theirs.mp4", settings=case.settings)
+    assert result.conclusion == "recovered"
+    assert one(result, "recovery").code == "countermark.recovery.softBindingsMatched"
+    assert result.manifest is not None
+    assert result.manifest.software == "test-model 1.2"
+
+
+def test_a_copy_whose_manifest_was_erased_has_no_credentials(settings: Settings, tmp_path: Path) -> None:
+    sealed = seal(draw(), SPEC, tmp_path / "o.mp4", origin=ORIGIN, settings=settings)
+    stripped = tmp_path / "stripped.mp4"
+    remux_without_metadata(sealed.path, stripped)
+    with open_registry(settings) as registry:
+        registry.erase(sealed.video_id, manifest=True)
+    result = verify(stripped, settings=settings)
+    assert result.conclusion == "no_credentials"
+    assert (one(result, "recovery").status, one(result, "recovery").code) == ("info", "countermark.recovery.erased")
+    assert verify(stripped, similar=True, settings=settings).conclusion == "no_credentials"
 
 
 def test_registry_entry_with_a_doctored_manifest_is_not_believed(case: Case, tmp_path: Path, transcoded: Path) -> None:
