@@ -111,7 +111,7 @@ def threshold_of(llr: Float64, real: Bools, sources: Strings) -> float:
         return float(np.sort(looks)[::-1][int(share * len(looks))]) if len(looks) else -np.inf
 
     of_source = (reached(real & (sources == source), MOST_FALSE_OF_SOURCE) for source in set(sources[real]))
-    return float(np.ceil(max(reached(real, MOST_FALSE), *of_source) * 100) / 100 + 0.01)
+    return round(float(np.ceil(max(reached(real, MOST_FALSE), *of_source) * 100) + 1) / 100, 2)
 
 
 def nested_rates(llr: Float64, table: Table) -> list[float]:
