@@ -112,8 +112,8 @@ class Count:
             (
                 "# False reads of the watermark",
                 "",
-                f"Made by `python -m benchmarks.watermark_false_positives DATA --searches {self.searched}`, on unmarked "
-                "and wrongly keyed video.",
+                f"Made by `python -m benchmarks.watermark_false_positives DATA --searches {self.searched}`, "
+                "on unmarked and wrongly keyed video.",
                 "",
                 "| | |",
                 "|---|---|",
