@@ -43,21 +43,25 @@ class JobQueue:
         }
         self._enqueue(connection, options, job.id)
 
-    def deliver(self, connection: Connection, delivery_id: str, tenant: str) -> None:
-        """Enqueue a webhook's message in the caller's transaction."""
+    def deliver(
+        self, connection: Connection, delivery_id: str, tenant: str, *, attempt: int = 0, pause: float = 0
+    ) -> None:
+        """Enqueue an attempt at a webhook's message in the caller's transaction, once; it begins after ``pause``."""
         options: EnqueueOptions = {
             "workflow_name": DELIVERY,
             "queue_name": DELIVERIES,
-            "workflow_id": delivery_id,
+            "workflow_id": f"{delivery_id}-{attempt}" if attempt else delivery_id,
             "queue_partition_key": tenant,
             "app_version": VERSION,
         }
-        self._enqueue(connection, options, delivery_id)
+        if pause:
+            options["delay_seconds"] = pause
+        self._enqueue(connection, options, delivery_id, attempt)
 
-    def _enqueue(self, connection: Connection, options: EnqueueOptions, subject: str) -> None:
+    def _enqueue(self, connection: Connection, options: EnqueueOptions, *subject: str | int) -> None:
         if (context := trace_context()) is not None:
             options["otel_context"] = context  # the workflow belongs to the trace of whoever asked for it
-        self._client.enqueue_in_transaction(connection, options, subject)
+        self._client.enqueue_in_transaction(connection, options, *subject)
 
     def forget(self, job_id: str) -> None:
         """Drop what the queue remembers of a job or message that ended, all its tries."""

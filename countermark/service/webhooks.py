@@ -116,6 +116,12 @@ class WebhookStore:
             except IntegrityError:
                 continue
 
+    def repeat(self, delivery_id: str, attempt: int, queue: JobQueue) -> None:
+        """Queue an attempt after the first for when its pause is over, once; none where the webhook is gone."""
+        if (found := self.message(delivery_id)) is not None:
+            with self._engine.begin() as connection:
+                queue.deliver(connection, delivery_id, found[0].tenant, attempt=attempt, pause=PAUSES[attempt])
+
     def message(self, delivery_id: str) -> tuple[Webhook, str, str, datetime] | None:
         """Webhook, event, job's id and time of a message; None when its webhook is gone."""
         query = (

@@ -115,12 +115,10 @@ def announce(job_id: str) -> None:
 
 
 @DBOS.workflow(name=DELIVERY, max_recovery_attempts=1_000_000)
-def run_delivery(delivery_id: str) -> None:
-    """Tell one webhook, again and again over about a day until it answers."""
-    for pause in webhooks.PAUSES:
-        DBOS.sleep(pause)
-        if deliver(delivery_id):
-            return
+def run_delivery(delivery_id: str, attempt: int = 0) -> None:
+    """Tell one webhook once. Where it does not answer, the next attempt waits in the queue and holds up no other."""
+    if not deliver(delivery_id) and attempt + 1 < len(webhooks.PAUSES):
+        deliver_later(delivery_id, attempt + 1)
 
 
 @DBOS.step(name="deliver")
@@ -128,6 +126,13 @@ def deliver(delivery_id: str) -> bool:
     """One attempt; True when there is nothing more to do."""
     (bench,) = _bench
     return webhooks.deliver(delivery_id, bench.webhooks, bench.options)
+
+
+@DBOS.step(name="deliver later", max_attempts=5, retries_allowed=True)
+def deliver_later(delivery_id: str, attempt: int) -> None:
+    """Put an attempt after the first into the queue; a second time changes nothing."""
+    (bench,) = _bench
+    bench.webhooks.repeat(delivery_id, attempt, bench.queue)
 
 
 def _end(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from countermark.core.settings import Settings
-from countermark.service import workflows
+from countermark.service import webhooks, workflows
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
@@ -21,7 +21,7 @@ from countermark.service.housekeeping import clean_up, remove_orphans
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
 from countermark.service.tables import DeliveryRow
-from countermark.service.webhooks import EVENTS
+from countermark.service.webhooks import EVENTS, PAUSES
 from countermark.service.work import Desk
 
 SOMEBODY = Principal("a", SCOPES)
@@ -31,6 +31,15 @@ SOMEBODY = Principal("a", SCOPES)
 def service(tmp_path):
     with ExitStack() as stack:
         yield open_service(Settings(home=tmp_path), ServiceSettings(queue_limit=3, daily_generations=2), stack)
+
+
+@pytest.fixture
+def bench(service) -> None:
+    """Workflows that are called here work for this service."""
+    desk = Desk(service.settings, service.files)
+    workflows.set_up(
+        workflows.Bench(desk, service.options, service.jobs, service.queue, service.tallies, service.webhooks)
+    )
 
 
 def test_a_job_that_cannot_be_queued_leaves_nothing(service, monkeypatch):
@@ -134,19 +143,37 @@ def test_a_job_that_is_deleted_counts_as_cancelled_unless_it_has_ended(service, 
     assert [(line.message, line.job) for line in caplog.records] == [("cancelled", queued.id)]
 
 
-def test_an_end_that_a_killed_process_did_not_tell_of_is_told_of_once(service, tmp_path):
+def test_an_end_that_a_killed_process_did_not_tell_of_is_told_of_once(service, bench):
     service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
     completed, cancelled, waiting = (service.submit(Principal("a", SCOPES), "seal", {"video": "x"}) for _ in range(3))
     service.jobs.finish(completed.id, retention=timedelta(hours=1), result={}, error=None)
     service.jobs.cancel(cancelled.id, retention=timedelta(hours=1))
-    desk = Desk(service.settings, service.files)
-    workflows.set_up(
-        workflows.Bench(desk, service.options, service.jobs, service.queue, service.tallies, service.webhooks)
-    )
     for job in (completed, cancelled) * 2:
         inspect.unwrap(workflows.run_job)(job.id)
     workflows.announce(waiting.id)  # as after a cancelled try, when the job was put back at once
     assert deliveries(service) == [(completed.id, "seal.completed"), (cancelled.id, "seal.failed")]
+
+
+def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(service, bench, monkeypatch):
+    service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
+    service.cancel(service.submit(SOMEBODY, "image", {"prompt": "x"}))
+    with service.engine.connect() as connection:
+        message = connection.scalar(select(DeliveryRow.id))
+    monkeypatch.setattr(webhooks, "deliver", lambda *_: False)
+    run_delivery, last = inspect.unwrap(workflows.run_delivery), len(PAUSES) - 1
+    run_delivery(message)
+    for attempt in (1, *range(1, last + 1)):  # the first of these by a process that died before it could say so
+        run_delivery(message, attempt)
+    queued = service.queue._client.list_workflows(workflow_id_prefix=f"{message}-")
+    assert [each.workflow_id for each in queued] == [f"{message}-{attempt}" for attempt in range(1, last + 1)]
+    assert [each.input["args"] for each in queued] == [(message, attempt) for attempt in range(1, last + 1)]
+    assert {each.status for each in queued} == {"DELAYED"}
+    pauses = [(each.delay_until_epoch_ms - each.created_at) / 1000 for each in queued]
+    assert pauses == pytest.approx(PAUSES[1:], abs=1)
+    monkeypatch.setattr(webhooks, "deliver", lambda *_: True)
+    service.queue.forget(message)
+    run_delivery(message)
+    assert service.queue._client.list_workflows(workflow_id_prefix=message) == []
 
 
 def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over(service):
