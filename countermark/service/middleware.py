@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import time
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -39,6 +39,7 @@ _HEADERS = {
 }
 _REQUEST_ID = re.compile(r"[\w.-]{8,64}")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_METHODS = (*_SAFE, "POST", "PUT", "PATCH", "DELETE")
 
 
 class Doorkeeper:
@@ -73,8 +74,9 @@ class Doorkeeper:
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "none")
-            _REQUESTS.labels(scope["method"], route, status).inc()
-            _SECONDS.labels(scope["method"], route).observe(seconds)
+            method = scope["method"] if scope["method"] in _METHODS else "other"  # clients may invent any number
+            _REQUESTS.labels(method, route, status).inc()
+            _SECONDS.labels(method, route).observe(seconds)
             log.info(
                 "request",
                 extra={
@@ -90,12 +92,20 @@ class Doorkeeper:
     async def _refused(self, scope: Scope, headers: Headers) -> ApiError | None:
         """Pages of other sites reach this machine through a visitor's browser, also by names made to lead here."""
         host = headers.get("host", "")
-        away = not is_loopback(urlsplit(f"//{host}").hostname or "")
+        away = not is_loopback(_parts(f"//{host}").hostname or "")
         if self._loopback and away and not await run_in_threadpool(scope["app"].state.service.keys.any):
             return ApiError(403, "wrong_host", "This server serves only its own machine; use localhost or 127.0.0.1.")
         origin = headers.get("origin")
         if origin is None or scope["method"] in _SAFE or origin in self._origins:
             return None
-        if urlsplit(origin).netloc == host:
+        if host and _parts(origin).netloc == host:
             return None
         return ApiError(403, "wrong_origin", "Pages of other sites may not call this server.")
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an address; a malformed one has none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")
