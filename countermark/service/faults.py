@@ -59,7 +59,7 @@ def invalid(error: ValidationError | RequestValidationError) -> ApiError:
 
 
 def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
-    """Answer every exception in this one form. ``routes`` are all that the application has."""
+    """Answer every exception that is foreseen in this one form. ``routes`` are all that the application has."""
 
     @app.exception_handler(ApiError)
     async def _api_error(_request: Request, error: ApiError) -> JSONResponse:
@@ -83,10 +83,6 @@ def install(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
         if error.http_status >= 500:
             log.error(error.code, extra={"problem": str(error)})
         return answer(ApiError(error.http_status, ERROR_CODES.get(error.code, error.code), str(error)))
-
-    @app.exception_handler(Exception)
-    async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
-        return answer(ApiError(500, "internal", "The service failed; its operator finds the reason in the log."))
 
 
 def _methods(request: Request, routes: Sequence[BaseRoute]) -> set[str]:

@@ -53,15 +53,15 @@ class Doorkeeper:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers, started, status = Headers(scope=scope), time.perf_counter(), 500
+        headers, started, status, begun = Headers(scope=scope), time.perf_counter(), 500, False
         given = headers.get("x-request-id", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = request_id
 
         async def dressed(message: Message) -> None:
-            nonlocal status
+            nonlocal status, begun
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, begun = message["status"], True
                 out = MutableHeaders(scope=message)
                 out["x-request-id"] = request_id
                 for name, value in _HEADERS.items():
@@ -71,6 +71,11 @@ class Doorkeeper:
         try:
             refused = await self._refused(scope, headers)
             await (answer(refused) if refused else self._app)(scope, receive, dressed)
+        except Exception:  # answered here, because outside of this layer nothing is dressed
+            if not begun:
+                unforeseen = ApiError(500, "internal", "The service failed; its operator finds the reason in the log.")
+                await answer(unforeseen)(scope, receive, dressed)
+            raise  # to where the traceback is logged
         finally:
             seconds = time.perf_counter() - started
             route = getattr(scope.get("route"), "path", "none")

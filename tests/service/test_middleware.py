@@ -19,6 +19,7 @@ def client() -> TestClient:
     app = FastAPI()
     faults.install(app, [])
     app.post("/here")(lambda: {})
+    app.get("/broken")(lambda: 1 // 0)
     app.add_middleware(Doorkeeper, loopback=True, origins=[])
     app.state.service = SimpleNamespace(keys=SimpleNamespace(any=lambda: False))
     return TestClient(app, base_url="http://localhost:8080", raise_server_exceptions=False)
@@ -30,6 +31,14 @@ def test_methods_that_clients_invent_are_counted_as_one(client):
     told = generate_latest(METRICS).decode()
     assert 'method="POST",route="/here"' in told and 'method="other",route="/here"' in told
     assert "BREW" not in told and "WHISK" not in told
+
+
+def test_a_request_that_breaks_down_is_answered_like_any_other(client):
+    answer = client.get("/broken", headers={"x-request-id": "req_12345678"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal")
+    assert (answer.headers["x-request-id"], answer.headers["x-content-type-options"]) == ("req_12345678", "nosniff")
+    with pytest.raises(ZeroDivisionError):  # it goes on to the server, which logs it
+        TestClient(client.app, base_url="http://localhost").get("/broken")
 
 
 @pytest.mark.parametrize(
