@@ -25,7 +25,8 @@ from starlette.requests import ClientDisconnect
 from countermark.service.faults import ApiError
 from countermark.service.files import UPLOAD, FileStore, plain_name
 
-_MAX_FIELDS = 50
+_MAX_PARTS = 100
+"""Of a form, whatever they are: files and texts, members of a list or object, and what is empty."""
 _MAX_TEXT = 1024**2
 """Bytes of a JSON body, or of all text fields of a form together, where there is no other limit."""
 MAX_DATA_URL = 12 * 1024**2
@@ -177,7 +178,7 @@ class _Form:
     def __init__(self, intake: _Intake) -> None:
         self.intake = intake
         self.complete = False
-        self._text_bytes = 0
+        self._text_bytes = self._parts = 0
         self._clear()
 
     def _clear(self) -> None:
@@ -186,6 +187,9 @@ class _Form:
         self._name, self._text, self._mode = "", bytearray(), "text"
 
     def on_part_begin(self) -> None:
+        self._parts += 1
+        if self._parts > _MAX_PARTS:
+            raise ApiError(400, "invalid_form", f"The form has more than {_MAX_PARTS} parts.")
         self._clear()
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -205,9 +209,8 @@ class _Form:
         self._name = disposition[b"name"].decode("utf-8", "replace")
         filename = disposition.get(b"filename")
         if filename is None:
-            if len(self.intake.body.fields) >= _MAX_FIELDS:
-                raise ApiError(400, "invalid_form", f"The form has more than {_MAX_FIELDS} fields.")
-        elif (field := self._name.removesuffix("[]")) in self.intake.file_fields:
+            return
+        if (field := self._name.removesuffix("[]")) in self.intake.file_fields:
             self._mode = "file"
             self.intake.open(field, filename.decode("utf-8", "replace"))
             if self._listed(field):

@@ -111,6 +111,13 @@ def test_what_is_malformed_or_too_large_leaves_nothing(pieces, kind, status, tmp
     assert list((tmp_path / ".incoming").iterdir()) == []
 
 
+@pytest.mark.parametrize("part", [("a[b]", None), ("a[]", None), ("a", None), ("unwanted", "a.mp4")])
+def test_a_form_has_a_limit_of_parts_whatever_they_are(part, tmp_path):
+    read([parts(*[(*part, b"")] * 100)], FORM, tmp_path)
+    with pytest.raises(ApiError, match="more than 100 parts"):
+        read([parts(*[(*part, b"")] * 101)], FORM, tmp_path)
+
+
 def test_a_plain_body_keeps_its_name(tmp_path):
     body = read([b"video"], "video/mp4", tmp_path, disposition='attachment; filename="my clip.mov"')
     assert (body.incoming / "upload" / "my clip.mov").read_bytes() == b"video"
