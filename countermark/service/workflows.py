@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dbos import DBOS
+from sqlalchemy.exc import SQLAlchemyError
 
 from countermark.core.errors import CountermarkError, RegistryError, WeightsError
 from countermark.service import webhooks
@@ -87,7 +88,7 @@ def _attempt(bench: Bench, job: Job, span: JobSpan) -> None:
         span.ended("cancelled")
         _forget_if_deleted(bench, job.id)
         return
-    except (RegistryError, OSError) as problem:
+    except (RegistryError, SQLAlchemyError, OSError) as problem:
         if not last:
             raise
         log.exception("failed", extra={"job": job.id})

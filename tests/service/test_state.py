@@ -5,11 +5,14 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import secrets
 from contextlib import ExitStack
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from countermark.core.settings import Settings
 from countermark.service import webhooks, workflows
@@ -40,6 +43,14 @@ def bench(service) -> None:
     workflows.set_up(
         workflows.Bench(desk, service.options, service.jobs, service.queue, service.tallies, service.webhooks)
     )
+
+
+def uploaded(service) -> Path:
+    """The folder of an upload that has been read."""
+    incoming = service.files.incoming(secrets.token_hex(4))
+    (incoming / UPLOAD).mkdir()
+    (incoming / UPLOAD / "a.mp4").write_bytes(b"upload")
+    return incoming
 
 
 def test_a_job_that_cannot_be_queued_leaves_nothing(service, monkeypatch):
@@ -154,6 +165,23 @@ def test_an_end_that_a_killed_process_did_not_tell_of_is_told_of_once(service, b
     assert deliveries(service) == [(completed.id, "seal.completed"), (cancelled.id, "seal.failed")]
 
 
+def test_a_job_that_the_database_failed_is_tried_again_with_its_upload(service, bench, monkeypatch):
+    def failing(*_: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("away"))
+
+    monkeypatch.setattr(workflows, "perform", failing)
+    monkeypatch.setattr(workflows, "_last_try", lambda: last)
+    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
+    last = False
+    with pytest.raises(OperationalError):
+        inspect.unwrap(workflows.run_job)(job.id)
+    assert service.jobs.get(job.id).status == "in_progress"
+    assert service.files.has_upload(job.id)
+    last = True
+    inspect.unwrap(workflows.run_job)(job.id)
+    assert service.jobs.get(job.id).error["code"] == "storage"
+
+
 def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(service, bench, monkeypatch):
     service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
     service.cancel(service.submit(SOMEBODY, "image", {"prompt": "x"}))
@@ -177,10 +205,7 @@ def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(ser
 
 
 def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over(service):
-    incoming = service.files.incoming("x")
-    (incoming / UPLOAD).mkdir()
-    (incoming / UPLOAD / "a.mp4").write_bytes(b"upload")
-    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=incoming)
+    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
     service.cancel(job)
     clean_up(service)
     assert service.files.has_upload(job.id)
