@@ -23,7 +23,10 @@ _AT_ONCE = 500
 
 
 class Job(BaseModel):
-    """One job. ``request`` and ``result`` depend on ``kind``; ``error`` has ``code`` and ``message``."""
+    """One job. ``request`` and ``result`` depend on ``kind``; ``error`` has ``code`` and ``message``.
+
+    ``token`` is that of the present try at it; what an earlier one still says of the job counts no more.
+    """
 
     model_config = ConfigDict(frozen=True, from_attributes=True)
 
@@ -35,6 +38,7 @@ class Job(BaseModel):
     step: str
     preview: str | None
     attempts: int
+    token: str | None
     request: dict[str, Any]
     result: dict[str, Any] | None
     error: dict[str, Any] | None
@@ -149,23 +153,29 @@ class JobStore:
 
     def begin(self, job_id: str) -> Job | None:
         """Note that a worker starts on a job; None when it is gone or finished (cancelled, say)."""
-        now = datetime.now(UTC)
-        changed = self._update(
-            (JobRow.id == job_id, JobRow.status.in_(ACTIVE)),
-            status="in_progress",
-            attempts=JobRow.attempts + 1,
-            started_at=func.coalesce(JobRow.started_at, now),
+        query = (
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.status.in_(ACTIVE))
+            .values(
+                status="in_progress",
+                attempts=JobRow.attempts + 1,
+                token=secrets.token_hex(8),
+                started_at=func.coalesce(JobRow.started_at, datetime.now(UTC)),
+            )
+            .returning(JobRow.__table__)
         )
-        return self.get(job_id) if changed else None
+        with self._engine.begin() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Job.model_validate(row)
 
     def excuse(self, ids: Iterable[str]) -> None:
         """Do not count the attempts that just ended against these jobs."""
         self._update((JobRow.id.in_(list(ids)), JobRow.attempts > 0), attempts=JobRow.attempts - 1)
 
     def report(
-        self, job_id: str, *, progress: int | None = None, step: str | None = None, preview: str | None = None
+        self, job: Job, *, progress: int | None = None, step: str | None = None, preview: str | None = None
     ) -> bool:
-        """Note how far a job is; False when it was cancelled or deleted meanwhile, and the work should end."""
+        """Note how far a try at a job is; False when it was cancelled, deleted or begun anew: the work should end."""
         values: dict[str, Any] = {}
         if progress is not None:
             values["progress"] = progress
@@ -173,19 +183,19 @@ class JobStore:
             values["step"] = step[:200]
         if preview is not None:
             values["preview"] = preview
-        return self._update((JobRow.id == job_id, JobRow.status == "in_progress"), **values)
+        return self._update((_this_try(job), JobRow.status == "in_progress"), **values)
 
     def finish(
-        self, job_id: str, *, retention: timedelta, result: dict[str, Any] | None, error: dict[str, Any] | None
+        self, job: Job, *, retention: timedelta, result: dict[str, Any] | None, error: dict[str, Any] | None
     ) -> bool:
-        """Note the end of a job; False when it had ended or was deleted already."""
+        """Note how a try ended a job; False when the job had ended, was deleted or begun anew already."""
         now = datetime.now(UTC)
         status = "failed" if error else "completed"
         values: dict[str, Any] = {"status": status, "result": result, "error": error, "preview": None}
         if not error:
             values["progress"] = 100
         return self._update(
-            (JobRow.id == job_id, JobRow.status.in_(ACTIVE)),
+            (_this_try(job), JobRow.status.in_(ACTIVE)),
             **values,
             completed_at=now,
             expires_at=now + retention,
@@ -213,6 +223,7 @@ class JobStore:
                 progress=0,
                 step="",
                 attempts=0,
+                token=None,
                 error=None,
                 started_at=None,
                 completed_at=None,
@@ -245,3 +256,7 @@ class JobStore:
     def _update(self, conditions: Sequence[ColumnElement[bool]], **values: Any) -> bool:  # noqa: ANN401
         with self._engine.begin() as connection:
             return connection.execute(update(JobRow).where(*conditions).values(**values)).rowcount > 0
+
+
+def _this_try(job: Job) -> ColumnElement[bool]:
+    return and_(JobRow.id == job.id, JobRow.token == job.token)

@@ -210,6 +210,7 @@ def _new_job(
         step="",
         preview=None,
         attempts=0,
+        token=None,
         request=request,
         result=None,
         error=None,

@@ -29,7 +29,7 @@ from countermark.core.settings import Settings
 from provenance.registry import open_registry
 
 SCHEMA = database.Schema(
-    "service's database", Path(__file__).parent / "migrations", "0002", "service_alembic_version", marker="service_jobs"
+    "service's database", Path(__file__).parent / "migrations", "0003", "service_alembic_version", marker="service_jobs"
 )
 
 
@@ -61,6 +61,7 @@ class JobRow(Base):
     step: Mapped[str] = mapped_column(String(200), default="")
     preview: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    token: Mapped[str | None] = mapped_column(String(16))
     request: Mapped[dict[str, Any]] = mapped_column(JSON)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -57,16 +57,16 @@ def run_job(job_id: str) -> None:
         with job_span(job) as span:
             _end(bench, job, span, error={"code": "worker_lost", "message": message})
     # Also for a job that has ended: whoever ended it may have died before it told of that.
-    work(job_id)
+    work(job_id, job.token if job else None)
     announce(job_id)
 
 
 @DBOS.step(name="work", max_attempts=3, retries_allowed=True)
-def work(job_id: str) -> None:
-    """Do the job and record its end. Raises, to be tried again, only what may pass by itself."""
+def work(job_id: str, token: str | None) -> None:
+    """Do the job and record its end, unless it was begun anew. Raises, to be tried again, what may pass by itself."""
     (bench,) = _bench
     job = bench.jobs.get(job_id)
-    if job is None or job.finished:
+    if job is None or job.finished or job.token != token:
         return
     with job_span(job) as span:
         _attempt(bench, job, span)
@@ -77,14 +77,14 @@ def _attempt(bench: Bench, job: Job, span: JobSpan) -> None:
 
     def report(progress: int | None, step: str | None, preview: str | None = None) -> None:
         span.step(step)
-        if not bench.jobs.report(job.id, progress=progress, step=step, preview=preview):
+        if not bench.jobs.report(job, progress=progress, step=step, preview=preview):
             raise CancelledError
 
     started = time.monotonic()
     result = error = None
     try:
         result = perform(job, bench.desk, report)
-    except CancelledError:  # whoever cancelled or deleted it has told of that
+    except CancelledError:  # whoever cancelled or deleted it has told of that, and whoever began it anew goes on
         span.ended("cancelled")
         _forget_if_deleted(bench, job.id)
         return
@@ -145,7 +145,7 @@ def _end(
     error: dict[str, Any] | None = None,
     seconds: float = 0.0,
 ) -> None:
-    if not bench.jobs.finish(job.id, retention=bench.options.retention, result=result, error=error):
+    if not bench.jobs.finish(job, retention=bench.options.retention, result=result, error=error):
         _forget_if_deleted(bench, job.id)
         return
     span.ended("failed" if error else "completed", error["code"] if error else None)

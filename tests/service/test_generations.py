@@ -166,10 +166,10 @@ def test_what_is_planned_is_what_the_command_line_would_ask_for(client, service,
 
 def test_completed_videos_are_inpainted_outpainted_and_blended_with_uploads(client, service, clips):
     first = asked(client, "/v1/videos", QUICK)["id"]
-    service.jobs.begin(first)
+    begun = service.jobs.begin(first)
     record = {"video_id": "0", "manifest_id": "m", "sha256": "s", "size_bytes": 1, "width": 256, "height": 256}
     record |= {"frames": 25, "duration": 2.08, "signer": "me"}
-    service.jobs.finish(first, retention=service.options.retention, result=record, error=None)
+    service.jobs.finish(begun, retention=service.options.retention, result=record, error=None)
     by_id = QUICK | {"video": {"id": first}}
     masked = asked(client, "/v1/videos/edits", by_id | {"mask": {"image_url": data_url(right_half())}})
     assert service.jobs.get(masked["id"]).request["given"] == [

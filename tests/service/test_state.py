@@ -101,8 +101,8 @@ def test_a_request_for_pictures_is_one_generation_of_the_day_as_a_video_is(servi
 def test_what_has_expired_goes_with_its_files(service):
     kept = service.submit(SOMEBODY, "video", {"prompt": "x"})
     gone = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=service.files.incoming("x"))
-    service.jobs.finish(kept.id, retention=timedelta(hours=1), result={}, error=None)
-    service.jobs.finish(gone.id, retention=timedelta(hours=-1), result={}, error=None)
+    service.jobs.finish(kept, retention=timedelta(hours=1), result={}, error=None)
+    service.jobs.finish(gone, retention=timedelta(hours=-1), result={}, error=None)
     assert service.files.folder(gone.id).exists()
     assert clean_up(service) == 1
     assert service.jobs.get(gone.id) is None
@@ -145,7 +145,7 @@ def test_a_job_that_is_deleted_counts_as_cancelled_unless_it_has_ended(service, 
     caplog.set_level(logging.INFO, "countermark.service")
     service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
     ended, queued = (service.submit(SOMEBODY, "video", {"prompt": "x"}) for _ in range(2))
-    service.jobs.finish(ended.id, retention=timedelta(hours=1), result={}, error=None)
+    service.jobs.finish(ended, retention=timedelta(hours=1), result={}, error=None)
     for job in (ended, queued):
         service.delete(job)
         assert service.jobs.get(job.id) is None
@@ -157,7 +157,7 @@ def test_a_job_that_is_deleted_counts_as_cancelled_unless_it_has_ended(service, 
 def test_an_end_that_a_killed_process_did_not_tell_of_is_told_of_once(service, bench):
     service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
     completed, cancelled, waiting = (service.submit(Principal("a", SCOPES), "seal", {"video": "x"}) for _ in range(3))
-    service.jobs.finish(completed.id, retention=timedelta(hours=1), result={}, error=None)
+    service.jobs.finish(completed, retention=timedelta(hours=1), result={}, error=None)
     service.jobs.cancel(cancelled.id, retention=timedelta(hours=1))
     for job in (completed, cancelled) * 2:
         inspect.unwrap(workflows.run_job)(job.id)
@@ -180,6 +180,24 @@ def test_a_job_that_the_database_failed_is_tried_again_with_its_upload(service, 
     last = True
     inspect.unwrap(workflows.run_job)(job.id)
     assert service.jobs.get(job.id).error["code"] == "storage"
+
+
+def test_a_step_of_an_earlier_try_leaves_the_job_to_the_present_one(service, bench, monkeypatch):
+    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
+    old = service.jobs.begin(job.id)
+
+    def cancelled_and_put_back(*_: object) -> dict:
+        service.cancel(job)
+        with service.engine.begin() as connection:
+            service.jobs.reopen(connection, job.id)
+        service.jobs.begin(job.id)
+        return {}
+
+    monkeypatch.setattr(workflows, "perform", cancelled_and_put_back)
+    for _ in range(2):  # while it works, and when it is tried again
+        inspect.unwrap(workflows.work)(job.id, old.token)
+    assert service.jobs.get(job.id).status == "in_progress"
+    assert service.files.has_upload(job.id)
 
 
 def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(service, bench, monkeypatch):

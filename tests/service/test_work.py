@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -144,12 +144,30 @@ def test_a_finished_job_is_not_begun_again(engine):
     store = JobStore(engine)
     with engine.begin() as connection:
         store.add(connection, job())
-    assert store.begin("video_1").attempts == 1
-    assert store.finish("video_1", retention=datetime.max - datetime(9000, 1, 1), result={}, error=None)
+    begun = store.begin("video_1")
+    assert begun.attempts == 1
+    assert store.finish(begun, retention=datetime.max - datetime(9000, 1, 1), result={}, error=None)
     assert store.begin("video_1") is None
-    assert not store.finish("video_1", retention=datetime.max - datetime(9000, 1, 1), result=None, error={"code": "x"})
+    assert not store.finish(begun, retention=datetime.max - datetime(9000, 1, 1), result=None, error={"code": "x"})
     assert store.get("video_1").status == "completed"
     assert store.get("video_1", tenant="b") is None
+
+
+def test_a_try_that_goes_on_after_its_job_was_put_back_changes_nothing(engine):
+    store, end = JobStore(engine), {"retention": timedelta(hours=1), "result": None, "error": {"code": "x"}}
+    with engine.begin() as connection:
+        store.add(connection, job())
+    old = store.begin("video_1")
+    assert store.report(old, progress=1)
+    store.cancel("video_1", retention=timedelta(hours=1))
+    with engine.begin() as connection:
+        assert store.reopen(connection, "video_1")
+    assert not store.finish(old, **end)
+    new = store.begin("video_1")
+    assert not store.report(old, progress=2)
+    assert not store.finish(old, **end)
+    assert store.report(new, progress=3)
+    assert store.finish(new, **end)
 
 
 def test_a_worker_lives_while_its_process_does(engine):
