@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import secrets
@@ -19,6 +20,8 @@ from countermark.service.jobs import ACTIVE
 
 if TYPE_CHECKING:
     from countermark.service.jobs import JobStore
+
+log = logging.getLogger("countermark.service")
 
 VIDEO = "video.mp4"
 THUMBNAIL = "thumbnail.webp"
@@ -67,7 +70,12 @@ class FileStore:
     def find(self, job_id: str, name: str) -> Path:
         """The file of this name of a job, which does not exist if there is none. Raises `OSError` of the store."""
         path = self.folder(job_id) / name
-        if self._remote is not None and not path.exists() and self._remote.has(job_id, name):
+        if self._remote is None:
+            return path
+        if path.exists():
+            with suppress(FileNotFoundError):  # dropped this very moment
+                os.utime(path.parent)  # it is being used, so `drop_copies` shall leave it
+        elif self._remote.has(job_id, name):
             self.make(job_id)
             self._remote.fetch(job_id, name, path)
         return path
@@ -105,15 +113,26 @@ class FileStore:
         """Remove a folder of this machine and what is in it."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def forget(self, job_id: str) -> None:
-        """Remove a job's files, here and in the store."""
+    def forget(self, job_id: str) -> bool:
+        """Remove a job's files, here and in the store; False when the store fails.
+
+        An empty folder then stays, by which `drop_copies` knows to try again once the table does not have the job.
+        """
         self.discard(self.folder(job_id))
         if self._remote is not None:
-            self._remote.remove(job_id)
+            folder = self.make(job_id)
+            try:
+                self._remote.remove(job_id)
+            except Exception as error:  # noqa: BLE001 - whatever a store's driver raises
+                log.warning("store", extra={"job": job_id, "problem": str(error)})
+                return False
+            self.discard(folder)
+        return True
 
     def drop_copies(self, jobs: JobStore) -> None:
-        """Remove what this machine has had for an hour of jobs that were deleted, or ended and are in the store.
+        """Remove what this machine has not used for an hour of jobs that ended and are in the store, or were deleted.
 
+        Of the latter also what the store still has.
         Raises `OSError` of the store.
         """
         if self._remote is None:
@@ -124,7 +143,9 @@ class FileStore:
             status = statuses.get(job_id)
             if status in ACTIVE:
                 continue
-            if status is None or self._remote.has(job_id):
+            if status is None:
+                self.forget(job_id)
+            elif self._remote.has(job_id):
                 self.discard(folder)
             else:
                 with suppress(OSError):  # not empty: results that did not reach the store

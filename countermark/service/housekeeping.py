@@ -32,17 +32,17 @@ def remove_orphans(service: Service) -> None:
     """Remove folders of jobs that were never recorded, because the server was killed at that very moment."""
     old = service.files.job_folders(time.time() - _STALE_SECONDS)
     known = service.jobs.statuses(old)
-    for job_id, folder in old.items():
+    for job_id in old:
         if job_id not in known:
-            service.files.discard(folder)
+            service.files.forget(job_id)
 
 
 def clean_up(service: Service) -> int:
     """Remove expired jobs with their files and what is left of them, and abandoned uploads; the number of jobs."""
-    expired = service.jobs.expired(datetime.now(UTC))
+    # One whose files the store does not give up stays, and is tried again the next time.
+    expired = [job_id for job_id in service.jobs.expired(datetime.now(UTC)) if service.files.forget(job_id)]
     for job_id in expired:
         service.jobs.delete(job_id)
-        service.files.forget(job_id)
         service.queue.forget(job_id)
     for delivery in service.webhooks.expire(datetime.now(UTC) - service.options.retention):
         service.queue.forget(delivery)

@@ -100,20 +100,20 @@ class Service:
             return _replayed(earlier, kind, fingerprint)
         self._check_limits(principal.tenant, kind)
         job = _new_job(principal, kind, request, parent=parent, fingerprint=fingerprint)
-        if incoming is not None:
-            self.files.adopt(incoming, job.id)
         try:
+            if incoming is not None:
+                self.files.adopt(incoming, job.id)
             with self.engine.begin() as connection:
                 self.jobs.add(connection, job, idempotency_key=key)
                 self.queue.submit(connection, job)
         except DuplicateJobError:  # the same request came twice at once
-            self.files.discard(self.files.folder(job.id))
+            self.files.forget(job.id)
             earlier = self.jobs.by_key(principal.tenant, key or "")
             if earlier is None:
                 raise
             return _replayed(earlier, kind, fingerprint)
         except BaseException:
-            self.files.discard(self.files.folder(job.id))
+            self.files.forget(job.id)
             raise
         self.audit.note(principal, f"{kind}.create", job.id)
         return job

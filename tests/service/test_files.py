@@ -84,6 +84,31 @@ def test_old_copies_are_dropped_of_what_is_done_and_in_the_store_or_deleted(
     assert worker.find("video_1", VIDEO).read_bytes() == b"video_1"
 
 
+def test_copies_that_are_used_are_kept_and_what_the_store_kept_is_removed_later(
+    machines: tuple[FileStore, FileStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, worker = machines
+    long_ago = time.time() - 7200
+    for job in ("video_1", "video_5"):
+        (worker.make(job) / VIDEO).write_bytes(job.encode())
+        worker.publish(job)
+        os.utime(worker.folder(job), (long_ago, long_ago))
+    assert worker.find("video_1", VIDEO).exists()
+
+    def away(*_: str) -> None:
+        raise OSError("The store is away.")
+
+    with monkeypatch.context() as without_store:
+        without_store.setattr(worker._remote, "remove", away)
+        assert not worker.forget("video_5")
+    assert list(worker.folder("video_5").iterdir()) == []
+    assert worker._remote.has("video_5")
+    os.utime(worker.folder("video_5"), (long_ago, long_ago))
+    worker.drop_copies(Jobs())
+    assert [path.name for path in (worker.root / "jobs").iterdir()] == ["video_1"]
+    assert not worker._remote.has("video_5")
+
+
 def test_a_worker_drops_copies_again_and_again_also_after_the_store_failed() -> None:
     stop, asked = threading.Event(), []
 

@@ -7,7 +7,9 @@ import logging
 import os
 import secrets
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from countermark.service import webhooks, workflows
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
-from countermark.service.files import UPLOAD
+from countermark.service.files import UPLOAD, FileStore
 from countermark.service.housekeeping import clean_up, remove_orphans
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
@@ -66,6 +68,52 @@ def test_a_job_that_cannot_be_queued_leaves_nothing(service, monkeypatch):
     with pytest.raises(RuntimeError):
         service.submit_batch(SOMEBODY, "screening", "memory://x", [{"name": "a.mp4"}])
     assert service.jobs.depths() == {}
+
+
+@pytest.fixture
+def stored(service, tmp_path) -> Path:
+    """The folder that is this service's object store."""
+    bucket = tmp_path / "bucket" / "jobs"
+    bucket.mkdir(parents=True)
+    service.files._remote = FileStore(tmp_path / "elsewhere", f"file://{bucket.parent}")._remote
+    return bucket
+
+
+@pytest.mark.parametrize("broken", ["files._remote.put", "queue.submit"])
+def test_a_job_that_cannot_be_made_leaves_nothing_in_the_store(service, stored, monkeypatch, broken):
+    def away(*_: object, **__: object) -> None:
+        raise OSError("away")
+
+    *place, name = broken.split(".")
+    monkeypatch.setattr(reduce(getattr, place, service), name, away)
+    with pytest.raises(OSError, match="away"):
+        service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
+    assert list(stored.iterdir()) == list((service.files.root / "jobs").iterdir()) == []
+
+
+def test_of_requests_with_the_same_key_at_once_one_leaves_its_upload(service, stored, monkeypatch):
+    principal, by_key = replace(SOMEBODY, idempotency_key="k"), service.jobs.by_key
+    first = service.submit(principal, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
+    asked = iter([None])
+    monkeypatch.setattr(service.jobs, "by_key", lambda *key: next(asked, by_key(*key)))
+    assert service.submit(principal, "screening", {"name": "a.mp4"}, incoming=uploaded(service)).id == first.id
+    assert [path.name for path in stored.iterdir()] == [first.id]
+
+
+def test_what_the_store_does_not_remove_is_removed_the_next_time(service, stored, monkeypatch):
+    job = service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=uploaded(service))
+    service.jobs.finish(job, retention=timedelta(hours=-1), result={}, error=None)
+
+    def away(*_: object) -> None:
+        raise OSError("away")
+
+    with monkeypatch.context() as without_store:
+        without_store.setattr(service.files._remote, "remove", away)
+        assert clean_up(service) == 0
+    assert service.jobs.get(job.id) is not None
+    assert clean_up(service) == 1
+    assert service.jobs.get(job.id) is None
+    assert list(stored.iterdir()) == []
 
 
 def test_an_idempotency_key_is_the_tenants_own(service):
