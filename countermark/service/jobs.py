@@ -127,13 +127,13 @@ class JobStore:
         jobs = self._select(*conditions, order=order, limit=limit + 1)
         return jobs[:limit], len(jobs) > limit
 
-    def count_active(self, tenant: str) -> int:
-        """How many of a tenant's jobs are not finished."""
-        return self._count(JobRow.tenant == tenant, JobRow.status.in_(ACTIVE))
+    def count_active(self, connection: Connection, tenant: str) -> int:
+        """How many of a tenant's jobs are not finished, as the caller's transaction sees it."""
+        return _count(connection, JobRow.tenant == tenant, JobRow.status.in_(ACTIVE))
 
-    def count_created(self, tenant: str, kinds: Sequence[Kind], *, since: datetime) -> int:
-        """How many jobs of these kinds a tenant has created."""
-        return self._count(JobRow.tenant == tenant, JobRow.kind.in_(kinds), JobRow.created_at >= since)
+    def count_created(self, connection: Connection, tenant: str, kinds: Sequence[Kind], *, since: datetime) -> int:
+        """How many jobs of these kinds a tenant has created, as the caller's transaction sees it."""
+        return _count(connection, JobRow.tenant == tenant, JobRow.kind.in_(kinds), JobRow.created_at >= since)
 
     def depths(self) -> dict[tuple[str, str], int]:
         """Unfinished jobs by kind and status."""
@@ -249,13 +249,13 @@ class JobStore:
         with self._engine.connect() as connection:
             return [Job.model_validate(row) for row in connection.execute(query)]
 
-    def _count(self, *conditions: ColumnElement[bool]) -> int:
-        with self._engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(JobRow).where(*conditions)) or 0
-
     def _update(self, conditions: Sequence[ColumnElement[bool]], **values: Any) -> bool:  # noqa: ANN401
         with self._engine.begin() as connection:
             return connection.execute(update(JobRow).where(*conditions).values(**values)).rowcount > 0
+
+
+def _count(connection: Connection, *conditions: ColumnElement[bool]) -> int:
+    return connection.scalar(select(func.count()).select_from(JobRow).where(*conditions)) or 0
 
 
 def _this_try(job: Job) -> ColumnElement[bool]:

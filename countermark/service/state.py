@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy.engine import Connection
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
@@ -26,7 +30,7 @@ from countermark.service.jobs import GENERATED, DuplicateJobError, Job, JobStore
 from countermark.service.keys import KeyStore
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
-from countermark.service.quotas import QuotaStore
+from countermark.service.quotas import Quota, QuotaStore
 from countermark.service.tables import BatchRow, JobRow
 from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
@@ -98,12 +102,12 @@ class Service:
         key = hashlib.sha256(principal.idempotency_key.encode()).hexdigest() if principal.idempotency_key else None
         if key is not None and (earlier := self.jobs.by_key(principal.tenant, key)):
             return _replayed(earlier, kind, fingerprint)
-        self._check_limits(principal.tenant, kind)
+        self.check_limits(principal.tenant, kind)  # before an upload goes into the store
         job = _new_job(principal, kind, request, parent=parent, fingerprint=fingerprint)
         try:
             if incoming is not None:
                 self.files.adopt(incoming, job.id)
-            with self.engine.begin() as connection:
+            with self._adding(principal.tenant, kind) as connection:
                 self.jobs.add(connection, job, idempotency_key=key)
                 self.queue.submit(connection, job)
         except DuplicateJobError:  # the same request came twice at once
@@ -119,11 +123,11 @@ class Service:
         return job
 
     def submit_batch(self, principal: Principal, kind: Kind, source: str, requests: list[dict[str, Any]]) -> Batch:
-        """Record a batch with a job for each request and enqueue them, all or nothing."""
+        """Record a batch with a job for each request and enqueue them, all or nothing. Raises `ApiError` (429)."""
         batch = Batch(
             id=new_id("batch"), tenant=principal.tenant, kind=kind, source=source, created_at=datetime.now(UTC)
         )
-        with self.engine.begin() as connection:
+        with self._adding(principal.tenant, kind) as connection:
             connection.execute(insert(BatchRow).values(**batch.model_dump()))
             for request in requests:
                 job = _new_job(principal, kind, request, parent=batch.id)
@@ -174,23 +178,48 @@ class Service:
             old = BatchRow.created_at < datetime.now(UTC) - self.options.retention
             connection.execute(delete(BatchRow).where(old, orphaned))
 
-    def room(self, tenant: str) -> int:
-        """How many more jobs a tenant may have under way. Raises `ApiError` (429) when there is none."""
+    def retry(self, job: Job) -> bool:
+        """Put a failed or cancelled job back to the start; False when it is neither. Raises `ApiError` (429)."""
+        with self._adding(job.tenant) as connection:
+            reopened = self.jobs.reopen(connection, job.id)
+            if reopened:
+                self.queue.submit(connection, job, again=True)
+        return reopened
+
+    @contextmanager
+    def _adding(self, tenant: str, *kinds: Kind) -> Iterator[Connection]:
+        """A transaction that adds to what a tenant has under way, and to what it has created of these kinds.
+
+        Raises `ApiError` (429) at the end, and undoes it all, when that is too much, also together with what is added
+        at the same time.
+        """
         quota = self.quotas.get(tenant, self.options)
-        left = quota.queue_limit - self.jobs.count_active(tenant)
-        if left <= 0:
+        with self.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":  # on SQLite the first to write has the others wait
+                connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(f"tenant {tenant}".encode()))))
+            yield connection
+            self._check(connection, tenant, quota, kinds, more=0)
+
+    def check_limits(self, tenant: str, *kinds: Kind) -> int:
+        """How many more jobs a tenant may have under way.
+
+        Raises `ApiError` (429) when there is none, or when none of these kinds may be created.
+        """
+        quota = self.quotas.get(tenant, self.options)
+        with self.engine.connect() as connection:
+            return self._check(connection, tenant, quota, kinds, more=1)
+
+    def _check(self, connection: Connection, tenant: str, quota: Quota, kinds: Sequence[Kind], *, more: int) -> int:
+        left = quota.queue_limit - self.jobs.count_active(connection, tenant)
+        if left < more:
             message = f"{quota.queue_limit} jobs of yours are unfinished, which is the limit. Try again later."
             raise ApiError(429, "queue_full", message, headers={"Retry-After": "10"})
-        return left
-
-    def _check_limits(self, tenant: str, kind: Kind) -> None:
-        self.room(tenant)
-        quota = self.quotas.get(tenant, self.options)
-        if kind in GENERATED and quota.daily_generations is not None:
+        if quota.daily_generations is not None and any(kind in GENERATED for kind in kinds):
             since = datetime.now(UTC) - timedelta(days=1)
-            if self.jobs.count_created(tenant, GENERATED, since=since) >= quota.daily_generations:
+            if self.jobs.count_created(connection, tenant, GENERATED, since=since) + more > quota.daily_generations:
                 message = f"The quota of {quota.daily_generations} generations in 24 hours is used up."
                 raise ApiError(429, "quota_exceeded", message, headers={"Retry-After": "3600"})
+        return left
 
 
 def _new_job(

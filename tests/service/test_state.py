@@ -6,6 +6,8 @@ import inspect
 import logging
 import os
 import secrets
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -13,6 +15,7 @@ from functools import reduce
 from pathlib import Path
 
 import pytest
+from local_postgres import PROGRAMS, postgresql
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
@@ -25,6 +28,7 @@ from countermark.service.files import UPLOAD, FileStore
 from countermark.service.housekeeping import clean_up, remove_orphans
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
+from countermark.service.state import Service
 from countermark.service.tables import DeliveryRow
 from countermark.service.webhooks import EVENTS, PAUSES
 from countermark.service.work import Desk
@@ -63,7 +67,7 @@ def test_a_job_that_cannot_be_queued_leaves_nothing(service, monkeypatch):
     incoming = service.files.incoming("x")
     with pytest.raises(RuntimeError):
         service.submit(SOMEBODY, "screening", {"name": "a.mp4"}, incoming=incoming)
-    assert service.jobs.count_active("a") == 0
+    assert service.jobs.depths() == {}
     assert list((service.files.root / "jobs").iterdir()) == []
     with pytest.raises(RuntimeError):
         service.submit_batch(SOMEBODY, "screening", "memory://x", [{"name": "a.mp4"}])
@@ -136,6 +140,46 @@ def test_limits_are_the_tenants_own(service):
     service.quotas.set("a", queue_limit=10, daily_generations=None)
     service.submit(SOMEBODY, "screening", {"name": "a.mp4"})
     service.submit(Principal("b", SCOPES), "video", {"prompt": "x"})
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def busy(request, tmp_path) -> Iterator[Service]:
+    """A service on each kind of database."""
+    with ExitStack() as stack:
+        if request.param == "postgresql" and not PROGRAMS:
+            pytest.skip("PostgreSQL is not installed")
+        url = None if request.param == "sqlite" else stack.enter_context(postgresql())
+        yield open_service(Settings(home=tmp_path, database_url=url), ServiceSettings(), stack)
+
+
+def test_limits_hold_for_requests_that_come_at_once(busy, monkeypatch):
+    busy.quotas.set("a", queue_limit=5, daily_generations=2)
+    monkeypatch.setattr(Service, "check_limits", lambda *_: 1)  # all have looked before any is there
+
+    def submit(kind: str) -> str:
+        try:
+            return busy.submit(SOMEBODY, kind, {"name": "a.mp4"}).kind
+        except ApiError as error:
+            return error.fault.code
+
+    with ThreadPoolExecutor(8) as many:
+        assert sorted(many.map(submit, ["video"] * 8)) == ["quota_exceeded"] * 6 + ["video"] * 2
+        assert sorted(many.map(submit, ["seal"] * 8)) == ["queue_full"] * 5 + ["seal"] * 3
+    with pytest.raises(ApiError, match="unfinished"):
+        busy.submit_batch(SOMEBODY, "screening", "memory://x", [{"name": "a.mp4"}])
+    assert busy.jobs.depths() == {("video", "queued"): 2, ("seal", "queued"): 3}
+
+
+def test_a_job_is_tried_again_within_the_limit_only(service):
+    job, *_ = (service.submit(SOMEBODY, "screening", {"name": "a.mp4"}) for _ in range(3))
+    service.cancel(job)
+    another = service.submit(SOMEBODY, "screening", {"name": "a.mp4"})
+    with pytest.raises(ApiError, match="unfinished"):
+        service.retry(job)
+    assert service.jobs.get(job.id).status == "cancelled"
+    service.cancel(another)
+    assert service.retry(job)
+    assert not service.retry(job)
 
 
 def test_a_request_for_pictures_is_one_generation_of_the_day_as_a_video_is(service):
@@ -284,10 +328,7 @@ def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over
 
 def test_a_job_can_be_tried_again_once_it_has_failed(service):
     job = service.submit(SOMEBODY, "video", {"prompt": "x"})
-    with service.engine.begin() as connection:
-        assert not service.jobs.reopen(connection, job.id)
+    assert not service.retry(job)
     service.jobs.cancel(job.id, retention=timedelta(hours=1))
-    with service.engine.begin() as connection:
-        assert service.jobs.reopen(connection, job.id)
-        service.queue.submit(connection, job, again=True)
+    assert service.retry(job)
     assert service.jobs.get(job.id).status == "queued"

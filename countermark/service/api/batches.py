@@ -59,7 +59,7 @@ def create(asked: CreateBatch, principal: Anyone, service: Here) -> BatchView:
     """List an object store or folder and queue a job for each video in it."""
     _check_scope(principal, asked.kind)
     allowed = service.options.sources.get(principal.tenant, [])
-    files = listing(asked.source, allowed, limit=service.room(principal.tenant))
+    files = listing(asked.source, allowed, limit=service.check_limits(principal.tenant))
     requests = [{"name": f.name, "size_bytes": f.size_bytes, "source": f.url} for f in files]
     return _view(service, service.submit_batch(principal, asked.kind, asked.source, requests))
 

@@ -68,7 +68,7 @@ def cancel(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     return view(_find(service, principal, job_id))
 
 
-@router.post("/{job_id}/retry", response_model=AnyJob, summary="Try a job again", responses=faults(404, 409))
+@router.post("/{job_id}/retry", response_model=AnyJob, summary="Try a job again", responses=faults(404, 409, 429))
 def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     """Queue a failed or cancelled job once more, while what it works on is still kept."""
     job = _find(service, principal, job_id)
@@ -76,11 +76,9 @@ def retry(job_id: str, principal: Anyone, service: Here) -> AnyJob:
     if uploaded and not service.files.has_upload(job.id):
         message = "The upload was removed when the job ended; send it again."
         raise ApiError(409, "upload_gone", message, headers={"x-should-retry": "false"})
-    with service.engine.begin() as connection:
-        if not service.jobs.reopen(connection, job.id):
-            message = "Only a failed or cancelled job can be tried again."
-            raise ApiError(409, "job_not_failed", message, headers={"x-should-retry": "false"})
-        service.queue.submit(connection, job, again=True)
+    if not service.retry(job):
+        message = "Only a failed or cancelled job can be tried again."
+        raise ApiError(409, "job_not_failed", message, headers={"x-should-retry": "false"})
     service.audit.note(principal, f"{job.kind}.retry", job.id)
     return view(_find(service, principal, job_id))
 
