@@ -9,9 +9,10 @@ import secrets
 import socket
 import ssl
 from base64 import b64encode
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, delete, insert, select, update
@@ -165,7 +166,7 @@ def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> 
     }
     try:
         status = _post(hook.url, body, headers, options)
-    except (OSError, http.client.HTTPException, UsageError) as error:
+    except (OSError, http.client.HTTPException, UsageError, ValueError) as error:  # of IDNA, the last
         store.note(delivery_id, delivered=False, detail=str(error))
         return False
     store.note(delivery_id, delivered=200 <= status < 300, detail=f"HTTP {status}")
@@ -174,8 +175,8 @@ def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> 
 
 def check_url(url: str, options: ServiceSettings) -> None:
     """Raises `UsageError` unless webhooks may be sent there; where a name leads is checked at each delivery."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+    parts = _plain(url)
+    if parts is None:
         raise UsageError(
             "The webhook's URL is not a plain https URL.", remedy="Give one like https://example.com/hook."
         )
@@ -186,16 +187,27 @@ def check_url(url: str, options: ServiceSettings) -> None:
         )
 
 
+def _plain(url: str) -> SplitResult | None:
+    """The parts of a URL that HTTP requests can be sent to; None for any other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    named = parts.scheme in ("http", "https") and parts.hostname and parts.username is None and port != 0
+    return parts if named and url.isascii() and url.isprintable() and " " not in url else None
+
+
 def _post(url: str, body: bytes, headers: dict[str, str], options: ServiceSettings) -> int:
     check_url(url, options)
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    address = _address(host, port, options)
+    addresses = _addresses(host, port, options)
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
-        # Connected by hand to the very address that was checked: a name could lead elsewhere the second time.
-        sock = socket.create_connection((address, port), timeout=_TIMEOUT)
+        sock = _connected(addresses, port)
+        sock.settimeout(_TIMEOUT)
         connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body, headers)
@@ -204,13 +216,21 @@ def _post(url: str, body: bytes, headers: dict[str, str], options: ServiceSettin
         connection.close()
 
 
-def _address(host: str, port: int, options: ServiceSettings) -> str:
-    """An address of ``host`` that is not in a private network, unless the operator allows the host."""
-    found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    allowed = [a for a in sorted(found) if host in options.webhook_hosts or ipaddress.ip_address(a).is_global]
+def _addresses(host: str, port: int, options: ServiceSettings) -> list[str]:
+    """The addresses of ``host`` that are not in a private network, unless the operator allows the host; best first."""
+    found = dict.fromkeys(str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    allowed = [a for a in found if host in options.webhook_hosts or ipaddress.ip_address(a).is_global]
     if not allowed:
         raise UsageError(f"{host} is not a public address.", remedy="Webhooks reach public hosts only.")
-    return allowed[0]
+    return allowed
+
+
+def _connected(addresses: list[str], port: int) -> socket.socket:
+    """A connection to the first that takes one. They were checked; a name could lead elsewhere the second time."""
+    for address in addresses[:-1]:
+        with suppress(OSError):
+            return socket.create_connection((address, port), timeout=_TIMEOUT / len(addresses))
+    return socket.create_connection((addresses[-1], port), timeout=_TIMEOUT / len(addresses))
 
 
 def _ended(job: Job) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -183,5 +184,42 @@ def test_webhooks_do_not_reach_into_private_networks():
     options = ServiceSettings(webhook_hosts=[])
     for host in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "localhost", "::1"):
         with pytest.raises(UsageError, match="not a public address"):
-            webhooks._address(host, 443, options)
-    assert webhooks._address("127.0.0.1", 443, ServiceSettings(webhook_hosts=["127.0.0.1"])) == "127.0.0.1"
+            webhooks._addresses(host, 443, options)
+    assert webhooks._addresses("127.0.0.1", 443, ServiceSettings(webhook_hosts=["127.0.0.1"])) == ["127.0.0.1"]
+
+
+def test_webhooks_try_every_public_address_in_the_resolvers_order(monkeypatch):
+    found = ["2606:4700::1", "10.1.2.3", "93.184.216.34", "2606:4700::1", "1.1.1.1"]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 1, 6, "", (each, 443)) for each in found])
+    addresses, tried = webhooks._addresses("example.com", 443, ServiceSettings()), []
+    assert addresses == ["2606:4700::1", "93.184.216.34", "1.1.1.1"]
+
+    def connect(place: tuple[str, int], timeout: float) -> str:
+        tried.append(place[0])
+        if place[0] != answering:
+            raise OSError("It does not answer.")
+        return place[0]
+
+    monkeypatch.setattr(socket, "create_connection", connect)
+    for answering, before in (("93.184.216.34", 2), ("1.1.1.1", 3)):
+        tried.clear()
+        assert webhooks._connected(addresses, 443) == answering
+        assert tried == addresses[:before]
+    answering = "nobody"
+    with pytest.raises(OSError, match="does not answer"):
+        webhooks._connected(addresses, 443)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://[",
+        "https://example.com:99999/",
+        "https://example.com:x/",
+        "https://example.com:0/",
+        "https://a.example/ü",
+    ],
+)
+def test_webhooks_have_an_address_that_can_be_called(url):
+    with pytest.raises(UsageError, match="not a plain https URL"):
+        webhooks.check_url(url, ServiceSettings())
