@@ -56,6 +56,13 @@ def requires(scope: Scope | None) -> Callable[..., Principal]:
     return check
 
 
+def refuse_idempotency_key(principal: Principal) -> None:
+    """For what cannot be made once by it; raises `ApiError` (400) rather than make it twice."""
+    if principal.idempotency_key:
+        message = "No Idempotency-Key is taken here: what was made already would be made again."
+        raise ApiError(400, "unsupported_parameter", message, param="Idempotency-Key")
+
+
 Anyone = Annotated[Principal, Depends(requires(None))]
 Generator = Annotated[Principal, Depends(requires("generate"))]
 Screener = Annotated[Principal, Depends(requires("screen"))]

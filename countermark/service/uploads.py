@@ -44,7 +44,7 @@ class Body:
     """What a request carried. ``incoming`` is the folder with its files, if there were any; give it away or remove it.
 
     ``uploads`` are the files by field, in the order in which they came, ``size_bytes`` of all of them together.
-    ``digest`` is a SHA-256 over fields and files, to tell whether two requests are the same.
+    ``digest`` is a SHA-256 over path, fields and files, to tell whether two requests are the same.
     """
 
     fields: dict[str, Any] = field(default_factory=dict)
@@ -88,7 +88,7 @@ async def read_body(
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > limit + text_limit:
         _too_large(limit)
-    intake = _Intake(files, limit, file_fields, text_limit)
+    intake = _Intake(files, request.url.path, limit, file_fields, text_limit)
     try:
         if kind == b"multipart/form-data":
             await _read_form(request, intake, parameters.get(b"boundary"))
@@ -114,13 +114,15 @@ async def read_body(
 class _Intake:
     """Takes in a body piece by piece."""
 
-    def __init__(self, files: FileStore, limit: int, file_fields: Mapping[str, int], text_limit: int) -> None:
+    def __init__(
+        self, files: FileStore, path: str, limit: int, file_fields: Mapping[str, int], text_limit: int
+    ) -> None:
         self.body = Body()
         self.text_limit = text_limit
         self.file_fields = file_fields
         self._files, self._limit = files, limit
         self._opened: list[tuple[str, IO[bytes]]] = []
-        self._digest = hashlib.sha256()
+        self._path, self._digest = path, hashlib.sha256()
 
     def open(self, field: str, name: str) -> None:
         most = self.file_fields[field]
@@ -144,7 +146,7 @@ class _Intake:
             file.flush()
             os.fsync(file.fileno())
             file.close()
-        self._digest.update(json.dumps([self.body.fields, held], sort_keys=True).encode())
+        self._digest.update(json.dumps([self._path, self.body.fields, held], sort_keys=True).encode())
         self.body.digest = self._digest.hexdigest()
         return self.body
 

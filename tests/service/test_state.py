@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from countermark.core.settings import Settings
-from countermark.service import webhooks, workflows
+from countermark.service import api, webhooks, workflows
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
@@ -140,6 +140,17 @@ def test_limits_are_the_tenants_own(service):
     service.quotas.set("a", queue_limit=10, daily_generations=None)
     service.submit(SOMEBODY, "screening", {"name": "a.mp4"})
     service.submit(Principal("b", SCOPES), "video", {"prompt": "x"})
+
+
+def test_an_idempotency_key_is_refused_where_it_would_not_be_kept(service):
+    somebody = replace(SOMEBODY, idempotency_key="k")
+    for create in (
+        partial(api.batches.create, api.batches.CreateBatch(source="memory://x")),
+        partial(api.webhooks.create, api.webhooks.CreateWebhook(url="https://example.com/hook")),
+    ):
+        with pytest.raises(ApiError, match="No Idempotency-Key is taken here"):
+            create(somebody, service)
+    assert service.webhooks.of_tenant("a") == []
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

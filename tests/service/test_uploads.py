@@ -23,7 +23,9 @@ from countermark.service.uploads import Body, read_body
 from provenance.resolution import resolution_router
 
 
-def read(pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, disposition: str = "") -> Body:
+def read(
+    pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, disposition: str = "", path: str = "/"
+) -> Body:
     """Read a body that arrives in these pieces."""
     headers = [(b"content-type", kind.encode()), (b"content-disposition", disposition.encode())]
     waiting = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
@@ -32,7 +34,7 @@ def read(pieces: list[bytes], kind: str, folder: Path, *, limit: int = 10_000, d
     async def receive() -> dict:
         return waiting.pop(0) if waiting else {"type": "http.disconnect"}
 
-    request = Request({"type": "http", "method": "POST", "headers": headers, "path": "/"}, receive)
+    request = Request({"type": "http", "method": "POST", "headers": headers, "path": path}, receive)
     return asyncio.run(read_body(request, FileStore(folder), limit=limit, file_fields={"file": 1, "blend": 2}))
 
 
@@ -152,7 +154,8 @@ def test_the_digest_tells_which_file_is_which(tmp_path):
 def test_the_digest_tells_requests_apart(tmp_path):
     same = [read([json.dumps({"a": 1, "b": 2}).encode()], "application/json", tmp_path).digest for _ in range(2)]
     other = read([b'{"b": 2, "a": 3}'], "application/json", tmp_path).digest
-    assert same[0] == same[1] != other
+    elsewhere = read([b'{"a": 1, "b": 2}'], "application/json", tmp_path, path="/edits").digest
+    assert same[0] == same[1] and len({same[0], other, elsewhere}) == 3
 
 
 def test_a_body_that_fastapi_reads_itself_has_a_limit_before_the_key_is_asked_for():

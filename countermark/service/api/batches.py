@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from countermark.core.routes import SmallBody
-from countermark.service.access import Anyone, Principal
+from countermark.service.access import Anyone, Principal, refuse_idempotency_key
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
 from countermark.service.jobs import Kind, Status
@@ -57,6 +57,7 @@ class BatchJobs(BaseModel):
 @router.post("", response_model=BatchView, summary="Create a batch", responses=faults(413, 429))
 def create(asked: CreateBatch, principal: Anyone, service: Here) -> BatchView:
     """List an object store or folder and queue a job for each video in it."""
+    refuse_idempotency_key(principal)
     _check_scope(principal, asked.kind)
     allowed = service.options.sources.get(principal.tenant, [])
     files = listing(asked.source, allowed, limit=service.check_limits(principal.tenant))

@@ -251,8 +251,7 @@ async def remix(video_id: str, request: Request, response: Response, principal: 
         raise ApiError(400, "unsupported_parameter", message, param="video_id")
     offer = service.catalogue.find(job.request["model"])  # where it runs now, if it is still offered
     plan = job.request | {"prompt": asked.prompt, "backend": offer.backend}
-    digest = f"{body.digest[:32]}{job.id[-32:]}"
-    made = await run_in_threadpool(submit_plan, service, principal, "video", plan, digest, parent=job.id)
+    made = await run_in_threadpool(submit_plan, service, principal, "video", plan, body.digest, parent=job.id)
     response.headers.update(_POLL_HINT)
     return VideoJob.of(made)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from countermark.core.routes import SmallBody
-from countermark.service.access import Anyone
+from countermark.service.access import Anyone, refuse_idempotency_key
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
 from countermark.service.state import Here
@@ -61,6 +61,7 @@ class DeletedWebhook(BaseModel):
 @router.post("", response_model=NewWebhook, summary="Create a webhook", responses=faults(409, 413))
 def create(asked: CreateWebhook, principal: Anyone, service: Here) -> NewWebhook:
     """Have an https address called when jobs end. Messages are signed and tried again for about 18 hours."""
+    refuse_idempotency_key(principal)
     if len(service.webhooks.of_tenant(principal.tenant)) >= _MOST:
         message = f"There are {_MOST} webhooks already; delete one first."
         raise ApiError(409, "too_many_webhooks", message, headers={"x-should-retry": "false"})
