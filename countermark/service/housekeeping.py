@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-
-from sqlalchemy.exc import SQLAlchemyError
 
 from countermark.service.state import Service
 
@@ -19,13 +18,17 @@ _STALE_SECONDS = 24 * 3600
 
 async def keep_house(service: Service) -> None:
     """Clean up every minute, until cancelled."""
-    await asyncio.to_thread(remove_orphans, service)
+    await _try(remove_orphans, service)
     while True:
-        try:
-            await asyncio.to_thread(clean_up, service)
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("housekeeping", extra={"problem": str(error)})
+        await _try(clean_up, service)
         await asyncio.sleep(_INTERVAL)
+
+
+async def _try(chore: Callable[[Service], object], service: Service) -> None:
+    try:
+        await asyncio.to_thread(chore, service)
+    except Exception as error:  # whatever it was, what is left is done the next time
+        log.warning("housekeeping", extra={"problem": str(error)}, exc_info=True)
 
 
 def remove_orphans(service: Service) -> None:
@@ -43,13 +46,12 @@ def clean_up(service: Service) -> int:
     expired = [job_id for job_id in service.jobs.expired(datetime.now(UTC)) if service.files.forget(job_id)]
     for job_id in expired:
         service.jobs.delete(job_id)
-        service.queue.forget(job_id)
-    for delivery in service.webhooks.expire(datetime.now(UTC) - service.options.retention):
-        service.queue.forget(delivery)
+    service.webhooks.expire(datetime.now(UTC) - service.options.retention)
+    service.queue.expire(datetime.now(UTC) - service.options.retention)
     service.expire_batches()
-    service.files.drop_copies(service.jobs)
     for folder in service.files.abandoned(time.time() - _STALE_SECONDS):
         service.files.discard(folder)
+    service.files.drop_copies(service.jobs)
     if expired:
         log.info("expired", extra={"jobs": len(expired)})
     return len(expired)

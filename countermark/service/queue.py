@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from datetime import datetime
 
 from dbos import DBOS, DBOSClient, EnqueueOptions
 from sqlalchemy import Engine
@@ -63,10 +64,12 @@ class JobQueue:
             options["otel_context"] = context  # the workflow belongs to the trace of whoever asked for it
         self._client.enqueue_in_transaction(connection, options, *subject)
 
-    def forget(self, job_id: str) -> None:
-        """Drop what the queue remembers of a job or message that ended, all its tries."""
-        tries = self._client.list_workflows(workflow_id_prefix=job_id, load_input=False, load_output=False)
-        self._client.delete_workflows([status.workflow_id for status in tries])
+    def expire(self, before: datetime, *, limit: int = 1000) -> None:
+        """Drop what is remembered of tries that ended before this time, whatever became of their job or message."""
+        old = self._client.list_workflows(
+            completed_before=before.isoformat(), limit=limit, load_input=False, load_output=False
+        )
+        self._client.delete_workflows([status.workflow_id for status in old])
 
     def held_by(self, worker_id: str) -> list[str]:
         """Ids of the jobs that a worker has begun and not ended."""

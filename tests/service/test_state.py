@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import os
@@ -16,11 +17,11 @@ from pathlib import Path
 
 import pytest
 from local_postgres import PROGRAMS, postgresql
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
 from countermark.core.settings import Settings
-from countermark.service import api, webhooks, workflows
+from countermark.service import api, housekeeping, webhooks, workflows
 from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
@@ -213,6 +214,37 @@ def test_what_has_expired_goes_with_its_files(service):
     assert not service.files.folder(gone.id).exists()
 
 
+def test_the_queue_forgets_what_ended_long_ago_also_of_jobs_that_were_deleted(service):
+    kept, gone, waiting = (service.submit(SOMEBODY, "screening", {"name": "a.mp4"}) for _ in range(3))
+    for job in (kept, gone):
+        service.queue._client.cancel_workflow(job.id)
+    with service.engine.begin() as connection:  # as if it had been a month ago
+        connection.execute(
+            text("UPDATE workflow_status SET completed_at = completed_at - :month WHERE workflow_uuid = :id"),
+            {"month": 31 * 24 * 3600 * 1000, "id": gone.id},
+        )
+    service.delete(gone)
+    clean_up(service)
+    assert {each.workflow_id for each in service.queue._client.list_workflows()} == {kept.id, waiting.id}
+
+
+def test_housekeeping_goes_on_whatever_happened(monkeypatch, caplog):
+    done = []
+
+    def chore(service: str) -> None:
+        done.append(service)
+        if len(done) == 3:
+            raise asyncio.CancelledError  # as the server does when it ends
+        raise KeyError("broken")
+
+    monkeypatch.setattr(housekeeping, "_INTERVAL", 0)
+    monkeypatch.setattr(housekeeping, "remove_orphans", chore)
+    monkeypatch.setattr(housekeeping, "clean_up", chore)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(housekeeping.keep_house("service"))
+    assert [line.message for line in caplog.records] == ["housekeeping"] * 2
+
+
 def test_states_are_told_of_more_jobs_than_one_query_takes(service):
     job = service.submit(SOMEBODY, "video", {"prompt": "x"})
     assert service.jobs.statuses([*(f"video_{number}" for number in range(1200)), job.id]) == {job.id: "queued"}
@@ -320,9 +352,9 @@ def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(ser
     pauses = [(each.delay_until_epoch_ms - each.created_at) / 1000 for each in queued]
     assert pauses == pytest.approx(PAUSES[1:], abs=1)
     monkeypatch.setattr(webhooks, "deliver", lambda *_: True)
-    service.queue.forget(message)
+    service.queue._client.delete_workflows([each.workflow_id for each in queued])
     run_delivery(message)
-    assert service.queue._client.list_workflows(workflow_id_prefix=message) == []
+    assert service.queue._client.list_workflows(workflow_id_prefix=f"{message}-") == []
 
 
 def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over(service):
