@@ -59,9 +59,9 @@ def progress(what: str) -> Iterator[Listener]:
             if self.picture is not None:
                 yield self.picture
 
-    columns = (SpinnerColumn(), TimeElapsedColumn(), KnownBar(), TextColumn("{task.description}"))
+    columns = (SpinnerColumn(), TimeElapsedColumn(), KnownBar(), TextColumn("{task.description}", markup=False))
     with Watched(*columns, console=console(sys.stderr), transient=True) as bar:
-        task = bar.add_task(what, total=None)
+        task = bar.add_task(printable(what), total=None)
 
         def on_step(name: str, detail: str) -> None:
             stopping.check()

@@ -87,3 +87,14 @@ def test_a_preview_is_drawn_below_the_bar_and_gone_afterwards(monkeypatch):
     assert "38;2;255;0;0;48;2;255;0;0m" in drawn
     assert "38;2;0;0;255;48;2;0;0;255m" in drawn
     assert drawn.endswith("\x1b[2K")
+
+
+@pytest.mark.parametrize("name", ["a\x1b]0;owned\x07.mp4", "[/bold].mp4", "[red]x.mp4"])
+def test_a_file_name_in_the_progress_neither_drives_the_terminal_nor_is_markup(monkeypatch, name):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr("sys.stderr", terminal := Terminal())
+    with progress(f"examining {name}") as listener:
+        listener.on_step("verify", name)
+    drawn = terminal.getvalue()
+    assert "\x1b]" not in drawn and "\x07" not in drawn
+    assert f"verify: {printable(name)}" in drawn
