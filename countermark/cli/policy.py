@@ -44,11 +44,7 @@ def check_file(name: str, audience: str, as_json: bool) -> Outcome:
     from policy import check_many, load_policy
     from policy.trial import read_prompts
 
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
-    prompts = read_prompts(text.splitlines())
+    prompts = read_prompts(_lines(name))
     with progress(f"checking {len(prompts)} prompts"):
         decisions = check_many(prompts, policy=load_policy(get_settings().policy_file), audience=audience)
     rows = []
@@ -108,7 +104,7 @@ def diff(
     from policy.trial import compare, read_prompts
 
     with progress("comparing"):
-        prompts = read_prompts(log.read_text(encoding="utf-8-sig").splitlines())
+        prompts = read_prompts(_lines(str(log)))
         result = compare(load_policy(old), load_policy(new), prompts, audience=audience)
     rows = [
         Row(f"{c.before} -> {c.after}", f"{c.category_after or c.category_before}: {_short(c.prompt)}")
@@ -203,6 +199,15 @@ def _decide(appeal_id: str, by: str, note: str, *, approve: bool) -> Outcome:
     with open_records(get_settings()) as records:
         done = records.decide(appeal_id, approve=approve, reviewer=by, note=note)
     return Outcome(Page("Released" if approve else "Rejected", f"{appeal_id}, for {len(done)} user(s)."))
+
+
+def _lines(name: str) -> list[str]:
+    """The lines of a file; ``-`` is standard input. Raises `UsageError` for one that is not text."""
+    try:
+        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+    return text.splitlines()
 
 
 def _short(prompt: str) -> str:

@@ -43,6 +43,9 @@ def test_a_policy_is_shown_and_compared(tmp_path: Path, capsys: pytest.CaptureFi
     old, new = str(BUNDLED / "policy.yaml"), str(copy / "policy.yaml")
     assert main(["policy", "diff", old, new, str(tmp_path / "log.txt")]) == 0
     assert "0 of 1 decisions would change" in capsys.readouterr().out
+    (tmp_path / "log.txt").write_bytes(b"\xff\xfe")
+    assert main(["policy", "diff", old, new, str(tmp_path / "log.txt")]) == 2
+    assert "log.txt is not UTF-8 text" in capsys.readouterr().err
 
 
 def test_the_queue_and_the_log(capsys: pytest.CaptureFixture[str]) -> None:
