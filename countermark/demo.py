@@ -148,6 +148,7 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     # Set before the settings are first read, so that nothing goes to the user's account.
     os.environ["COUNTERMARK_HOME"] = str(folder / "home")
+    os.environ["COUNTERMARK_DATABASE_URL"] = ""  # SQLite in there, whatever else is set, in `.env` too
     try:
         _timed(lambda: run(folder))
     except (CountermarkError, OSError) as error:

@@ -12,9 +12,12 @@ from countermark import demo
 
 
 def test_the_demo_ends_well_and_writes_only_into_its_folder(desk):
+    elsewhere = f"COUNTERMARK_DATABASE_URL=sqlite:///{desk.home / 'elsewhere.db'}"
+    (desk.folder / ".env").write_text(elsewhere)
+    environment = desk.environment | dict([elsewhere.split("=", 1)])
     command = [sys.executable, "-m", "countermark.demo", "shown"]
     done = subprocess.run(
-        command, cwd=desk.folder, env=desk.environment, capture_output=True, text=True, check=False, timeout=280
+        command, cwd=desk.folder, env=environment, capture_output=True, text=True, check=False, timeout=280
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
@@ -35,6 +38,7 @@ def test_the_demo_fails_when_a_step_does(monkeypatch, capsys, tmp_path):
     allowed = countermark.check("a red balloon rising over the sea")
     monkeypatch.setattr(countermark, "check", lambda prompt: allowed)
     monkeypatch.setattr(sys, "argv", ["demo", str(tmp_path / "shown")])
-    monkeypatch.setenv("COUNTERMARK_HOME", str(tmp_path))
+    for name in ("HOME", "DATABASE_URL"):
+        monkeypatch.setenv(f"COUNTERMARK_{name}", "")  # put back when the demo has set them
     assert demo.main() == 4
     assert "the policy's action was 'allow'" in capsys.readouterr().err
