@@ -56,12 +56,18 @@ class KeyStore:
     def create(
         self, tenant: str, *, name: str, scopes: tuple[Scope, ...] = DEFAULT_SCOPES, days: float | None = None
     ) -> NewKey:
-        """Make a key. Raises `UsageError` for a tenant's name that is not plain."""
+        """Make a key. Raises `UsageError` for a tenant's name that is not plain or a time that no calendar has."""
         if not re.fullmatch(TENANT_PATTERN, tenant):
             raise UsageError(
                 f"'{tenant}' cannot be a tenant's name.", remedy="Use small letters, digits, '-', '_' and '.'."
             )
         now = datetime.now(UTC)
+        try:
+            expires_at = None if days is None else now + timedelta(days=days)
+        except OverflowError as error:
+            raise UsageError(
+                f"A key cannot expire in {days:g} days.", remedy="Name no days for a key that never expires."
+            ) from error
         secret = _PREFIX + secrets.token_urlsafe(32)
         key = NewKey(
             id=f"key_{secrets.token_hex(6)}",
@@ -69,7 +75,7 @@ class KeyStore:
             name=name,
             scopes=scopes,
             created_at=now,
-            expires_at=None if days is None else now + timedelta(days=days),
+            expires_at=expires_at,
             revoked_at=None,
             secret=secret,
         )

@@ -181,6 +181,7 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_he
         ["generate", "  "],
         ["check", b"caf\xe9".decode(errors="surrogateescape")],
         ["screen", "a.mp4", "--report", "a.mp4"],
+        ["keys", "create", "studio", "--days", "1e9"],
     ],
 )
 def test_wrong_use_exits_with_2_and_one_line(desk, run_here, words):
