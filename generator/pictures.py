@@ -52,9 +52,7 @@ def outside(path: Path, width: int, height: int, limits: Limits) -> Mask:
     """
     with VideoReader(path, limits) as reader:
         shown = (reader.info.width, reader.info.height)
-        left, top, inner_width, inner_height = placed(
-            shown[::-1] if reader.info.rotation % 180 else shown, width, height
-        )
+        left, top, inner_width, inner_height = placed(shown[::-1] if reader.info.quarters % 2 else shown, width, height)
     mask = np.ones((height, width), bool)
     mask[top : top + inner_height, left : left + inner_width] = False
     if not mask.any():
@@ -96,8 +94,7 @@ def read_video(
                 while last is not None and due < begins:
                     out.append(last)
                     due += 1
-                upright = np.rot90(rgb, reader.info.rotation // 90)
-                image = Image.fromarray(upright[:, ::-1] if reader.info.mirrored else upright)
+                image = Image.fromarray(reader.info.upright(rgb))
                 last = (contained if inside else fitted)(image, width, height)
             if out:
                 yield np.stack(out)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.media.frames import Colour
+from countermark.core.media.frames import Colour, UInt8
 
 
 class AudioInfo(BaseModel):
@@ -70,3 +71,13 @@ class MediaInfo(BaseModel):
     def fps(self) -> Fraction:
         """Average frames per second."""
         return self.frame_rate
+
+    @property
+    def quarters(self) -> int:
+        """``rotation`` in quarters of a turn, 0 to 3."""
+        return round(self.rotation / 90) % 4
+
+    def upright(self, pictures: UInt8) -> UInt8:
+        """Coded pictures uint8 [..., H, W, C] as a player shows them."""
+        turned = np.rot90(pictures, self.quarters, axes=(-3, -2))
+        return np.ascontiguousarray(turned[..., ::-1, :] if self.mirrored else turned)
