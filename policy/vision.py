@@ -7,9 +7,9 @@ gives for a category. What is seen in an upload also counts for the prompt besid
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from countermark.core.digest import sha256_of
 from countermark.core.encoders.clip_text import LOGIT_SCALE, embed_sentences, find_text_tower
 from countermark.core.encoders.image import SIZE, image_encoder
 from countermark.core.errors import PolicyRefusedError, UsageError
-from countermark.core.media import Limits, VideoReader
+from countermark.core.media import Frames, Limits, VideoReader
 from countermark.core.settings import Settings
 from policy.assemble import Policy, load_policy
 from policy.consent import read_consent
@@ -291,21 +291,30 @@ def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
 
 
 def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:
-    """What is looked at of an upload: a still picture, at most 1024 pixels a side, or some frames of a video."""
-    limits = Limits.from_settings(settings)
-    with VideoReader(path, limits) as reader:
+    """What is looked at of an upload, upright: a still picture, at most 1024 pixels a side, or frames of a video."""
+    with VideoReader(path, Limits.from_settings(settings), chunk=1) as reader:
         if reader.info.still:
             (frames,) = reader
             picture = Image.fromarray(frames.to_rgb()[0])
             picture.thumbnail((_STILL_SIDE, _STILL_SIDE))
             yield np.asarray(picture)[None]
             return
-        rate = float(reader.info.fps)
-        total = reader.info.frame_count or round(reader.info.duration * rate)
-        stride = max(1, round(rate / per_second), math.ceil(total / _MOST_FRAMES))
-    with VideoReader(path, limits, stride=stride, max_frames=_MOST_FRAMES) as reader:
-        for frames in reader:
-            yield frames.to_rgb()
+        for frame in _spread(reader, reader.info.time_base, per_second):
+            yield reader.info.upright(frame.to_rgb())
+
+
+def _spread(frames: Iterable[Frames], tick: Fraction, per_second: float) -> list[Frames]:
+    """Of single frames the first, the last, and ``per_second`` between them; fewer, and evenly still, where those are
+    too many. What headers say of rate and length is not believed: every frame is decoded, and its own time counts.
+    """
+    apart, kept = 1 / per_second, list[Frames]()
+    for frame in frames:
+        last = frame
+        if not kept or (frame.pts[0] - kept[-1].pts[0]) * tick >= apart:
+            kept.append(frame)
+        if len(kept) == _MOST_FRAMES:
+            apart, kept = 2 * apart, kept[::2]
+    return kept if last is kept[-1] else [*kept, last]
 
 
 def _sha256(path: Path) -> str:

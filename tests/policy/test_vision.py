@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from countermark.core.encoders import clip_text
 from countermark.core.errors import MediaError, MediaLimitError, UsageError, WeightsError
+from countermark.core.media import probe
 from countermark.core.settings import Settings
 from policy import check, load_policy, vision
 from policy.consent import issue_consent, read_consent
@@ -133,6 +134,30 @@ def test_a_picture_is_examined_as_it_will_be_shown(
     assert seen == [(1024, 512, 3)]
 
 
+@pytest.mark.parametrize(("frames", "most"), [(600, 42), (3000, 64)])
+def test_a_video_is_looked_at_to_its_end_whatever_its_header_says(
+    home: Settings, tmp_path: Path, frames: int, most: int
+) -> None:
+    path = tmp_path / "upload.mkv"
+    levels = np.linspace(30, 220, frames).astype(np.uint8)
+    _write(path, np.broadcast_to(levels[:, None, None, None], (frames, 16, 16, 3)), stated=1, fps=30)
+    assert probe(path).fps == 1
+    seen = [float(picture.mean()) for picture in vision._pictures(path, 2.0, home)]
+    assert most / 2 <= len(seen) <= most
+    assert np.allclose([seen[0], seen[-1]], [30, 220], atol=3)
+    assert np.diff(seen).max() <= 2.5 * 190 / len(seen)
+
+
+def test_a_video_is_looked_at_as_a_player_shows_it(home: Settings, tmp_path: Path) -> None:
+    path, rgb = tmp_path / "upload.mp4", np.zeros((2, 64, 96, 3), np.uint8)
+    rgb[:, :32, :48] = 200  # the first quarter as coded: turned, it is below, and then at the right
+    _write(path, rgb, rotation=90, mirrored=True)
+    picture = next(iter(vision._pictures(path, 2.0, home)))[0]
+    assert picture.shape == (96, 64, 3)
+    assert picture[60:, 40:].mean() > 150
+    assert picture[:40].mean() < 50
+
+
 def test_what_a_picture_shows_counts_for_the_prompt_beside_it() -> None:
     prompt = "the people in this picture move slowly"
     assert check(prompt).action == "allow"
@@ -171,10 +196,11 @@ def test_zero_shot_categories_need_both_towers(home: Settings, monkeypatch: pyte
         clip_text.embed_sentences(path, ["a dog"])
 
 
-def _write(path: Path) -> None:
+def _write(path: Path, rgb: np.ndarray | None = None, *, stated: int = 8, fps: int = 8, **turned: object) -> None:
     from countermark.core.media import Frames, VideoSpec, VideoWriter
 
-    spec = VideoSpec(width=96, height=96, fps=Fraction(8), time_base=Fraction(1, 8))
-    frames = Frames.from_rgb(np.repeat(drawing()[None], 8, axis=0), pts=np.arange(8, dtype=np.int64))
+    rgb = np.repeat(drawing()[None], 8, axis=0) if rgb is None else rgb
+    height, width = rgb.shape[1:3]
+    spec = VideoSpec(width=width, height=height, fps=Fraction(stated), time_base=Fraction(1, fps), **turned)
     with VideoWriter(path, spec) as writer:
-        writer.write(frames)
+        writer.write(Frames.from_rgb(rgb, pts=np.arange(len(rgb), dtype=np.int64)))
