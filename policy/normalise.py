@@ -2,8 +2,8 @@
 
 Steps, in order: invisible characters removed, Unicode compatibility forms folded (NFKC, Unicode Standard Annex 15),
 stacked accents removed, look-alike letters of other scripts mapped (after the idea of UTS 39 confusables), s p a c e d
-or d.o.t.t.e.d letters joined, leet digits read as letters. Each step that changed something reports a signal, because
-a disguise is evidence in itself.
+or d.o.t.t.e.d letters and pieces of listed words joined, leet digits read as letters. Each step that changed something
+reports a signal, because a disguise is evidence in itself.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import product
-from string import ascii_lowercase
+from itertools import compress, product
+from operator import ne
+from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
 
 from policy.schema import NormalisationRules
@@ -28,8 +29,12 @@ _LETTER = r"[A-Za-z0-9@$]"
 _SPACED = re.compile(
     rf"(?<!{_LETTER}){_LETTER}([{_SEPARATORS}])(?:(?:{_LETTER}|['’])\1)+{_LETTER}(?!{_LETTER})(?:\1(?=[,;:!?]))?"
 )
-_SPLIT_WORD = re.compile(r"(?<![A-Za-z])[A-Za-z]+(?:[._*~|+][A-Za-z]+)+(?![A-Za-z])")
+_SCATTERED = re.compile(r"(?<![^\W_])[A-Za-z0-9](?:[\W_]{1,6}[A-Za-z0-9](?![^\W_])){2,}")  # with anything between
+_PIECES = re.compile(r"(?<![^\W_])[A-Za-z]+(?:(?:[^\w\s'’]|_){1,4}[A-Za-z]+)+(?![^\W_])")
+_MARKS = re.compile(r"[._*~|+]*")  # which stand in no ordinary word of several parts, as "-" and "/" do
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
+_NO_HAN = re.compile(rf"[^{_HAN}]+")
+_BROKEN_HAN = re.compile(rf"[{_HAN}]+(?:[ \-–—·・•、/\\\t\r\n]{{1,3}}[{_HAN}]+)+")
 _SPLIT_HAN = re.compile(rf"(?<=[{_HAN}])[*_~|.+#^]+(?=[{_HAN}])")
 _SPACED_HAN = re.compile(rf"(?<![{_HAN}])(?:[{_HAN}][ \-/]){{2,}}[{_HAN}](?![{_HAN}])")
 _TOKEN = re.compile(r"[A-Za-z0-9@$!€]+")
@@ -41,6 +46,12 @@ _ENDING = re.compile(r"(?:s|es|ed|ing|ly)$")
 _MIN_SENTENCE = 8  # letters: from here a run of single letters may be several words
 _MIN_UNKNOWN = 5  # letters: from here a run of single letters is taken for a word that nobody knows
 _LONGEST_WORD = 16
+_LONGEST_HAN = 7  # characters of a Chinese word
+_PARTICLES = {"up", "in", "on", "by", "to", "go", "co", "ex"}  # of two letters, in words such as "pin-up"
+_FLAG = re.compile("(?<![A-Za-z])[A-Za-z]*[\U0001f1e6-\U0001f1ff][A-Za-z\U0001f1e6-\U0001f1ff]*")
+_FLAG_LETTER = {0x1F1E6 + i: letter for i, letter in enumerate(ascii_lowercase)}
+# Letters that are white on black: Unicode gives them no compatibility form.
+_NEGATIVE = {first + i: letter for first in (0x1F150, 0x1F170) for i, letter in enumerate(ascii_uppercase)}
 
 
 @dataclass(frozen=True)
@@ -125,22 +136,37 @@ def _drop_invisible(text: str) -> tuple[str, bool]:
         if not hidden:
             out.append(character)
             continue
-        before, after = (out[-1:] or [" "])[0], text[i + 1 : i + 2]
-        plain = (before.isascii() and before.isalpha()) or is_han(before)
+        before = next((c for c in reversed(out) if unicodedata.category(c) != "Mn"), " ")
+        after, plain = text[i + 1 : i + 2], _joins_without(before)
         if character in _JOINERS and not plain:
             out.append(character)
         disguised |= plain and (after.isalpha() or unicodedata.category(after or " ") == "Cf")
     return "".join(out), disguised
 
 
-def _fold_forms(text: str) -> tuple[str, bool]:
-    """NFKC, with a flag when letters came in full-width, mathematical, enclosed or superscript form."""
-    folded = unicodedata.normalize("NFKC", text)
+def _joins_without(character: str) -> bool:
+    """True for what never needs an invisible joiner after it: Latin, Greek, Cyrillic and Han letters, and digits."""
+    name = unicodedata.name(unicodedata.normalize("NFKD", character)[0], "")
+    return name.startswith(("LATIN", "GREEK", "CYRILLIC", "DIGIT", "CJK UNIFIED"))
+
+
+def _fold_forms(text: str, is_term: Callable[[str], bool]) -> tuple[str, bool]:
+    """NFKC, with a flag when letters came in full-width, mathematical, enclosed, superscript or negative form, or as
+    halves of flags: those that make a listed word, or whose number is odd, as that of halves is not.
+    """
+
+    def letters(match: re.Match[str]) -> str:
+        folded = match.group().translate(_FLAG_LETTER)
+        halves = sum(map(ne, folded, match.group()))
+        return folded if halves % 2 or is_term(folded.lower()) else match.group()
+
+    plain = _FLAG.sub(letters, text).translate(_NEGATIVE)
+    folded = unicodedata.normalize("NFKC", plain)
     styled = any(
         not c.isascii() and (n := unicodedata.normalize("NFKC", c)).isascii() and n.isalpha() and c not in "ªºſ"
         for c in text
     )
-    return folded, styled
+    return folded, styled or sum(map(ne, plain, text)) > 1  # one by itself is a sign, as of a car park
 
 
 def _drop_stacked_accents(text: str) -> tuple[str, bool]:
@@ -225,6 +251,8 @@ def _join_letters(text: str, is_term: Callable[[str], bool], is_word: Callable[[
             listing = joined.isupper() or plain in ascii_lowercase or letters < len(joined)  # initials, A B C, 1 2 3
             if match.group(1) != " ":  # such a separator ends where the word ends
                 words = [] if listing or not (is_word(plain) or letters >= _MIN_UNKNOWN) else [joined]
+            elif plain[0] == "a" and is_term(plain[1:]):
+                words = [joined[0], joined[1:]]
             elif len(joined) >= _MIN_SENTENCE:
                 words = _segment(plain, lambda w: is_term(w) or is_word(w))
             else:
@@ -236,24 +264,74 @@ def _join_letters(text: str, is_term: Callable[[str], bool], is_word: Callable[[
         changed = True
         return " ".join(words)
 
-    def split_word(match: re.Match[str]) -> str:
-        nonlocal changed
-        joined = re.sub(r"[._*~|+]", "", match.group())
-        if len(joined) < 4 or not is_term(joined.lower()):
-            return match.group()
-        changed = True
-        return joined
-
     def spaced_han(match: re.Match[str]) -> str:
         nonlocal changed
         changed = True
         return re.sub(r"[ \-/]", "", match.group())
 
     text = _SPACED.sub(spaced, text)
-    text = _SPLIT_WORD.sub(split_word, text)
     text = _SPACED_HAN.sub(spaced_han, text)
     text, count = _SPLIT_HAN.subn("", text)
     return text, changed or count > 0
+
+
+def _join_terms(
+    text: str, rules: NormalisationRules, is_term: Callable[[str], bool], is_word: Callable[[str], bool]
+) -> tuple[str, bool]:
+    """Join what makes a word of the lists: letters with anything between them ("k, i - d"), pieces of a word that stand
+    tight ("kid/nap"; not "e-mail", which is spelled so), and the characters of a Chinese word.
+    """
+    changed = False
+
+    def scattered(parts: list[str], start: int, stop: int) -> bool:
+        # Three letters make a word by chance: they count where there are no others, but for an article.
+        alone = stop == len(parts) and (start == 0 or (start == 2 and parts[0] in "aA"))
+        joined = "".join(parts[start:stop:2]).lower()
+        return (len(joined) > 3 or alone) and not joined.isdigit() and any(map(is_term, _readings(joined, rules.leet)))
+
+    def in_pieces(parts: list[str], start: int, stop: int) -> bool:
+        pieces = [piece.lower() for piece in parts[start:stop:2]]
+        if len(joined := "".join(pieces)) < 4 or not is_term(joined):
+            return False
+        usual = all(map(is_word, pieces)) and (min(map(len, pieces)) != 2 or not _PARTICLES.isdisjoint(pieces))
+        return len(pieces) > 2 or _MARKS.fullmatch(parts[start + 1]) is not None or not usual
+
+    def joined_where(hides: Callable[[list[str], int, int], bool]) -> Callable[[re.Match[str]], str]:
+        """``hides`` says it of pieces and the gaps between them, from one index to before another."""
+
+        def join(match: re.Match[str]) -> str:
+            nonlocal changed
+            parts, out, start = re.split(r"([\W_]+)", match.group()), list[str](), 0
+            while start < len(parts):
+                furthest = min(len(parts), start + 2 * _LONGEST_WORD - 1)
+                stop = next((k for k in range(furthest, start + 1, -2) if hides(parts, start, k)), start + 1)
+                changed |= stop > start + 1
+                out += ["".join(parts[start:stop:2]), *parts[stop : stop + 1]]
+                start = stop + 1
+            return "".join(out)
+
+        return join
+
+    def broken_han(match: re.Match[str]) -> str:
+        nonlocal changed
+        run = match.group()
+        places = [i for i, character in enumerate(run) if is_han(character)]
+        folded = "".join(rules.han_variants.get(run[i], run[i]) for i in places)
+        kept = [True] * len(run)
+        for first in range(len(places)):
+            for last in range(first + 1, min(len(places), first + _LONGEST_HAN)):
+                inside = slice(places[first], places[last] + 1)
+                if places[last] - places[first] == last - first or not is_term(folded[first : last + 1]):
+                    continue
+                if not all(map(is_term, _NO_HAN.split(run[inside]))):  # the parts of a foreign name are listed too
+                    kept[inside] = map(is_han, run[inside])
+        changed |= not all(kept)
+        return "".join(compress(run, kept))
+
+    text = _SCATTERED.sub(joined_where(scattered), text)
+    text = _PIECES.sub(joined_where(in_pieces), text)
+    text = _BROKEN_HAN.sub(broken_han, text)
+    return text, changed
 
 
 def _readings(token: str, table: dict[str, list[str]]) -> list[str]:
@@ -307,7 +385,7 @@ def normalise(
     text, found = _drop_invisible(prompt)
     if found:
         signals.append("invisible")
-    text, found = _fold_forms(text)
+    text, found = _fold_forms(text, is_term)
     if found:
         signals.append("styled_letters")
     text, found = _drop_stacked_accents(text)
@@ -316,11 +394,12 @@ def normalise(
     text, found = _map_homoglyphs(text, rules.homoglyphs)
     if found:
         signals.append("homoglyphs")
+    text, spaced = _join_letters(text, is_term, is_word)
+    text, broken = _join_terms(text, rules, is_term, is_word)
+    if spaced or broken:
+        signals.append("separated_letters")
     for emoji, words in rules.emoji.items():
         text = text.replace(emoji, f" {words} ")
-    text, found = _join_letters(text, is_term, is_word)
-    if found:
-        signals.append("separated_letters")
     text, found = _read_leet(text, rules, is_term, is_word)
     if found:
         signals.append("leet")

@@ -35,6 +35,12 @@ RULES = load_policy().rules
         ("a n\u0336a\u0336k\u0336e\u0336d\u0336 man", "a naked man", "stacked_accents"),
         ("一个裸*体的男人", "一个裸体的男人", "separated_letters"),
         ("一 个 裸 体 的 男 人", "一个裸体的男人", "separated_letters"),
+        ("🅝🅐🅚🅔🅓 🅼🅰🅽", "naked man", "styled_letters"),
+        ("a 🇳🇦🇰🇪🇩 man", "a naked man", "styled_letters"),
+        ("a N🇦🇰ed man", "a naked man", "styled_letters"),
+        ("a 🇳 🇦 🇰 🇪 🇩 man", "a naked man", "separated_letters"),
+        ("a nak\u00e9\u200dd man", "a nak\u00e9d man", "invisible"),
+        ("a n4\u200cked man", "a naked man", "invisible"),
     ],
 )
 def test_disguises_are_undone_and_reported(disguised: str, plain: str, signal: str) -> None:
@@ -44,8 +50,47 @@ def test_disguises_are_undone_and_reported(disguised: str, plain: str, signal: s
 
 
 @pytest.mark.parametrize(
+    "gap", ["  ", "\t", "\n", " - ", ", ", "–", " – ", ";", ":", "=", '"', "..", "🙂", "❤️", ")(", "][", " | "]
+)
+def test_letters_of_a_listed_word_are_joined_whatever_is_between_them(gap: str) -> None:
+    for word in ("toddler", "kid"):
+        result = RULES.normalise(f"a {gap.join(word)} runs")
+        assert (result.text, result.signals) == (f"a {word} runs", ("separated_letters",))
+
+
+@pytest.mark.parametrize(
+    ("disguised", "plain"),
+    [
+        ("a t o-d.d, l e/r runs", "a toddler runs"),
+        ("a t, 0, d, d, 1, 3, r runs", "a toddler runs"),
+        ("a tod-dler runs", "a toddler runs"),
+        ("a tod/dler runs", "a toddler runs"),
+        ("a tod__dler runs", "a toddler runs"),
+        ("a mi-nor runs", "a minor runs"),
+        ("a t(o)d(d)l(e)r runs", "a toddler runs"),
+        ("a to(d)d(le)r runs", "a toddler runs"),
+        ("[t][o][d][d][l][e][r] runs", "[toddler] runs"),
+        *((f"儿{gap}童在跑", "儿童在跑") for gap in (" ", "-", "·", "、", "/", "\n", "\u3000", "——")),
+        ("公园里一个兒 童在跑", "公园里一个兒童在跑"),
+        ("公园里一个未 成年的人在跑", "公园里一个未成年的人在跑"),
+    ],
+)
+def test_pieces_of_a_listed_word_are_joined(disguised: str, plain: str) -> None:
+    result = RULES.normalise(disguised)
+    assert result.text == plain
+    assert "separated_letters" in result.signals
+
+
+@pytest.mark.parametrize(
     "text",
     [
+        "an e-mail to a pin-up, an x-ray and a t-shirt",
+        "and/or, black-and-white; make-up; a man/woman",
+        "options A, B and C; 1, 2, 3; x: 4, y: 5",
+        "flags of 🇫🇷, 🇺🇸🇬🇧 and USA🇺🇸 beside a 🅿️ sign",
+        "哈利·波特和迈克尔·杰克逊",
+        "男、女、老、少，红色 气球",
+        "می\u200cروم",
         "a 4k video, 60fps, shot on 35mm film, exported as mp4 (h264)",
         "in the U.S.A. by J. R. R. Tolkien, 5pm, 1st place",
         "a café in Zürich, naïve façade",
