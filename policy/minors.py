@@ -13,16 +13,24 @@ from policy.lexicon import all_terms
 from policy.phrases import PhraseIndex, outside
 from policy.schema import MinorsFile
 
+_MINOR = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+_WORDS = {word: value for value, word in enumerate(_MINOR.split(), start=1)}
+_MORE = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand")
+_ALONE = "".join(f"(?<!{word} )(?<!{word} and )" for word in _MORE)  # the "one" of "twenty one" is not one
+_NUMBER = rf"(\d{{1,2}}|{_ALONE}(?:{'|'.join(_WORDS)}))"
 _AGE = re.compile(
-    r" (?:age|aged|turning) (\d{1,2}) "
-    r"| (\d{1,2}) ?(?:(?:years?|yrs?) (?:old|of age)|yo|y o|ans|jahre|anos|anni|лет) "
-    r"|(?<!\d)(\d{1,2}) ?[岁歳歲]"
+    rf"(?<= )(?:ages?|aged)(?: of)? {_NUMBER}(?: (?:and|or|to) {_NUMBER})?(?= )"
+    rf"|(?<= )turn(?:s|ed|ing) {_NUMBER}(?= )(?! (?:degrees?|times|percent|pages?|heads|corners?|wheels?|keys?|laps?) )"
+    rf"|(?<= )(?:{_NUMBER} (?:and|or|to) )?{_NUMBER} ?"
+    r"(?:(?:years?|yrs?) (?:olds?|of age)|yos?|y os?|ans|jahr(?:e|ig\w*)|anos|anni|лет)(?= )"
 )
+_MONTHS = re.compile(r"(?<= )\w+ (?:months?|weeks?) (?:olds?|of age)(?= )|个月大")
 _HAN_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2, "几": 1, "半": 0}
-_HAN_AGE = re.compile(rf"([{''.join(_HAN_DIGITS)}十百]+)[多来]?[岁歳歲]")
-_WORDS = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-_AGE_WORDS = re.compile(
-    rf" (?:age|aged|turning) (?:{'|'.join(_WORDS.split())}) | (?:{'|'.join(_WORDS.split())}) years? old "
+_HAN_NUMERALS = "".join(_HAN_DIGITS) + "十百"
+_HAN_NUMBER = rf"((?<!\d)\d{{1,2}}(?!\d)|[{_HAN_NUMERALS}]+)"
+_HAN_AGE = re.compile(
+    rf"{_HAN_NUMBER} ?[多来]?[周週]?[岁歳歲]"
+    rf"|[年芳][龄齡纪紀][是为為在才只仅僅有约約]* ?{_HAN_NUMBER}(?! ?[{_HAN_NUMERALS}千万亿])"
 )
 _MAJORITY = 18
 
@@ -71,15 +79,18 @@ class MinorsRule:
 
 
 def _stated_age(canonical: str) -> str | None:
-    for match in _AGE.finditer(canonical):
-        years = next(int(group) for group in match.groups() if group)
-        if years < _MAJORITY:
-            return match.group().strip()
-    for match in _HAN_AGE.finditer(canonical):
-        if _han_number(match.group(1)) < _MAJORITY:
-            return match.group()
-    words = _AGE_WORDS.search(canonical)
-    return words.group().strip() if words else None
+    for pattern in (_AGE, _HAN_AGE):
+        for match in pattern.finditer(canonical):
+            if any(_years(number) < _MAJORITY for number in match.groups() if number):
+                return match.group().strip()
+    months = _MONTHS.search(canonical)
+    return months.group() if months else None
+
+
+def _years(number: str) -> int:
+    if number.isdigit():
+        return int(number)
+    return _WORDS[number] if number in _WORDS else _han_number(number)
 
 
 def _han_number(numeral: str) -> int:
