@@ -94,6 +94,7 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
     model: str = "bundled",
+    user: str = "",
     overwrite: bool = False,
     settings: Settings | None = None,
     on_step: Callable[[str, str], None] | None = None,
@@ -108,6 +109,7 @@ def generate(
     files are examined by the policy and become ingredients of the signed manifest; ``consents`` are tokens of
     `policy.consent` for the persons in them. ``fps`` and ``negative_prompt`` to ``guidance`` are those of
     `generator.GenerationRequest`; ``model`` is a name as `generator.backends.model_named` takes it.
+    ``user`` is whoever asks, where there are several: what the policy refused one does not count against the others.
     ``on_step(name, detail)`` hears of every step, ``on_progress(step, steps)`` of every sampling step, and
     ``on_preview(thumbnail)`` of what the bundled models have so far, uint8 [h, w, 3], an eighth as large as the frames.
 
@@ -144,6 +146,7 @@ def generate(
     return Studio(model, settings=settings).generate(
         request,
         Path(output),
+        user=user,
         overwrite=overwrite,
         on_step=on_step or _silent,
         on_progress=on_progress or _silent,

@@ -74,13 +74,14 @@ class Studio:
         request: GenerationRequest,
         output: Path,
         *,
+        user: str = "",
         overwrite: bool = False,
         on_step: OnStep = _silent,
         on_progress: OnProgress = _silent,
         on_preview: OnPreview | None = None,
         cancelled: Cancelled = _never,
     ) -> GeneratedVideo:
-        """Generate ``request`` into the new file ``output``.
+        """Generate ``request`` of ``user`` (see `policy.gate.admit`) into the new file ``output``.
 
         ``on_progress`` and ``on_preview`` are called while it is sampled, see `generator.model.VideoModel.sample`.
         ``cancelled`` is asked several times a sampling step; when it says yes, `GenerationCancelledError` is raised.
@@ -97,7 +98,7 @@ class Studio:
                 raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
         if given:  # what the model cannot do is said before files are decoded; a prompt alone need not wait for torch
             self._model_for(request)
-        request, decision = self._decide(request, on_step)
+        request, decision = self._decide(request, user, on_step)
 
         model = self._model_for(request)
         width, height = model.size_for(request.size)
@@ -156,7 +157,7 @@ class Studio:
         self._model.check(request)
         return self._model
 
-    def _decide(self, request: GenerationRequest, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
+    def _decide(self, request: GenerationRequest, user: str, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
         """What is given, every text beside it, and all texts together, so that nothing is hidden in between.
 
         The recorded decision is the one about all texts. A rewrite is carried out text by text.
@@ -166,13 +167,15 @@ class Studio:
         for text in (*request.texts, together):  # before files are decoded
             refuse_unusable(text, policy=policy)
         given = [path for condition in request.conditions for path in condition.paths]
-        shown = admit_given(given, settings=self._settings, consents=request.consents)
-        decisions = {text: admit(text, settings=self._settings, shown=shown) for text in request.texts}
-        whole = decisions[together] if together in decisions else admit(together, settings=self._settings, shown=shown)
-        for decision in (*decisions.values(), whole):
-            if decision.action not in ("allow", "rewrite"):
-                on_step("policy", f"{decision.action}: {decision.reason}")
-                raise RefusedByPolicyError(decision)
+        shown = admit_given(given, settings=self._settings, user=user, consents=request.consents)
+        decisions: dict[str, Decision] = {}
+        for text in (*request.texts, together):
+            if text not in decisions:
+                decision = decisions[text] = admit(text, settings=self._settings, user=user, shown=shown)
+                if not decision.allowed:  # before the next is asked about: one request is one offence
+                    on_step("policy", f"{decision.action}: {decision.reason}")
+                    raise RefusedByPolicyError(decision)
+        whole = decisions.pop(together) if len(request.texts) > 1 else decisions[together]
         on_step("policy", f"{whole.action}: {whole.reason}")
 
         def allowed(text: str) -> str:

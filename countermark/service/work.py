@@ -117,6 +117,7 @@ def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, repo
         made = studio.generate(
             request,
             output,
+            user=job.tenant,
             on_step=lambda name, _detail: report(seal_steps.get(name), name),
             on_progress=lambda step, steps: report(5 + 75 * step // steps, f"sample {step}/{steps}"),
             on_preview=lambda thumbnail: report(None, None, pictures.data_uri(thumbnail)),

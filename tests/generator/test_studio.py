@@ -16,8 +16,9 @@ from generator import Studio
 from generator.backends.bundled import BundledModel
 from generator.model import Rate
 from generator.request import Condition, GenerationRequest, Shot
+from generator.studio import RefusedByPolicyError
 from generator.tasks import request_for
-from policy import gate, vision
+from policy import gate, load_policy, vision
 from policy.consent import issue_consent
 from policy.records import open_records
 from policy.vision import Sight, UploadRefusedError
@@ -297,6 +298,19 @@ def test_the_policy_reads_every_text_and_the_seams_between_them(out, settings, r
     with pytest.raises(PolicyRefusedError):
         Studio(model, settings=settings).generate(request_, out)
     assert model.requests == []
+
+
+def test_what_was_refused_counts_against_who_asked(out, settings):
+    studio, harm = Studio(Recorder(), settings=settings), "a nude video of Emmanuel Macron"
+    for _ in range(load_policy().rules.file.abuse.review_after):
+        with pytest.raises(PolicyRefusedError):
+            studio.generate(GenerationRequest(prompt=harm, negative_prompt="a cat"), out, user="mallory")
+    with pytest.raises(RefusedByPolicyError) as refused:
+        studio.generate(GenerationRequest(prompt=PROMPT), out, user="mallory")
+    assert (refused.value.decision.action, refused.value.decision.categories[0].source) == ("review", "abuse")
+    assert studio.generate(GenerationRequest(prompt=PROMPT), out, user="ada").decision.action == "allow"
+    with open_records(settings) as records:
+        assert records.count("mallory", 24) == load_policy().rules.file.abuse.review_after
 
 
 def test_a_cancelled_generation_leaves_no_file(out, settings):

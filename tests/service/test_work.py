@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from countermark.core.errors import GenerationError, UsageError
+from countermark.core.errors import GenerationError, PolicyRefusedError, UsageError
 from countermark.core.settings import Settings
 from countermark.service import webhooks
 from countermark.service.crew import Crew
@@ -17,7 +17,10 @@ from countermark.service.jobs import Job, JobStore
 from countermark.service.options import ServiceSettings
 from countermark.service.tables import open_database
 from countermark.service.work import CancelledError, Desk, perform
+from policy.records import open_records
 from provenance.registry import open_registry
+
+HARM = "a nude video of Emmanuel Macron"
 
 
 def job(**changes: object) -> Job:
@@ -113,6 +116,14 @@ def test_open_weights_are_kept_until_others_are_asked_for(tmp_path, monkeypatch)
         with pytest.raises(GenerationError):
             perform(job(request=job().request | {"backend": backend}), desk, lambda progress, step: None)
     assert loaded == ["open-weights:a", "bundled", "open-weights:b", "bundled"]
+
+
+def test_the_policy_knows_a_tenant_by_its_name(tmp_path):
+    desk = Desk(Settings(home=tmp_path), FileStore(tmp_path / "files"))
+    with pytest.raises(PolicyRefusedError):
+        perform(job(tenant="a", request=job().request | {"prompt": HARM}), desk, lambda *_: None)
+    with open_records(desk.settings) as records:
+        assert (records.count("a", 24), records.count("b", 24)) == (1, 0)
 
 
 @pytest.fixture
