@@ -14,6 +14,8 @@ from countermark.core.media import Limits, VideoReader
 from countermark.core.media.opening import still_format
 from generator.model import RGB, Mask
 
+_CHUNK = 16  # frames of a video at a time
+
 
 def is_still(path: Path) -> bool:
     """Whether the file begins like a PNG, JPEG or WebP picture."""
@@ -76,7 +78,8 @@ def read_still(path: Path, width: int, height: int, limits: Limits) -> RGB:
 def read_video(
     path: Path, width: int, height: int, fps: Fraction, limits: Limits, *, inside: bool = False
 ) -> Iterator[RGB]:
-    """A video at another size and rate, in chunks of R'G'B' frames; at each moment the frame that is then shown.
+    """A video at another size and rate, in chunks of at most 16 R'G'B' frames; at each moment the frame that is then
+    shown, however long.
 
     It covers the picture, or stands ``inside`` it as a whole.
 
@@ -86,17 +89,18 @@ def read_video(
         start: int | None = None
         due = 0
         last: RGB | None = None
+        out: list[RGB] = []
         for frames in reader:
-            out: list[RGB] = []
             for pts, rgb in zip(frames.pts.tolist(), frames.to_rgb(), strict=True):
                 start = pts if start is None else start
                 begins = (pts - start) * reader.info.time_base * fps
                 while last is not None and due < begins:
                     out.append(last)
                     due += 1
+                    if len(out) == _CHUNK:
+                        yield np.stack(out)
+                        out = []
                 image = Image.fromarray(reader.info.upright(rgb))
                 last = (contained if inside else fitted)(image, width, height)
-            if out:
-                yield np.stack(out)
         if last is not None:
-            yield last[None]
+            yield np.stack([*out, last])

@@ -93,6 +93,14 @@ def test_a_video_stands_whole_inside_a_picture_of_another_shape(tmp_path, size):
     assert frame[rows[-1] - 1, width // 2, 0] > 30
 
 
+def test_a_long_gap_between_two_frames_is_filled_piece_by_piece(tmp_path):
+    spec = VideoSpec(width=64, height=48, fps=Fraction(1), time_base=Fraction(1))
+    with VideoWriter(tmp_path / "gap.mp4", spec) as writer:
+        writer.write(Frames.from_rgb(np.full((2, 48, 64, 3), 90, np.uint8), pts=np.array([0, 600])))
+    lengths = [len(chunk) for chunk in read_video(tmp_path / "gap.mp4", 32, 32, Fraction(12), LIMITS)]
+    assert (sum(lengths), max(lengths)) == (7201, 16)
+
+
 def test_a_turned_video_is_read_upright(tmp_path):
     (frames,) = [next(iter(read_video(clip(tmp_path / "t.mp4", 12, 12, rotation=180), 64, 48, Fraction(12), LIMITS)))]
     assert frames[0, -4, 32, 0] < 20
