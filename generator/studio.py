@@ -160,7 +160,8 @@ class Studio:
     def _decide(self, request: GenerationRequest, user: str, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
         """What is given, every text beside it, and all texts together, so that nothing is hidden in between.
 
-        The recorded decision is the one about all texts. A rewrite is carried out text by text.
+        The recorded decision is the one about all texts. A rewrite is carried out text by text; what then is given to
+        the model is looked at once more as a whole, where a name may be left in a seam.
         """
         together = "\n".join(request.texts)
         policy = load_policy(self._settings.policy_file)
@@ -186,15 +187,21 @@ class Studio:
                 raise UsageError("The policy asked for a rewrite but gave none.", remedy="Report this policy version.")
             return rewritten
 
-        if whole.action == "rewrite" and all(d.action == "allow" for d in decisions.values()):
-            raise RefusedByPolicyError(whole)  # what has to be rewritten lies in a seam
         shots = tuple(shot.model_copy(update={"prompt": allowed(shot.prompt)}) for shot in request.shots)
         changes = {
             "prompt": allowed(request.prompt),
             "negative_prompt": allowed(request.negative_prompt),
             "shots": shots,
         }
-        return request.model_copy(update=changes), whole
+        request = request.model_copy(update=changes)
+        if len(request.texts) > 1:
+            told = "\n".join(request.texts)
+            again = whole if told == together else admit(told, settings=self._settings, user=user, shown=shown)
+            if again.action != "allow":
+                raise RefusedByPolicyError(again)
+            if told != together:
+                whole = whole.model_copy(update={"action": "rewrite", "rewritten_prompt": told})
+        return request, whole
 
 
 def _check_kind(request: GenerationRequest, output: Path) -> None:

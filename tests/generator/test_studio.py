@@ -106,6 +106,7 @@ def levels(path: Path) -> list[int]:
 
 
 PROMPT = "a red ball over the sea"
+NAMED, GENERIC = "a red Ferrari on a road", "a red sports car on a road"
 
 
 @pytest.mark.parametrize(
@@ -291,6 +292,10 @@ def test_an_input_that_cannot_be_read_leaves_no_file(tmp_path, out, settings):
         GenerationRequest(prompt="", shots=(Shot(prompt=PROMPT), Shot(prompt="a nude video of Emmanuel Macron"))),
         GenerationRequest(prompt=PROMPT, negative_prompt="a nude video of Emmanuel Macron"),
         GenerationRequest(prompt="", shots=(Shot(prompt="a nude video of"), Shot(prompt="Emmanuel Macron"))),
+        GenerationRequest(prompt="", shots=(Shot(prompt="a portrait of Taylor"), Shot(prompt="Swift by the sea"))),
+        GenerationRequest(
+            prompt=NAMED, shots=(Shot(prompt="a portrait of Taylor"), Shot(prompt="Swift walks by the sea"))
+        ),
     ],
 )
 def test_the_policy_reads_every_text_and_the_seams_between_them(out, settings, request_):
@@ -298,6 +303,13 @@ def test_the_policy_reads_every_text_and_the_seams_between_them(out, settings, r
     with pytest.raises(PolicyRefusedError):
         Studio(model, settings=settings).generate(request_, out)
     assert model.requests == []
+
+
+def test_what_the_model_is_given_is_what_is_recorded(out, settings):
+    model = Recorder()
+    made = Studio(model, settings=settings).generate(GenerationRequest(prompt=PROMPT, negative_prompt=NAMED), out)
+    assert model.requests[0].texts == made.request.texts == (PROMPT, GENERIC)
+    assert (made.decision.action, made.decision.rewritten_prompt) == ("rewrite", f"{PROMPT}\n{GENERIC}")
 
 
 def test_what_was_refused_counts_against_who_asked(out, settings):
