@@ -160,8 +160,9 @@ class Studio:
     def _decide(self, request: GenerationRequest, user: str, on_step: OnStep) -> tuple[GenerationRequest, Decision]:
         """What is given, every text beside it, and all texts together, so that nothing is hidden in between.
 
-        The recorded decision is the one about all texts. A rewrite is carried out text by text; what then is given to
-        the model is looked at once more as a whole, where a name may be left in a seam.
+        The recorded decision is the one about all texts, with the strict output check if any text asks for it. What has
+        to be rewritten is, text by text; what then is given to the model is looked at once more as a whole, where a
+        name may be left in a seam.
         """
         together = "\n".join(request.texts)
         policy = load_policy(self._settings.policy_file)
@@ -193,14 +194,16 @@ class Studio:
             "negative_prompt": allowed(request.negative_prompt),
             "shots": shots,
         }
-        request = request.model_copy(update=changes)
+        request, again = request.model_copy(update=changes), whole
         if len(request.texts) > 1:
             told = "\n".join(request.texts)
-            again = whole if told == together else admit(told, settings=self._settings, user=user, shown=shown)
+            if told != together:
+                again = admit(told, settings=self._settings, user=user, shown=shown)
+                whole = whole.model_copy(update={"action": "rewrite", "rewritten_prompt": told})
             if again.action != "allow":
                 raise RefusedByPolicyError(again)
-            if told != together:
-                whole = whole.model_copy(update={"action": "rewrite", "rewritten_prompt": told})
+        if any(decision.output_check == "strict" for decision in (*decisions.values(), again)):
+            whole = whole.model_copy(update={"output_check": "strict"})
         return request, whole
 
 

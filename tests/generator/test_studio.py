@@ -18,7 +18,7 @@ from generator.model import Rate
 from generator.request import Condition, GenerationRequest, Shot
 from generator.studio import RefusedByPolicyError
 from generator.tasks import request_for
-from policy import gate, load_policy, vision
+from policy import Decision, check, gate, load_policy, vision
 from policy.consent import issue_consent
 from policy.records import open_records
 from policy.vision import Sight, UploadRefusedError
@@ -310,6 +310,16 @@ def test_what_the_model_is_given_is_what_is_recorded(out, settings):
     made = Studio(model, settings=settings).generate(GenerationRequest(prompt=PROMPT, negative_prompt=NAMED), out)
     assert model.requests[0].texts == made.request.texts == (PROMPT, GENERIC)
     assert (made.decision.action, made.decision.rewritten_prompt) == ("rewrite", f"{PROMPT}\n{GENERIC}")
+
+
+@pytest.mark.parametrize("strict", ["a red ball", "a blue boat", "a red ball\na blue boat"])
+def test_one_strict_text_makes_the_output_check_strict(out, settings, monkeypatch, strict):
+    def admitted(text: str, **_: object) -> Decision:
+        return check(text).model_copy(update={"output_check": "strict" if text == strict else "standard"})
+
+    monkeypatch.setattr("generator.studio.admit", admitted)
+    request = GenerationRequest(prompt="", shots=(Shot(prompt="a red ball"), Shot(prompt="a blue boat")))
+    assert Studio(Recorder(), settings=settings).generate(request, out).decision.output_check == "strict"
 
 
 def test_what_was_refused_counts_against_who_asked(out, settings):
