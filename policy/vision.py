@@ -25,7 +25,7 @@ from countermark.core.media import Frames, Limits, VideoReader
 from countermark.core.settings import Settings
 from policy.assemble import Policy, load_policy
 from policy.consent import read_consent
-from policy.decision import Decision, check
+from policy.decision import Decision, check_many
 from policy.faces import find_faces
 from policy.findings import CategoryScore
 from policy.lettering import can_read, read_lines
@@ -254,11 +254,30 @@ def _said(policy: Policy, text: str) -> list[CategoryScore]:
     """
     if not text.strip():
         return []
-    decision = check(text[: policy.rules.file.max_characters], policy=policy)
-    against = [f for f in decision.categories if f.category == "evasion" and f.source == "lexicon"]
-    if decision.action in {"block", "review"}:
-        against.insert(0, next(f for f in decision.categories if f.category == decision.category))
-    return [f.model_copy(update={"source": "picture", "span": f'text: "{f.span or text}"'[:_SPAN]}) for f in against]
+    decisive: list[CategoryScore] = []
+    orders: list[CategoryScore] = []
+    pages = _pages(text, policy.rules.file.max_characters)
+    for page, decision in zip(pages, check_many(pages, policy=policy), strict=True):
+        quoted = [
+            f.model_copy(update={"source": "picture", "span": f'text: "{f.span or page}"'[:_SPAN]})
+            for f in decision.categories
+        ]
+        if decision.action in {"block", "review"}:
+            decisive.append(next(f for f in quoted if f.category == decision.category))
+        both = zip(quoted, decision.categories, strict=True)
+        orders += [quote for quote, f in both if f.category == "evasion" and f.source == "lexicon"]
+    return [*decisive, *orders]
+
+
+def _pages(text: str, limit: int) -> list[str]:
+    """All of ``text`` in pieces as long as a prompt may be, cut at ends of lines; each begins with the line before."""
+    half = (limit - 1) // 2
+    pages: list[list[str]] = [[]]
+    for line in (whole[i : i + half] for whole in text.split("\n") for i in range(0, len(whole), half)):
+        if len("\n".join((*pages[-1], line))) > limit:
+            pages.append(pages[-1][-1:])
+        pages[-1].append(line)
+    return ["\n".join(page) for page in pages]
 
 
 def _zero_shot(pictures: UInt8, policy: Policy, settings: Settings) -> dict[str, Float32]:
