@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -223,17 +223,16 @@ def understand(
     """
     read, said = named(prompt, placed=placed)
     found, unknown, near = read.found, read.unknown, read.near
-    unwanted = named(negative)[0].found
     rng = random.Random(seed)
-    open_to = {kind: [c.name for c in BY_KIND[kind] if c.name != unwanted.get(kind)] for kind in KINDS}
+    open_to = _left_by(negative)
     drawn = {kind: rng.choice(open_to[kind]) for kind in KINDS}  # all, so one more known word changes nothing else
     if said.light is not None and drawn["scene"] in OWN_LIGHT:
-        drawn["scene"] = rng.choice([scene for scene in SCENES if scene not in OWN_LIGHT])
-    if found.get("subject", drawn["subject"]) in AT_REST and unwanted.get("motion") != "hover":
+        drawn["scene"] = rng.choice(_without(OWN_LIGHT, open_to["scene"], SCENES))
+    if found.get("subject", drawn["subject"]) in AT_REST and "hover" in open_to["motion"]:
         drawn["motion"] = "hover"
     several, companions, named_too = related(said.rest, _mentions), tuple[Companion, ...](), _subjects(said.rest)
     if several.links:
-        found, unknown, near, companions = _companions(several, found, drawn, rng)
+        found, unknown, near, companions = _companions(several, found, drawn, open_to["colour"], rng)
         named_too = {name for text in several.texts for name in _subjects(text)}
     shown = {c["subject"] for c in (drawn | found, *(companion.concepts for companion in companions))}
     others = tuple(sorted((named_too - shown) | (_subjects(several.rest) if several.links else set())))
@@ -246,11 +245,32 @@ def understand(
     return Understanding({**drawn, **found}, chosen, (), unknown, said, companions, others, near)
 
 
+def _left_by(negative: str) -> dict[Kind, Sequence[str]]:
+    """What may be chosen where a prompt is silent: nothing that the ``negative`` prompt names or is near to, unless
+    that is all there is of its kind.
+    """
+    text = filmed(normalised(negative)).rest
+    unwanted = {(concept.kind, concept.name) for mention in _mentions(text) for concept in mention.concepts}
+    unwanted.update(near for word in _nearby().finditer(text) for near in _near_to(word[0]))
+    every = {kind: [concept.name for concept in BY_KIND[kind]] for kind in KINDS}
+    return {kind: _without({n for k, n in unwanted if k == kind}, names, names) for kind, names in every.items()}
+
+
+def _without(unwanted: Container[str], names: Sequence[str], others: Sequence[str]) -> Sequence[str]:
+    """Those of ``names`` that are not ``unwanted``, or else those of ``others``, or else all ``others``."""
+    kept = ([name for name in each if name not in unwanted] for each in (names, others))
+    return next(filter(None, kept), others)
+
+
 def _companions(
-    several: Related, whole: Mapping[Kind, str], drawn: Mapping[Kind, str], rng: random.Random
+    several: Related,
+    whole: Mapping[Kind, str],
+    drawn: Mapping[Kind, str],
+    colours: Sequence[str],
+    rng: random.Random,
 ) -> tuple[dict[Kind, str], tuple[str, ...], tuple[tuple[str, str], ...], tuple[Companion, ...]]:
     """What a text with ``several`` subjects says of the first, its unknown words and near ones, and the others.
-    ``whole`` is what was found in all of it, ``drawn`` what is shown where nothing was.
+    ``whole`` is what was found in all of it, ``drawn`` what is shown where nothing was, and ``colours`` are open.
     """
     read = [_concepts(text) for text in several.texts]
     found = [each.found for each in read]
@@ -261,7 +281,7 @@ def _companions(
     companions = []
     for link, theirs in zip(several.links, found[1:], strict=True):
         taken = {concepts["colour"] for concepts in shown}
-        colour = rng.choice([colour for colour in COLOURS if colour not in taken])
+        colour = rng.choice(_without(taken, colours, COLOURS))
         shown.append({**shown[-1], "colour": colour, **theirs, "scene": shown[0]["scene"]})
         companions.append(Companion(shown[-1], link, () if "colour" in theirs else ("colour",)))
     unknown = dict.fromkeys(word for each in (*read, _concepts(several.rest)) for word in each.unknown)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from generator.dit.text import NOTHING, TOKEN, WORDS, named, negative_tokens, tokens_of, understand
 from generator.world.cinematography import OWN_LIGHT
 from generator.world.neighbours import NEIGHBOURS
-from generator.world.vocabulary import AT_REST, BY_KIND, CONCEPTS, KINDS
+from generator.world.vocabulary import AT_REST, BY_KIND, COLOURS, CONCEPTS, KINDS, SCENES
 
 
 @pytest.mark.parametrize(
@@ -142,6 +142,24 @@ def test_what_is_unwanted_is_not_chosen(kind):
         chosen = {understand("", seed=seed, negative=concept.en[0]).concepts[kind] for seed in range(60)}
         assert concept.name not in chosen
         assert len(chosen) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nothing_of_all_that_is_unwanted_is_chosen(kind):
+    names = [concept.name for concept in BY_KIND[kind]]
+    kept, unwanted = names[:3], ", ".join(concept.en[0] for concept in BY_KIND[kind][3:])
+    assert {understand("", seed=seed, negative=unwanted).concepts[kind] for seed in range(40)} == set(kept)
+    every = ", ".join(concept.en[0] for concept in BY_KIND[kind])
+    assert understand("", seed=0, negative=every).concepts[kind] in names
+
+
+def test_nothing_unwanted_is_chosen_for_a_second_subject_or_beside_a_light():
+    colours, scenes = (", ".join(c.en[0] for c in BY_KIND[kind][3:]) for kind in ("colour", "scene"))
+    for seed in range(40):
+        (companion,) = understand("a balloon and a fish", seed=seed, negative=colours).companions
+        assert companion.concepts["colour"] in COLOURS[:3]
+        concepts = understand("a red ball in the golden hour", seed=seed, negative=scenes).concepts
+        assert concepts["scene"] in SCENES[:3]
 
 
 @pytest.mark.parametrize(
