@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -18,7 +18,7 @@ from generator.dit.views import View, lost_by_code
 from generator.world.vocabulary import Kind
 
 Ends = tuple[Mapping[Kind, str], Mapping[Kind, str]]
-"""What the prompt and the pictures say of the two sides of a bridge."""
+"""What is seen or drawn on the two sides of a bridge."""
 
 BRIDGE_FRAMES = 16
 NEAR = 8  # frames of each side that a bridge sees
@@ -85,6 +85,18 @@ def bridge(backgrounds: Backgrounds, before: View, after: View, ends: Ends, fram
     )
     latents = backgrounds.dissolved(scenes, behind[0], behind[1], groups)
     return Piece(latents, crossing(near, far, plan), len(plan), start=False, carried=carried)
+
+
+def unheard(named: Mapping[Kind, str], ends: Ends) -> Iterator[str]:
+    """Plain sentences for the user about what is named and cannot be had between two views: both are kept as they are,
+    so what is between them shows what they show.
+    """
+    for kind, name in named.items():
+        seen = dict.fromkeys(end[kind] for end in ends if kind in end)
+        if not seen:
+            yield f"the {kind} was left out ({name}): the subject goes from where it was seen to where it is seen next"
+        elif name not in seen:
+            yield f"the {kind} was left out ({name}): what is led over shows {' and '.join(seen)}"
 
 
 def _scenes(ends: Ends) -> tuple[str, str]:

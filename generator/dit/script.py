@@ -12,7 +12,7 @@ from torch import Tensor
 from countermark.core.errors import MediaError
 from generator.dit.autoencoder import STRIDE
 from generator.dit.backgrounds import Backgrounds
-from generator.dit.bridges import BRIDGE_FRAMES, between, between_lengths, bridge, closing, closing_length
+from generator.dit.bridges import BRIDGE_FRAMES, between, between_lengths, bridge, closing, closing_length, unheard
 from generator.dit.camera import Camera
 from generator.dit.canvas import Canvas
 from generator.dit.cast import actor
@@ -106,7 +106,9 @@ class Script:
         request = self._request
         if before is not None and after is not None:
             asked = self._understand(request.prompt, {})
-            ends = ({**asked.concepts, **before.concepts}, {**asked.concepts, **after.concepts})
+            ends = (before.concepts, after.concepts)
+            for notice in unheard(asked.concepts, ends):
+                self._on_notice(notice)
             return [bridge(self._backgrounds, before, after, ends, self._asked(BRIDGE_FRAMES))]
         given = before or after
         understanding = self._understand(request.prompt, None if given is None else given.concepts)

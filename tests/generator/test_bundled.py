@@ -7,6 +7,7 @@ import torch
 from countermark.core.errors import UsageError, WeightsError
 from generator.backends.bundled import BundledModel
 from generator.dit import networks as bundled
+from generator.dit.bridges import unheard
 from generator.dit.light import graded, lit
 from generator.dit.networks import load_networks, load_transformer
 from generator.dit.planner import make_plan
@@ -292,6 +293,29 @@ def test_a_loop_ends_where_it_begins():
     assert len(frames) == 36
     steps = np.abs(np.diff(frames.astype(int), axis=0)).mean((1, 2, 3))
     assert np.abs(frames[-1].astype(int) - frames[0]).mean() < 3 * np.median(steps)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "left_out"),
+    [
+        ("a red ball over the snow", []),
+        ("a ball", []),
+        ("a blue star bouncing in the desert", ["star", "blue", "bounce", "desert"]),
+    ],
+)
+def test_what_a_prompt_names_between_two_clips_that_show_something_else_is_left_out_and_said(prompt, left_out):
+    ball = {"subject": "ball", "colour": "red", "scene": "snow"}
+    notices = list(unheard(understand(prompt, seed=0, seen={}).concepts, (ball, ball | {"scene": "sea"})))
+    assert [notice.split("(")[1].split(")")[0] for notice in notices] == left_out
+    assert not notices or "shows snow and sea" in notices[-1]
+
+
+def test_a_blend_says_what_it_leaves_out():
+    ends = [given_clip(12, scene=scene)[0] for scene in ("snow", "sea")]
+    conditions = (*at("start"), *at("end"))
+    request = GenerationRequest(prompt="a star in the snow", steps=1, conditions=conditions)
+    _, notices = sampled(request, Inputs(before=ends[0], after=ends[1]))
+    assert any("the subject was left out (star): what is led over shows ball" in notice for notice in notices)
 
 
 def test_a_storyboard_keeps_its_subject():
