@@ -131,7 +131,7 @@ def read_storyboard(path: Path) -> tuple[Shot, ...]:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
     except ValidationError as error:
         raise UsageError(f"{path} is not a storyboard: {_first(error)}", remedy=remedy) from error
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a date or number that is none is a ValueError
         raise UsageError(f"{path} is not YAML.", remedy=remedy) from error
     if not shots:
         raise UsageError(f"{path} holds no shots.", remedy=remedy)
