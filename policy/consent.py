@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import json
+import math
 import os
 import secrets
 import time
@@ -38,7 +39,7 @@ class Consent(BaseModel):
 
 def issue_consent(sha256: str, person: str, *, settings: Settings, days: float = 30.0) -> str:
     """A token for the file with this digest; raises `UsageError` for a digest or a name that is none."""
-    if len(sha256) != 2 * hashlib.sha256().digest_size or not person.strip() or days <= 0:
+    if len(sha256) != 2 * hashlib.sha256().digest_size or not person.strip() or not 0 < days * _DAY < math.inf:
         raise UsageError("A consent needs a SHA-256, a name and a term.", remedy="Give all three.")
     consent = Consent(person=person.strip(), sha256=sha256.lower(), until=int(time.time() + days * _DAY))
     body = base64.urlsafe_b64encode(consent.model_dump_json().encode()).decode().rstrip("=")
@@ -75,7 +76,7 @@ def _stated(token: str) -> dict[str, object]:
     body = token.partition(".")[0]
     try:
         stated = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return stated if isinstance(stated, dict) else {}
 

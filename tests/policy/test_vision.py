@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import base64
 import hashlib
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from countermark.core.errors import MediaError, MediaLimitError, UsageError, Wei
 from countermark.core.media import probe
 from countermark.core.settings import Settings
 from policy import check, load_policy, vision
-from policy.consent import issue_consent, read_consent
+from policy.consent import consent_among, issue_consent, read_consent
 from policy.faces import _suppress, find_faces
 from policy.nudity import nudity_scores
 from policy.records import open_records
@@ -103,6 +105,17 @@ def test_an_upload_with_a_face_needs_consent(home: Settings, tmp_path: Path, mon
         read_consent(token[:-1] + ("0" if token[-1] != "0" else "1"), digest, settings=home)
     with pytest.raises(UsageError, match="ended"):
         read_consent(issue_consent(digest, "Ada", settings=home, days=1e-9), digest, settings=home)
+
+
+def test_a_consent_without_end_and_a_token_that_is_none(home: Settings, tmp_path: Path) -> None:
+    for days in (0, -1, 1e305, math.inf, math.nan):
+        with pytest.raises(UsageError, match="a term"):
+            issue_consent("0" * 64, "Ada", settings=home, days=days)
+    path = tmp_path / "upload"
+    path.write_bytes(b"something")
+    nested = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+    token = issue_consent(hashlib.sha256(b"something").hexdigest(), "Ada", settings=home)
+    assert consent_among([nested, "no token", token], path) == token
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
