@@ -7,6 +7,8 @@ pictures and videos beside a prompt.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from policy.guard import guard_from_settings
 from policy.records import Records, open_records
 from policy.vision import UploadRefusedError, check_upload, shown_together
 
-_EXPIRE_EVERY = 256  # log entries between two looks for expired ones
+_EXPIRE_EVERY = 3600.0  # seconds between two looks for expired entries
+_expired: dict[str, float] = {}  # when this process looked last, by database
 
 
 def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str, float] | None = None) -> Decision:
@@ -36,9 +39,8 @@ def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str
         decision = _judge(prompt, policy, records, settings, user, shown)
         disguised = decision.allowed and bool(decision.evasion)
         action = "evasion" if disguised else decision.action
-        entry = records.log("prompt", action, recorded(decision, prompt, settings), user=user)
-        if entry.number % _EXPIRE_EVERY == 0:
-            records.expire(settings.policy_retention_days)
+        records.log("prompt", action, recorded(decision, prompt, settings), user=user)
+        _expire(records, settings)
         if decision.action == "review":
             records.ask(prompt, decision, user=user)
         return decision
@@ -58,6 +60,7 @@ def admit_given(
         content = upload.model_dump(mode="json", include={"category", "sha256", "frames", "examined", "shown"})
         with open_records(settings) as records:
             records.log("upload", "allow" if upload.allowed else "block", content, user=user)
+            _expire(records, settings)
         if not upload.allowed:
             raise UploadRefusedError(path, upload)
         uploads.append(upload)
@@ -79,6 +82,14 @@ def recorded(decision: Decision, prompt: str, settings: Settings) -> dict[str, A
     if settings.policy_keep_prompts:
         content["prompt"] = prompt
     return content
+
+
+def _expire(records: Records, settings: Settings) -> None:
+    """Drop what is older than the settings keep it, where this process has not done so lately."""
+    now = time.monotonic()
+    if now - _expired.get(settings.registry_url, -math.inf) >= _EXPIRE_EVERY:
+        _expired[settings.registry_url] = now
+        records.expire(settings.policy_retention_days)
 
 
 def _judge(

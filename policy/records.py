@@ -1,9 +1,9 @@
 """What the policy remembers: an append-only log of decisions, and the queue of prompts that wait for a person.
 
-The log is a chain: every entry carries the digest of the one before, so an entry that was changed or taken out shows.
-It holds a prompt's SHA-256, not the prompt, unless the settings say so. Old entries are dropped by `Records.expire`,
-which leaves the digest of the last dropped one as the new start. A prompt in the queue is kept readable until someone
-has decided about it.
+The log is a chain: every entry carries the digest of the one before, so an entry that was changed, or taken out from
+between others, shows; that the oldest or newest are missing does not. It holds a prompt's SHA-256, not the prompt,
+unless the settings say so. Old entries are dropped by `Records.expire`, which leaves the digest of the last dropped one
+as the new start. A prompt in the queue is kept readable until someone has decided about it.
 """
 
 from __future__ import annotations
@@ -150,7 +150,9 @@ class Records:
             return [_entry(row) for row in rows]
 
     def verify(self) -> int:
-        """Follow the chain; returns the number of entries, raises `RecordsError` where it breaks."""
+        """Follow the chain; returns the number of entries, raises `RecordsError` where it breaks. Entries that are
+        missing at either end break nothing.
+        """
         with self._session("read") as session:
             rows = session.scalars(select(LogRow).order_by(LogRow.number)).all()
             previous = rows[0].previous if rows else _START

@@ -9,7 +9,7 @@ from sqlalchemy import create_engine, text
 
 from countermark.core.errors import UsageError
 from countermark.core.settings import Settings
-from policy import load_policy
+from policy import gate, load_policy
 from policy.gate import admit, appeal
 from policy.records import RecordsError, open_records
 
@@ -76,6 +76,31 @@ def test_old_entries_expire_and_the_chain_still_holds(home: Settings) -> None:
         assert records.expire(30) == 2
         assert [e.action for e in records.entries()] == ["allow", "expire"]
         assert records.verify() == 2
+
+
+def test_old_entries_expire_with_the_first_prompt_and_then_every_hour(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def age() -> None:
+        engine = create_engine(home.registry_url)
+        with engine.begin() as connection:
+            old = datetime.now(UTC) - timedelta(days=home.policy_retention_days + 1)
+            connection.execute(text("UPDATE policy_log SET at=:at"), {"at": old.isoformat(" ")})
+        engine.dispose()
+
+    def left() -> list[str]:
+        admit(PEACE, settings=home)
+        with open_records(home) as records:
+            return [entry.action for entry in records.entries()]
+
+    with open_records(home) as records:
+        records.log("prompt", "block", {})
+    age()
+    assert left() == ["allow", "expire"]
+    age()
+    assert left() == ["allow", "expire", "allow"]
+    monkeypatch.setattr(gate, "_EXPIRE_EVERY", 0)
+    assert left() == ["allow", "allow", "expire"]
 
 
 def test_a_released_prompt_passes_for_who_asked_and_is_then_forgotten(home: Settings) -> None:
