@@ -161,7 +161,7 @@ def log(
         count = records.verify()
         entries = records.entries() if as_json else []
     rows = (Row("dropped", str(gone)),) if expire else ()
-    page = Page("The log is whole", f"{count} entries, each bound to the one before.", rows, "bold green")
+    page = Page("The log is unbroken", f"{count} entries, each bound to the one before.", rows, "bold green")
     return Outcome(page, YES, Report(items=list(entries)), as_json)
 
 
