@@ -29,6 +29,7 @@ except ImportError as error:
 DEFAULT_SECONDS = 4
 FPS = 24
 POLL_SECONDS = 1.0
+_UNUSED = ("guidance", "negative_prompt", "seed", "steps")
 
 
 class OpenAIVideosModel:
@@ -77,8 +78,9 @@ class OpenAIVideosModel:
         cancelled: Cancelled,
     ) -> Iterator[RGB]:
         """See `generator.model.VideoModel.sample`. Progress is in percent, as the server tells it."""
-        unused = {"seed", "steps", "guidance", "negative_prompt"} & request.model_fields_set
-        on_notice(f"decided by the server: {', '.join(sorted(unused)) or 'seed and steps'}")
+        fields = GenerationRequest.model_fields
+        unused = [name for name in _UNUSED if getattr(request, name) != fields[name].default]
+        on_notice(f"decided by the server: {', '.join(unused) or 'seed and steps'}")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "video.mp4"
             try:

@@ -79,13 +79,15 @@ def server(tmp_path, monkeypatch) -> Iterator[Server]:
         server.shutdown()
 
 
-def sampled(request: GenerationRequest, *, cancel: bool = False) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def sampled(
+    request: GenerationRequest, *, cancel: bool = False, notices: list[str] | None = None
+) -> tuple[np.ndarray, list[tuple[int, int]]]:
     heard: list[tuple[int, int]] = []
     chunks = OpenAIVideosModel("m").sample(
         request.model_copy(update={"size": (64, 64)}),
         Inputs(),
         on_progress=lambda *step: heard.append(step),
-        on_notice=lambda _: None,
+        on_notice=([] if notices is None else notices).append,
         cancelled=lambda: cancel,
     )
     return np.concatenate(list(chunks)), heard
@@ -99,6 +101,20 @@ def test_a_servers_video_comes_back_as_frames_at_the_rate_that_was_promised(serv
     assert server.created["path"] == "/v1/videos"
     for part in ("a red ball", "64x64", "4"):
         assert part in server.created["body"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "seed and steps"),
+        ({"negative_prompt": "", "seed": 0, "steps": None}, "seed and steps"),
+        ({"negative_prompt": "a cat", "seed": 3}, "negative_prompt, seed"),
+    ],
+)
+def test_what_was_asked_for_and_the_server_decides_is_said(server, fields, said):
+    notices: list[str] = []
+    sampled(GenerationRequest(prompt="a red ball").model_copy(update=fields), notices=notices)
+    assert notices == [f"decided by the server: {said}"]
 
 
 def test_what_the_server_says_of_a_failure_is_passed_on(server):
