@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 MAX_SECONDS = 60.0
 MAX_SHOTS = 16
@@ -59,7 +59,9 @@ class GenerationRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: str
-    negative_prompt: str = Field(default="", description="What the video should not show.")
+    negative_prompt: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        default="", description="What the video should not show."
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Fixes the noise and what the prompt leaves open.")
     steps: int | None = Field(default=None, ge=1, le=200, description="Sampling steps; None is the model's own number.")
     guidance: float | None = Field(

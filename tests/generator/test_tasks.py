@@ -147,6 +147,11 @@ def test_the_first_shot_is_blended_from_nothing():
         GenerationRequest(prompt="", shots=(Shot(prompt="a red ball", seconds=2, transition="blend"),))
 
 
+def test_a_blank_negative_prompt_is_none():
+    request = request_for(PROMPT, negative_prompt=" \n")
+    assert (request.negative_prompt, request.texts) == ("", (PROMPT,))
+
+
 def test_all_texts_of_a_request_are_for_the_policy(files):
     request = request_for("", storyboard=files["board"], negative_prompt="a cat")
     assert request.texts == ("a red ball", "it bounces", "a cat")
