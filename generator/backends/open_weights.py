@@ -109,8 +109,9 @@ class OpenWeightsModel:
     def check(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.check`."""
         self._pipeline_for(request)
+        given = {"image": 1, "extend": self._family.context}.get(request.task, 0)
         for seconds in (request.seconds, *(shot.seconds for shot in request.shots)):
-            self._frames(request, seconds)
+            self._frames(request, seconds, after=given)
 
     def noise_mark(self, request: GenerationRequest) -> None:
         """See `generator.model.VideoModel.noise_mark`: other models are not known to show their noise."""

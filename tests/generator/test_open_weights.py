@@ -187,10 +187,10 @@ def test_what_a_family_cannot_do_is_refused_before_any_weights_are_read(tmp_path
 
 def test_what_is_asked_for_too_long_is_refused_before_files_are_looked_at(tmp_path):
     model = indexed(tmp_path, "LTXPipeline")
-    for task in ("text", "image", "extend"):
-        model.check(ALL[task].model_copy(update={"seconds": 10}))
-        with pytest.raises(UsageError, match=r"at most 10\.7 seconds"):
-            model.check(ALL[task].model_copy(update={"seconds": 11}))
+    for task, most in (("text", 257), ("image", 256), ("extend", 232)):  # with 1 and 25 that are given
+        model.check(ALL[task].model_copy(update={"seconds": most / 24}))
+        with pytest.raises(UsageError, match=rf"at most {most / 24:.1f} seconds"):
+            model.check(ALL[task].model_copy(update={"seconds": (most + 1) / 24}))
     with pytest.raises(UsageError, match=r"at most 10\.7 seconds"):
         model.check(GenerationRequest(prompt="", shots=(Shot(prompt="a"), Shot(prompt="b", seconds=11))))
 
