@@ -197,7 +197,7 @@ def test_a_duration_that_lies_is_caught_while_reading(tmp_path: Path) -> None:
         list(r)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_damage_never_gives_another_kind_of_error(whole: Path, tmp_path: Path, data: st.DataObject) -> None:
     content = bytearray(whole.read_bytes())
@@ -214,7 +214,7 @@ def test_damage_never_gives_another_kind_of_error(whole: Path, tmp_path: Path, d
 
 
 @given(content=st.binary(max_size=200), name=st.sampled_from(["mov,mp4", "matroska,webm", "avi", "mpegts"]))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_have_a_declared_size_or_none(tmp_path: Path, content: bytes, name: str) -> None:
     path = tmp_path / "bytes"
     path.write_bytes(content)

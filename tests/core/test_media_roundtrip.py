@@ -45,7 +45,7 @@ def error(one: Frames, other: Frames) -> float:
     )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     width=st.integers(16, 70),
     height=st.integers(16, 70),

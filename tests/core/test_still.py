@@ -106,7 +106,7 @@ def test_animated_pictures_are_refused(tmp_path: Path) -> None:
             probe(path)
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["PNG", "JPEG", "WEBP"]),
     damage=st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=8),

@@ -34,7 +34,7 @@ def test_translations_are_closer_than_strangers() -> None:
     assert similar[0, 3] < 0.3
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 def test_rows_have_unit_length_and_do_not_depend_on_company(texts: list[str]) -> None:
     together = ENCODER.encode(texts)

@@ -3,7 +3,7 @@ from typing import get_args
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from generator.dit.autoencoder import STRIDE
@@ -23,7 +23,6 @@ def large(camera: Camera) -> torch.Tensor:
 
 
 @given(CAMERAS)
-@settings(deadline=None)
 def test_what_is_seen_is_on_the_canvas_and_never_enlarged(camera):
     x, y, scale, angle = camera.path(torch.arange(camera.frames + 3)).unbind(1)
     assert (scale >= 1).all()
@@ -41,7 +40,6 @@ def test_what_is_seen_is_on_the_canvas_and_never_enlarged(camera):
 
 
 @given(CAMERAS)
-@settings(deadline=None)
 def test_a_move_is_smooth_and_in_a_long_clip_comes_to_rest(camera):
     path = camera.path(torch.arange(camera.frames))
     if camera.frames > 24 and camera.move != "handheld shake":
@@ -56,7 +54,6 @@ def test_a_move_is_smooth_and_in_a_long_clip_comes_to_rest(camera):
     CAMERAS,
     st.lists(st.tuples(st.floats(MARGIN, 1 - MARGIN), st.floats(MARGIN, 1 - MARGIN)), min_size=1, max_size=30),
 )
-@settings(deadline=None)
 def test_the_subject_stays_in_view_and_as_large(camera, places):
     plan = torch.tensor([[x, y, 0.3] for x, y in places])
     seen = camera.seen(camera.onto(plan[None])[0])

@@ -84,7 +84,7 @@ def test_a_group_begins_where_the_one_before_ended():
 
 
 @given(groups=st.integers(1, 3), missing=st.integers(0, GROUP - 1))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @torch.inference_mode()
 def test_a_piece_that_goes_on_shows_all_but_the_frame_before(groups, missing):
     networks = load_networks()
@@ -110,7 +110,7 @@ def test_a_clip_of_the_wrong_length_is_refused(autoencoder):
 
 
 @given(frames=st.integers(1, 4), rows=st.integers(1, 4), columns=st.integers(1, 4))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_the_transformer_takes_any_length_and_ratio(frames, rows, columns):
     model = tiny_transformer()
     noisy = torch.randn(2, frames, 4, 2 * rows, 2 * columns)
@@ -153,7 +153,7 @@ def test_off_the_subject_is_where_it_is_not():
 
 
 @given(width=st.integers(8, 32), height=st.integers(8, 32))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_canvas_holds_a_picture_in_its_middle(width, height):
     canvas = Canvas(16 * width, 16 * height)
     rgb = np.random.default_rng(0).integers(0, 255, (1, 16 * height, 16 * width, 3)).astype(np.uint8)
@@ -200,7 +200,7 @@ WORDS = torch.tensor([1, 2, 3, 4])
 
 
 @given(st.integers(0, 2**31 - 1))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_a_plan_is_fixed_by_its_seed(seed):
     plan = make_plan(tiny_planner(), WORDS[None], seed=seed, steps=3)
     assert plan.shape == (1, 25, 3)
@@ -209,7 +209,7 @@ def test_a_plan_is_fixed_by_its_seed(seed):
 
 
 @given(frames=st.integers(1, 60), given_frames=st.integers(1, 14), end=st.sampled_from(["", "before", "after"]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_a_plan_has_any_length_beside_any_end(frames, given_frames, end):
     known = 0.2 + 0.6 * torch.rand(given_frames, 3)
     beside = {end: known} if end else {}
@@ -268,7 +268,7 @@ def timeline(free: torch.Tensor, words: torch.Tensor) -> Timeline:
 
 
 @given(length=st.integers(1, 40), known=st.integers(0, 3), backward=st.booleans(), steps=st.integers(1, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_timeline_keeps_what_is_known_and_makes_the_rest(length, known, backward, steps):
     free = torch.ones(length + known)
     free[: known or None] = 0 if known else 1
@@ -318,7 +318,7 @@ def test_the_schedule_falls_from_one_to_zero(steps, shift):
 
 
 @given(steps=st.integers(1, 8), guidance=st.sampled_from([1.0, 2.5]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_perfect_network_is_sampled_exactly_and_has_no_loss(steps, guidance):
     clean = torch.randn(1, 2, 4, 4, 4)
 

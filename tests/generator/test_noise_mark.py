@@ -62,7 +62,7 @@ def test_a_request_has_one_name_and_others_have_others() -> None:
 
 
 @given(seed=st.integers(0, 2**31))
-@hypothesis_settings(max_examples=5, deadline=None)
+@hypothesis_settings(max_examples=5)
 def test_a_picture_that_was_not_drawn_from_it_says_nothing_of_a_noise(seed: int) -> None:
     """Scores of noises that have nothing to do with a picture are standard normal, whatever the picture."""
     random = torch.Generator().manual_seed(seed)

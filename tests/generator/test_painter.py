@@ -58,7 +58,7 @@ def test_what_is_half_seen_is_half_there(painter):
 
 
 @given(x=st.floats(0.3, 0.7), y=st.floats(0.3, 0.7), turn=st.sampled_from([0.0, 0.7]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_who_is_mirrored_is_the_mirror_image(painter, x, y, turn):
     plain = painted(painter, [1 - x, y, 0.5, -turn])
     assert torch.allclose(painted(painter, [x, y, 0.5, turn], mirrored=True), plain.flip(-1), atol=1e-4)
@@ -133,7 +133,7 @@ def test_a_crop_is_the_same_wherever_the_subject_is():
 
 
 @given(rows=st.integers(3, 8), columns=st.integers(3, 8), moving=st.booleans())
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_the_background_is_what_is_seen_elsewhere(rows, columns, moving):
     still = torch.arange(2.0)[:, None, None].expand(2, rows, columns)
     latents = still.expand(5, 2, rows, columns).clone()
@@ -153,7 +153,7 @@ def test_where_nothing_of_the_background_is_seen_nothing_is_made_up():
 
 
 @given(x=st.floats(-0.5, 0.5), y=st.floats(-0.5, 0.5), growth=st.floats(0.7, 1.4))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_place_is_corrected_by_what_a_crop_shows(x, y, growth):
     found = torch.tensor([[0.5, 0.4, 0.3]])
     true = torch.tensor([[0.5 + x * 0.15 / 2, 0.4 + y * 0.15, 0.3 * growth]])  # in a picture twice as wide as high

@@ -137,7 +137,6 @@ NOUNS = st.sampled_from([c for c in CONCEPTS if c.kind == "subject"])
 COLOURED = st.lists(st.sampled_from([c for c in CONCEPTS if c.kind == "colour"]), min_size=2, max_size=5, unique=True)
 
 
-@settings(deadline=None)
 @given(st.lists(NOUNS, min_size=5, max_size=5), COLOURED, st.booleans(), st.sampled_from([", ", "、"]))
 def test_a_list_keeps_its_order_and_says_what_is_too_many(nouns, colours, chinese, comma):
     things = list(zip(colours, nouns, strict=False))
@@ -155,7 +154,6 @@ def test_a_list_keeps_its_order_and_says_what_is_too_many(nouns, colours, chines
 WORDS = (*", 、和在间之被追", " and ", " a ", " the ", " between ", " above ", " star", "红球", " red")
 
 
-@settings(deadline=None)  # the first reading compiles the patterns
 @given(st.lists(st.sampled_from(WORDS), max_size=25).map("".join))
 def test_no_wording_has_too_many_subjects_or_loose_links(prompt):
     understanding = understand(prompt, seed=0)
@@ -262,7 +260,7 @@ SECOND = st.builds(Link, st.sampled_from(RELATIONS), st.sampled_from([0, 1]))
 OVERLAPPING = {"behind", "front", "collide"}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(THREE, st.sampled_from(RELATIONS), SECOND, st.sampled_from([1.0, 1.6, 0.625]), st.floats(0.32, 0.38))
 def test_three_are_in_the_picture_apart_and_as_their_links_say(paths, relation, second, aspect, size):
     links = (Link(relation), second)
@@ -319,7 +317,7 @@ def test_who_is_between_is_in_the_middle():
     assert x[1] < x[0] < x[2]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(PATHS, st.sampled_from(RELATIONS), st.sampled_from([1.0, 1.6, 0.625]), st.floats(0.1, 0.7))
 def test_two_stand_to_the_bit_where_they_stood_before_there_were_three(paths, relation, aspect, size):
     first, second = plan(paths[0], size), plan(paths[1], size + 0.02)

@@ -14,7 +14,7 @@ def pictures(shape, seed: int) -> np.ndarray:
 
 
 @given(mask=masks, seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_given_stays_as_it_is(mask, seed):
     made, kept = pictures(mask.shape, seed), pictures(mask.shape, seed + 100)
     joined = Seam(mask).join(made, kept)
@@ -25,7 +25,7 @@ def test_what_is_given_stays_as_it_is(mask, seed):
 
 
 @given(mask=masks, seed=st.integers(0, 99))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_fits_already_is_not_touched(mask, seed):
     made = pictures(mask.shape, seed)
     assert np.array_equal(Seam(mask).join(made, made), made)

@@ -20,7 +20,7 @@ specs = st.builds(
 
 
 @given(specs)
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_rendering_is_a_pure_function(spec):
     first, second = (render(spec, frames=3, height=64, width=96) for _ in range(2))
     assert first.frames.shape == (3, 64, 96, 3)
@@ -93,7 +93,7 @@ def test_every_subject_has_a_drawing():
 
 
 @given(st.sampled_from(SCENES), st.integers(32, 160), st.integers(32, 160), st.integers(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_scene_is_drawn_at_any_size(scene, height, width, seed):
     first, second = (scene_of(scene, height, width, np.random.default_rng(seed)).at(0) for _ in range(2))
     assert (first.shape, first.dtype) == ((height, width, 3), np.float32)
@@ -104,7 +104,7 @@ def test_every_scene_is_drawn_at_any_size(scene, height, width, seed):
 
 
 @given(st.sampled_from(SCENES), st.integers(16, 128), st.integers(16, 128), st.floats(0, 1000))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_scene_at_a_time_is_a_pure_function(name, height, width, seconds):
     first, second = (scene_of(name, height, width, np.random.default_rng(3)) for _ in range(2))
     later = first.at(seconds + 7)

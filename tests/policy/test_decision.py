@@ -114,7 +114,7 @@ def test_empty_and_over_long_prompts_are_wrong_use(prompt: str) -> None:
     assert caught.value.remedy
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(min_size=1, max_size=120))
 def test_any_text_gets_a_decision_or_a_usage_error(text: str) -> None:
     try:

@@ -107,7 +107,7 @@ def test_a_text_is_judged_with_what_the_picture_beside_it_shows(
     assert together.category_scores["sexual"] > alone.category_scores["sexual"]
 
 
-@tried(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tried(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.sampled_from([BALLOON, BOMB, MOVING]), max_size=2),
     nudity=st.sampled_from([0.0, 0.5, 1.0]),

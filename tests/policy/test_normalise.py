@@ -119,7 +119,7 @@ def test_traditional_characters_match_simplified_terms() -> None:
     assert RULES.gazetteers.find(RULES.normalise("習近平在海邊"))[0].name == "習近平"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=80))
 def test_any_text_normalises_and_offsets_point_into_it(text: str) -> None:
     result: Normalised = RULES.normalise(text)
@@ -131,7 +131,7 @@ def test_any_text_normalises_and_offsets_point_into_it(text: str) -> None:
     assert list(result.offsets) == sorted(result.offsets)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = RULES.normalise(text).text
@@ -139,7 +139,7 @@ def test_normalising_twice_changes_nothing_more(text: str) -> None:
     assert RULES.fold(twice.text) == RULES.fold(RULES.normalise(twice.text).text)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.text(string.ascii_lowercase, min_size=3, max_size=9), min_size=1, max_size=6),
     st.sampled_from(["\u200b", "\u2060", "\u00ad", "\ufeff"]),

@@ -19,7 +19,7 @@ ENCODER = load_text_encoder()
 TEXTS = ["a red balloon rising over the sea", "一只红色气球在海面上升起", "x", "a knife on a kitchen board"]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 @torch.inference_mode()
 def test_the_forward_pass_is_the_encoders(texts: list[str]) -> None:

@@ -71,7 +71,7 @@ def test_value_is_hashes_in_hex(case: Case) -> None:
             from_value(wrong)
 
 
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(0, 400), flips=st.integers(0, 60))
 def test_index_finds_exactly_what_is_near(seed: int, count: int, flips: int) -> None:
     random = np.random.default_rng(seed)

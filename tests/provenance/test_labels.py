@@ -35,7 +35,7 @@ def test_label_is_there_exactly_once(case: Case) -> None:
     assert case.sealed.path.read_bytes().count(b'"ProduceID"') == 1
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 @given(st.text(max_size=80))
 def test_aigc_record_has_seven_keys_and_only_allowed_characters(producer: str) -> None:
     text = container_metadata(ORIGIN, video_id="10010000000000aa", producer=producer)[AIGC_KEY]
@@ -83,7 +83,7 @@ def test_malformed_records_are_described() -> None:
     assert "JSON" in (problem("[" * 60_000) or "")
 
 
-@hypothesis_settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=400))
 def test_hostile_xmp_never_raises(tmp_path: Path, packet: bytes) -> None:
     path = tmp_path / "hostile.mp4"

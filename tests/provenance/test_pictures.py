@@ -226,7 +226,7 @@ def test_a_picture_by_another_name_is_not_protected(still: Case, tmp_path: Path)
         protect(copy, settings=still.settings)
 
 
-@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_hostile_metadata_is_malformed_or_found_and_nothing_else(
     still: Case, tmp_path: Path, data: st.DataObject

@@ -48,7 +48,7 @@ def test_what_is_added_is_found_again_unchanged(settings: Settings) -> None:
         assert registry.count() == 1
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     serial=st.integers(0, 2**64 - 1),
     manifest=st.binary(min_size=1, max_size=2000),

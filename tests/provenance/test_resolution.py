@@ -220,7 +220,7 @@ def test_the_active_manifest_is_to_be_had_alone(case: Case, owner: TestClient, c
     assert client.get(f"/v1/manifests/{opaque}", params={"returnActiveManifest": True}).content == b"no manifest store"
 
 
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=200)
 @given(data=st.data())
 def test_a_hostile_store_is_malformed_or_shortened_to_its_active_manifest(case: Case, data: st.DataObject) -> None:
     with open_registry(case.settings) as registry:

@@ -31,7 +31,7 @@ def detail(seed: int) -> Plane:
 
 
 @given(seed=st.integers(0, 99), aspect=st.floats(0.1, 10))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_sketch_is_the_same_when_it_was_stored(seed: int, aspect: float) -> None:
     sketch = Sketch.of(detail(seed), aspect)
     again = Sketch.from_bytes(sketch.to_bytes())
@@ -75,7 +75,7 @@ def lying(found: list[Placed], index: int, geometry: np.ndarray) -> bool:
     turn=st.floats(-0.004, 0.004),
     noise=st.floats(0, 1),
 )
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 def test_a_copy_is_found_where_it_lies(scale: float, x: float, y: float, turn: float, noise: float) -> None:
     room = abs(1 - scale) / 2  # inside the original, or with all of it inside
     geometry = np.array([(scale, turn, x * room), (-turn, scale, y * room), (0, 0, 1)])

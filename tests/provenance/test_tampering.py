@@ -63,7 +63,7 @@ def test_flipped_bit_in_the_media_is_tampered(case: Case, position: float) -> No
     assert "changed after it was signed" in result.summary
 
 
-@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_flipped_bit_of_media_or_index_is_noticed(case: Case, data: st.DataObject) -> None:
     """The reader alone, without decoding."""

@@ -292,7 +292,7 @@ def soft_runs(windows: Sequence[tuple[Payload | None, float]]) -> list[tuple[int
     return [(round(run.start), round(run.end), run.mark.payload) for run in runs.finish()]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from([ONE, TWO, THREE, None]), st.integers(3, 20)), min_size=1, max_size=8))
 def test_runs_are_exactly_the_segments(segments: list[tuple[Payload | None, int]]) -> None:
     expected: list[tuple[int, int, Payload]] = []
@@ -307,7 +307,7 @@ def test_runs_are_exactly_the_segments(segments: list[tuple[Payload | None, int]
 
 
 @given(st.integers(1, 2), st.integers(3, 9), st.integers(3, 9))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_drop_out_of_two_windows_does_not_split_a_run(gap: int, before: int, after: int) -> None:
     windows = [(ONE, 1.5)] * before + [(ONE, 0.0)] * gap + [(ONE, 1.5)] * after
     assert soft_runs(windows) == [(0, before + gap + after, ONE)]

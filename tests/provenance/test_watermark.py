@@ -182,7 +182,7 @@ def test_the_weakest_are_raised_to_one_level(values: np.ndarray, budget: float) 
     assert raised.min() == pytest.approx(raised[touched].min(), abs=1e-2)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 300), st.integers(1, 300))
 def test_resizing_keeps_constants_and_range(height: int, width: int, rows: int, columns: int) -> None:
     plane = np.random.default_rng(height).uniform(0, 255, (height, width)).astype(np.float32)

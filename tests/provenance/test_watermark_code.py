@@ -19,7 +19,7 @@ def soft(payload: tuple[int, ...], deviation: float, seed: int = 0) -> np.ndarra
     return (1 - 2.0 * encode(payload) + noise).astype(np.float32)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(PAYLOADS, st.integers(0, 2**32 - 1), st.floats(1e-3, 1e3))
 def test_noise_below_the_signal_is_corrected_at_any_scale(payload: tuple[int, ...], seed: int, scale: float) -> None:
     found = decode((scale * soft(payload, 0.9, seed))[None].astype(np.float32))[0]
@@ -27,7 +27,7 @@ def test_noise_below_the_signal_is_corrected_at_any_scale(payload: tuple[int, ..
     assert 0.6 < found.correlation < 0.85
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(PAYLOADS, PAYLOADS)
 def test_the_code_is_far_apart(one: tuple[int, ...], other: tuple[int, ...]) -> None:
     distance = int((encode(one) != encode(other)).sum())

@@ -139,7 +139,7 @@ def _corner(x: int, y: int) -> st.SearchStrategy[tuple[float, float]]:
     return st.tuples(st.floats(0.02, 0.2), st.floats(0.02, 0.2)).map(lambda d: (x * (0.5 - d[0]), y * (0.5 - d[1])))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.tuples(_corner(-1, -1), _corner(1, -1), _corner(1, 1), _corner(-1, 1)))
 def test_black_borders_show_the_four_corners(corners: tuple[tuple[float, float], ...]) -> None:
     quad = np.array(corners)

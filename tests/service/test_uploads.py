@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
@@ -66,7 +66,6 @@ def parts(*given: tuple[str, str | None, bytes]) -> bytes:
     return out + b"--frontier--\r\n"
 
 
-@settings(deadline=None)  # each example opens files
 @given(content=st.binary(min_size=1, max_size=3000), sizes=st.lists(st.integers(1, 400), max_size=12))
 def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path_factory):
     body = read(in_pieces(form(content), sizes), FORM, tmp_path_factory.mktemp("files"))
@@ -75,7 +74,6 @@ def test_a_form_is_the_same_in_whatever_pieces_it_comes(content, sizes, tmp_path
     assert body.size_bytes == len(content)
 
 
-@settings(deadline=None)
 @given(junk=st.binary(max_size=500))
 def test_junk_is_refused_or_read_but_never_breaks(junk, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
