@@ -230,6 +230,11 @@ class Asked(BaseModel):
     consents: list[str] = Field(
         default=[], max_length=16, description="Tokens of the operator for the persons in what is given."
     )
+    user: str = Field(
+        default="",
+        max_length=200,
+        description="An id of your end user, by which refusals are counted; all without one count together.",
+    )
 
 
 class AskedVideo(Asked):
@@ -412,6 +417,11 @@ def _check(offer: Offer, request: GenerationRequest, longest: float) -> None:
     if too_long := [shot.seconds for shot in request.shots if shot.seconds > longest]:
         message = f"{offer.id} makes shots of at most {longest:.3g} s; {too_long[0]:g} s were asked for."
         raise ApiError(400, "invalid_value", message, param="shots")
+
+
+def user_of(tenant: str, plan: Mapping[str, Any]) -> str:
+    """Whose refusals count together (`policy.gate.admit`): an end user's of a tenant, or of all it tells nothing of."""
+    return f"{tenant}\n{plan['user']}" if plan.get("user") else tenant
 
 
 def request_of(plan: dict[str, Any], path_of: Callable[[Given], Path]) -> GenerationRequest:

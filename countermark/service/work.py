@@ -14,7 +14,7 @@ from countermark.core.errors import CountermarkError, GenerationError, PolicyRef
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
-from countermark.service.catalogue import Given, request_of
+from countermark.service.catalogue import Given, request_of, user_of
 from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore, picture_name
 from countermark.service.jobs import Job, Kind
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
@@ -117,7 +117,7 @@ def _sample(job: Job, request: GenerationRequest, output: Path, desk: Desk, repo
         made = studio.generate(
             request,
             output,
-            user=job.tenant,
+            user=user_of(job.tenant, job.request),
             on_step=lambda name, _detail: report(seal_steps.get(name), name),
             on_progress=lambda step, steps: report(5 + 75 * step // steps, f"sample {step}/{steps}"),
             on_preview=lambda thumbnail: report(None, None, pictures.data_uri(thumbnail)),

@@ -16,13 +16,14 @@ from PIL import Image
 from countermark.core.errors import CountermarkError
 from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
+from countermark.service.api import generations
 from countermark.service.app import create_app
-from countermark.service.catalogue import PATH, request_of
+from countermark.service.catalogue import PATH, request_of, user_of
 from countermark.service.jobs import Job
 from countermark.service.options import ServiceSettings
 from countermark.service.state import Service
 from countermark.service.work import Desk, explain, perform
-from policy import vision
+from policy import decision, gate, records, vision
 from policy.vision import Sight
 from provenance.verify import verify
 
@@ -266,3 +267,29 @@ def test_every_given_file_is_under_the_policy(client, service, clips, monkeypatc
     told = explain(refused.value, job, Desk(service.settings, service.files))
     assert told["code"] == "moderation_blocked"
     assert not service.files.find(job.id, "video.mp4").exists()
+
+
+def test_what_is_refused_at_once_is_remembered_by_user_and_can_be_released(client, service, monkeypatch):
+    judged, actions = decision.check, {"a red ball in doubt": "review", "a red ball in anger": "block"}
+
+    def strict(prompt: str, **options: object) -> decision.Decision:
+        found = judged(prompt, **options)
+        return found.model_copy(update={"action": actions.get(prompt, found.action), "category": "disturbing"})
+
+    monkeypatch.setattr(generations, "check", strict)
+    monkeypatch.setattr(gate, "check", strict)
+    doubtful, harmful = ({"prompt": prompt, "user": "reader-7"} for prompt in actions)
+    for request in (doubtful, harmful, harmful | {"user": "another"}):
+        assert refusal(client, "/v1/videos", request) == (400, "moderation_blocked", "prompt")
+    with records.open_records(service.settings) as kept:
+        assert [kept.count(user_of("local", request), 24) for request in (harmful, {"user": "a third"}, {})] == [
+            1,
+            0,
+            0,
+        ]
+        (waiting,) = kept.reviews()
+        assert waiting.prompt == doubtful["prompt"]
+        kept.decide(waiting.appeal_id, approve=True, reviewer="somebody")
+    assert refusal(client, "/v1/videos", doubtful | {"user": "another"})[1] == "moderation_blocked"
+    job = service.jobs.get(asked(client, "/v1/videos", doubtful)["id"])
+    assert user_of(job.tenant, job.request) == user_of("local", doubtful)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from countermark.service.access import Principal
-from countermark.service.catalogue import PATH, request_of
+from countermark.service.catalogue import PATH, request_of, user_of
 from countermark.service.faults import ApiError
 from countermark.service.jobs import Job, Kind
 from countermark.service.state import Service
 from countermark.service.tallies import REFUSALS
 from policy import check, load_policy
+from policy.gate import admit
 
 
 def submit_plan(
@@ -26,12 +27,17 @@ def submit_plan(
 ) -> Job:
     """Ask the policy, then queue. The studio asks it again; this is so that a refusal is known at once.
 
+    What is refused here is remembered as the studio would: it counts, waits for a person who may release it, and passes
+    where one has.
+
     Raises `ApiError`, 400 with the decision when the policy refuses, and as `Service.submit`.
     """
     policy = load_policy(service.settings.policy_file)
     texts = request_of(plan, lambda _: PATH).texts
     for text in dict.fromkeys((*texts, "\n".join(texts))):
         decision = check(text, policy=policy)
+        if not decision.allowed:
+            decision = admit(text, settings=service.settings, user=user_of(principal.tenant, plan))
         if not decision.allowed:
             service.tallies.add(REFUSALS, category=decision.category or "none")
             service.audit.note(principal, f"{kind}.refused", decision.category or "none")
