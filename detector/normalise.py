@@ -21,10 +21,15 @@ SHORT_SIDE = 240
 """Frames are scaled to this short side; the central ``SIZE`` square is kept, without the edges where logos sit."""
 
 _JPEG_QUALITY = 80
+_LONGEST = 4
+"""A longer side than so many short ones is cut to that beforehand: scaled, a ribbon would fill the memory."""
 
 
 def normalise(frame: UInt8) -> UInt8:
     """Scale, recompress and crop one R'G'B' frame uint8 [H, W, 3] to uint8 [224, 224, 3]."""
+    longest = _LONGEST * min(frame.shape[:2])
+    top, left = (max(0, (side - longest) // 2) for side in frame.shape[:2])
+    frame = frame[top : top + longest, left : left + longest]
     height, width, _ = frame.shape
     scale = SHORT_SIDE / min(height, width)
     size = (max(SHORT_SIDE, round(width * scale)), max(SHORT_SIDE, round(height * scale)))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_clip import MakeClip
+from PIL import Image
 
 from countermark.core.errors import UsageError, WeightsError
 from countermark.core.weights import CLIP_VISUAL_INT8
@@ -42,6 +43,21 @@ CARD = HeadCard(
 def test_normalised_frames_have_one_size(height: int, width: int) -> None:
     frame = np.random.default_rng(0).integers(0, 255, (height, width, 3), dtype=np.uint8)
     assert normalise(frame).shape == (224, 224, 3)
+
+
+@pytest.mark.parametrize("shape", [(4, 16384, 3), (16384, 4, 3)])
+def test_the_middle_of_a_ribbon_is_scaled_and_no_more(shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, resize = [], Image.Image.resize
+
+    def watched(image: Image.Image, size: tuple[int, int], *how: Image.Resampling) -> Image.Image:
+        sizes.append(size)
+        return resize(image, size, *how)
+
+    ribbon = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    middle = tuple(slice(None) if side == 4 else slice(side // 2 - 6, side // 2 + 6) for side in shape[:2])
+    monkeypatch.setattr(Image.Image, "resize", watched)
+    assert np.array_equal(normalise(ribbon), normalise(ribbon[middle]))
+    assert max(max(size) for size in sizes) <= 4 * 240
 
 
 @given(st.integers(0, 2**31), st.integers(40, 200), st.integers(40, 200))
