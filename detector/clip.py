@@ -157,13 +157,13 @@ def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> It
             for frames in reader:
                 origin = int(frames.pts[0]) if origin is None else origin
                 time = (int(frames.pts[0]) - origin) * base + (stride // 2) / fps
-                yield time, _upright(frames.to_rgb()[0], info)
+                yield time, info.upright(frames.to_rgb()[0])
         return
     for index in range(count):
         start = info.duration * (index + 0.5) / count
         with VideoReader(path, limits, chunk=1, start=start, max_frames=1) as reader:
             for frames in reader:
-                yield start, _upright(frames.to_rgb()[0], info)
+                yield start, info.upright(frames.to_rgb()[0])
 
 
 def burst_frames(
@@ -182,13 +182,7 @@ def burst_frames(
         origin: int | None = None
         for frames in reader:
             origin = int(frames.pts[0]) if origin is None else origin
-            yield start + (int(frames.pts[0]) - origin) * base, _upright(frames.to_rgb()[0], info)
-
-
-def _upright(frame: UInt8, info: MediaInfo) -> UInt8:
-    if info.mirrored:
-        frame = frame[:, ::-1]
-    return np.ascontiguousarray(np.rot90(frame, round(info.rotation / 90) % 4))
+            yield start + (int(frames.pts[0]) - origin) * base, info.upright(frames.to_rgb()[0])
 
 
 def _thumbnail(frame: UInt8) -> UInt8:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from countermark.core.media import Limits, MediaInfo, VideoReader
+from countermark.core.media import Limits, VideoReader
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -64,10 +64,4 @@ def _evenly(video: Path, limits: Limits, count: int) -> list[UInt8]:
         total = reader.info.frame_count or round(reader.info.duration * float(reader.info.frame_rate))
     stride = max(1, total // count)
     with VideoReader(video, limits, chunk=1, stride=stride, max_frames=count) as reader:
-        return [_upright(frames.to_rgb()[0], reader.info) for frames in reader]
-
-
-def _upright(frame: UInt8, info: MediaInfo) -> UInt8:
-    if info.mirrored:
-        frame = frame[:, ::-1]
-    return np.ascontiguousarray(np.rot90(frame, round(info.rotation / 90) % 4))
+        return [reader.info.upright(frames.to_rgb()[0]) for frames in reader]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,11 @@ from made_clip import MakeClip
 from PIL import Image
 
 from countermark.core.errors import MediaError, WeightsError
+from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
+from countermark.service.pictures import write_stills
 from detector import Verdict, screen
-from detector.clip import Clip, _upright, sample_count
+from detector.clip import Clip, sample_count
 from detector.report import summary_lines, write_html
 from detector.screen import SIGNALS, Depth, examine
 from detector.signals import frames
@@ -87,14 +90,21 @@ def test_samples_are_spread_and_upright(make_clip: MakeClip, settings: Settings)
     assert 4.0 < samples.times[-1] <= 5.0
 
 
-def test_rotated_video_is_turned_upright(make_clip: MakeClip, settings: Settings) -> None:
-    info = Clip(make_clip(), settings).info
-    coded = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    turned = _upright(coded, info.model_copy(update={"rotation": 90}))
-    assert turned.shape == (4, 2, 3)
-    assert np.array_equal(turned[-1, 0], coded[0, 0])  # counter-clockwise: the top left goes to the bottom left
-    mirrored = _upright(coded, info.model_copy(update={"mirrored": True}))
-    assert np.array_equal(mirrored[0, 0], coded[0, -1])
+def test_a_video_is_looked_at_as_a_player_shows_it(settings: Settings, tmp_path: Path) -> None:
+    path, rgb = tmp_path / "clip.mp4", np.zeros((8, 64, 96, 3), np.uint8)
+    rgb[:, :32, :48] = 200  # the first quarter as coded: turned, it is below, and then at the right
+    tick = Fraction(1, 8)
+    with VideoWriter(
+        path, VideoSpec(width=96, height=64, fps=1 / tick, time_base=tick, rotation=90, mirrored=True)
+    ) as writer:
+        writer.write(Frames.from_rgb(rgb, pts=np.arange(8, dtype=np.int64)))
+    write_stills(path, tmp_path / "thumbnail", tmp_path / "sheet", Limits())
+    clip = Clip(path, settings)
+    still = np.asarray(Image.open(tmp_path / "thumbnail").convert("RGB"))
+    for picture in (clip.samples.full[0], clip.burst.crops[0], still):
+        assert picture.shape == (96, 64, 3)
+        assert picture[60:, 40:].mean() > 150
+        assert picture[:40].mean() < 50
 
 
 def test_a_clip_of_one_frame_can_be_sampled(make_clip: MakeClip, settings: Settings) -> None:
