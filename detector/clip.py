@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 THUMBNAIL_WIDTH = 320
 _FEWEST, _MOST, _SECONDS_APART = 8, 24, 1.0
+_LEAST = 4  # frames that stand for a clip, unless it has no more
 _WHOLE_PASS = 60.0  # seconds; a longer clip is sampled by seeking, a shorter one decoded once
 _FULL_SIZE = 4  # frames kept as decoded, for marks that hide in single pixels
 
@@ -78,9 +82,21 @@ class Clip:
         """What provenance says of the file."""
         return verify(self.path, quick=self.quick, settings=self.settings)
 
-    @cached_property
+    @property
     def samples(self) -> Samples:
-        """Evenly spread frames. Raises ``MediaError`` if none can be decoded."""
+        """Evenly spread frames. Raises ``MediaError`` if none can be decoded; no second attempt is made then."""
+        if isinstance(self._samples, MediaError):
+            raise self._samples
+        return self._samples
+
+    @cached_property
+    def _samples(self) -> Samples | MediaError:
+        try:
+            return self._sample()
+        except MediaError as error:
+            return error
+
+    def _sample(self) -> Samples:
         times: list[float] = []
         normalised: list[UInt8] = []
         thumbnails: list[UInt8] = []
@@ -147,23 +163,63 @@ def sample_count(duration: float) -> int:
 
 
 def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> Iterator[tuple[float, UInt8]]:
-    """At most ``count`` evenly spread frames: seconds from the start, and R'G'B' uint8 [H, W, 3] turned upright."""
-    fps, base = float(info.frame_rate), float(info.time_base)
-    if info.duration <= _WHOLE_PASS:
-        total = info.frame_count or round(info.duration * fps)
-        stride = max(1, total // count)
-        with VideoReader(path, limits, chunk=1, stride=stride, start=(stride // 2) / fps, max_frames=count) as reader:
-            origin: int | None = None
-            for frames in reader:
-                origin = int(frames.pts[0]) if origin is None else origin
-                time = (int(frames.pts[0]) - origin) * base + (stride // 2) / fps
-                yield time, info.upright(frames.to_rgb()[0])
+    """At most ``count`` evenly spread frames: seconds from the start, and R'G'B' uint8 [H, W, 3] turned upright.
+
+    A header by which hardly any are found is not believed: the frames are counted then.
+    """
+    if info.duration > _WHOLE_PASS:
+        found = _sought(path, info, limits, count)
+    elif info.frame_count is None:  # the rate is then a guess, too
+        found = _timed(path, info, limits, [info.duration * (index + 0.5) / count for index in range(count)])
+    else:
+        stride = max(1, info.frame_count // count)
+        found = _strided(path, limits, stride, count, start=(stride // 2) / float(info.frame_rate))
+    fewest = min(_LEAST, count, info.frame_count or count)
+    first = list(islice(found, fewest))
+    if len(first) < fewest:
+        with VideoReader(path, limits, chunk=1) as reader:
+            stride = max(1, ceil(sum(1 for _ in reader) / count))
+        yield from _strided(path, limits, stride, count)
         return
+    yield from first
+    yield from found
+
+
+def _sought(path: Path, info: MediaInfo, limits: Limits, count: int) -> Iterator[tuple[float, UInt8]]:
     for index in range(count):
         start = info.duration * (index + 0.5) / count
         with VideoReader(path, limits, chunk=1, start=start, max_frames=1) as reader:
-            for frames in reader:
-                yield start, info.upright(frames.to_rgb()[0])
+            frames = next(iter(reader), None)
+        if frames is None:  # the video ends before
+            return
+        yield start, info.upright(frames.to_rgb()[0])
+
+
+def _timed(
+    path: Path, info: MediaInfo, limits: Limits, moments: Sequence[float], start: float | None = None
+) -> Iterator[tuple[float, UInt8]]:
+    """The first frames at or after each of ``moments``, in seconds after the first one from ``start`` on."""
+    with VideoReader(path, limits, chunk=1, start=start) as reader:
+        due, origin = 0, None
+        for frames in reader:
+            origin = int(frames.pts[0]) if origin is None else origin
+            time = float((int(frames.pts[0]) - origin) * info.time_base)
+            if time >= moments[due]:
+                yield (start or 0.0) + time, info.upright(frames.to_rgb()[0])
+                due = bisect_right(moments, time)
+            if due == len(moments):
+                return
+
+
+def _strided(
+    path: Path, limits: Limits, stride: int, count: int, start: float | None = None
+) -> Iterator[tuple[float, UInt8]]:
+    with VideoReader(path, limits, chunk=1, stride=stride, start=start, max_frames=count) as reader:
+        info, origin = reader.info, None
+        for frames in reader:
+            origin = int(frames.pts[0]) if origin is None else origin
+            time = (int(frames.pts[0]) - origin) * float(info.time_base) + (start or 0.0)
+            yield time, info.upright(frames.to_rgb()[0])
 
 
 def burst_frames(
@@ -173,16 +229,16 @@ def burst_frames(
 
     Like :func:`sample_frames`. A clip shorter than a burst is taken whole.
     """
-    fps, base = float(info.frame_rate), float(info.time_base)
     length = min(BURST_SECONDS, info.duration)
-    stride = max(1, round(length * fps / BURST_FRAMES))
     middle = info.duration / 2 if middle is None else middle
-    start = min(max(0.0, middle - stride * BURST_FRAMES / fps / 2), max(0.0, info.duration - length))
-    with VideoReader(path, limits, chunk=1, start=start, stride=stride, max_frames=BURST_FRAMES) as reader:
-        origin: int | None = None
-        for frames in reader:
-            origin = int(frames.pts[0]) if origin is None else origin
-            yield start + (int(frames.pts[0]) - origin) * base, info.upright(frames.to_rgb()[0])
+    latest = max(0.0, info.duration - length)
+    if info.frame_count is None:
+        moments = [length * index / BURST_FRAMES for index in range(BURST_FRAMES)]
+        return _timed(path, info, limits, moments, start=min(max(0.0, middle - length / 2), latest))
+    fps = float(info.frame_rate)
+    stride = max(1, round(length * fps / BURST_FRAMES))
+    start = min(max(0.0, middle - stride * BURST_FRAMES / fps / 2), latest)
+    return _strided(path, limits, stride, BURST_FRAMES, start=start)
 
 
 def _thumbnail(frame: UInt8) -> UInt8:

@@ -4,13 +4,15 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from made_clip import MakeClip
 from PIL import Image
 
+import detector.clip
 from countermark.core.errors import MediaError, WeightsError
-from countermark.core.media import Frames, Limits, VideoSpec, VideoWriter
+from countermark.core.media import Frames, Limits, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from countermark.service.pictures import write_stills
 from detector import Verdict, screen
@@ -109,6 +111,54 @@ def test_a_video_is_looked_at_as_a_player_shows_it(settings: Settings, tmp_path:
 
 def test_a_clip_of_one_frame_can_be_sampled(make_clip: MakeClip, settings: Settings) -> None:
     assert len(Clip(make_clip(frames=1), settings).samples.times) == 1
+
+
+def test_a_recording_that_counts_no_frames_is_sampled_by_time(tmp_path: Path, settings: Settings) -> None:
+    path, tick = tmp_path / "recorded.webm", Fraction(1, 1000)  # as browsers do
+    with av.open(str(path), "w", container_options={"live": "1"}) as container:
+        stream = container.add_stream("libvpx", rate=1000)
+        stream.width, stream.height, stream.codec_context.time_base = 128, 128, tick
+        for index in range(100):
+            frame = av.VideoFrame.from_ndarray(np.full((128, 128, 3), 2 * index, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = 100 * index, tick
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    clip = Clip(path, settings)
+    assert (clip.info.frame_rate, clip.info.frame_count) == (1000, None)
+    assert clip.samples.times == pytest.approx(np.arange(0.5, 10), abs=0.11)
+    assert np.diff([picture.mean() for picture in clip.samples.thumbnails]) == pytest.approx(20, abs=3)
+    assert clip.burst.times == pytest.approx(np.arange(4.5, 5.5, 0.125), abs=0.11)
+
+
+@pytest.mark.parametrize("stated", [{"duration": 50, "frame_count": None}, {"duration": 5000}, {"frame_count": 999}])
+@pytest.mark.parametrize("frames", [2, 40])
+def test_a_header_that_overstates_does_not_make_one_frame_stand_for_all(
+    make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch, stated: dict[str, float], frames: int
+) -> None:
+    opened = []
+
+    def reader(*file: Path, **options: float) -> VideoReader:
+        opened.append(file)
+        return VideoReader(*file, **options)
+
+    clip = Clip(make_clip(frames=frames), settings)
+    clip.info = clip.info.model_copy(update=stated)
+    monkeypatch.setattr(detector.clip, "VideoReader", reader)
+    assert len(clip.samples.times) >= min(frames, 4)
+    assert np.ptp(clip.samples.times) >= 0.75 * (frames - 1) / 8
+    assert len(opened) <= 3
+
+
+def test_what_cannot_be_decoded_is_tried_once(
+    make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = []
+    monkeypatch.setattr("detector.clip.sample_frames", lambda *_: iter(tried.append(1) or ()))
+    clip = Clip(make_clip(), settings)
+    for _ in range(3):
+        with pytest.raises(MediaError, match="no frame"):
+            clip.samples  # noqa: B018
+    assert len(tried) == 1
 
 
 def test_the_number_of_samples_is_bounded() -> None:
