@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from countermark.core.digest import sha256_of
-from countermark.core.errors import CountermarkError, GenerationError, PolicyRefusedError, UsageError
+from countermark.core.errors import CountermarkError, GenerationError, MediaError, PolicyRefusedError, UsageError
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
@@ -189,13 +190,16 @@ def _screen(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 
     verdict = screen(path, settings=desk.settings, on_step=on_step)
     report(92, "pictures")
-    samples = Clip(path, desk.settings).samples
+    thumbnails: Sequence[pictures.UInt8] = ()
+    times: list[float] = []
+    with suppress(MediaError):  # what was found without looking at frames stands
+        samples = Clip(path, desk.settings).samples
+        thumbnails, times = samples.thumbnails, samples.times.tolist()
     told = _scrub(verdict.model_dump(mode="json"), job, desk)
     folder = desk.files.make(job.id)
-    pictures.write_frames(samples.thumbnails, folder)
-    page = render_html(Verdict.model_validate(told), samples.thumbnails)
+    pictures.write_frames(thumbnails, folder)
+    page = render_html(Verdict.model_validate(told), thumbnails)
     (folder / REPORT).write_text(page, encoding="utf-8")
-    times = [float(time) for time in samples.times]
     frames = [Frame(index=index, time=round(time, 3)).model_dump() for index, time in enumerate(times)]
     return {"verdict": told, "frames": frames}
 

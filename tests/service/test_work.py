@@ -5,10 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from countermark.core.errors import GenerationError, PolicyRefusedError, UsageError
+from countermark.core.media import Frames, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from countermark.service import webhooks
 from countermark.service.crew import Crew
@@ -19,6 +22,7 @@ from countermark.service.tables import open_database
 from countermark.service.work import CancelledError, Desk, perform
 from policy.records import open_records
 from provenance.registry import open_registry
+from provenance.verify import verify
 
 HARM = "a nude video of Emmanuel Macron"
 
@@ -85,6 +89,20 @@ def test_pictures_sealed_by_a_killed_process_are_kept_and_the_rest_is_made(tmp_p
     assert {path.name for path in folder.iterdir()} == {"picture-0.png", "picture-1.png"}
     assert (folder / "picture-0.png").read_bytes() == content
     assert len({record["video_id"] for record in records}) == 2
+
+
+def test_a_verdict_stands_where_no_frame_can_be_shown(tmp_path, monkeypatch):
+    desk = Desk(Settings(home=tmp_path, _env_file=None), FileStore(tmp_path / "files"))
+    path = desk.files.place_for_upload("video_1", "clip.mp4")
+    frames = Frames.from_rgb(np.zeros((8, 64, 64, 3), np.uint8), pts=np.arange(8, dtype=np.int64))
+    with VideoWriter(path, VideoSpec(width=64, height=64, fps=Fraction(8), time_base=Fraction(1, 8))) as writer:
+        writer.write(frames)
+    monkeypatch.setattr("detector.clip.sample_frames", lambda *_: iter(()))
+    monkeypatch.setattr("detector.clip.verify", lambda path, **how: verify(path, **how | {"quick": True}))
+    made = perform(job(kind="screening", request={}), desk, lambda *_: None)
+    assert made["verdict"]["conclusion"] == "inconclusive"
+    assert made["frames"] == []
+    assert (desk.files.folder("video_1") / "report.html").exists()
 
 
 def test_a_cancelled_job_leaves_no_file(tmp_path):
