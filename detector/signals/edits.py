@@ -2,10 +2,13 @@
 
 The scores of the frame head along the clip are divided into stretches of constant mean (:mod:`detector.timeline`); a
 generated insert in camera footage shows as a stretch of its own, even where the mean over the clip is inconspicuous.
-A stretch needs a higher ratio than a whole clip to be called generated, because every clip has several of them.
+A stretch needs a higher ratio than a whole clip to be called generated, because every clip has several of them: one of
+many is high by chance alone.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -20,15 +23,16 @@ from detector.tokens import layers_of
 from detector.wording import Said, say
 
 NAME = "edits"
-VERSION = "1"
+VERSION = "2"
 
-FEWEST = 6
+PART = 4
+"""Frames of a part at least: as many as those had on which its threshold was measured."""
+FEWEST = 2 * PART
 """Frames below which a clip is not divided."""
 DEVIATION, PENALTY = 1.0, 8.0
 """Usual spread of the frame head's ratio within a shot, and the price of a further stretch in squared deviations."""
 CUT = 0.35
 """Distance of the class tokens (layer 8, unit length) of neighbouring samples from which on a cut lies between."""
-_FEW_FRAMES = 2
 
 
 def applicable(clip: Clip) -> Said | None:
@@ -41,17 +45,21 @@ def applicable(clip: Clip) -> Said | None:
 
 
 def measure(clip: Clip) -> Evidence:
-    """Divide the clip by its frames' scores. It has no weight of its own: the frames have been counted already."""
+    """Divide the clip by its frames' scores. It has no weight of its own: the frames have been counted already.
+
+    A part's ratio is less the natural logarithm of how many parts of fewest frames the clip has room for.
+    """
     head = head_for(frames.NAME, clip.settings)
     scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
     each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
-    parts = partition(each, DEVIATION, PENALTY, _FEW_FRAMES)
+    parts = partition(each, DEVIATION, PENALTY, PART)
+    chances = math.log(len(each) // PART) if len(parts) > 1 else 0.0
     single = segments(clip.samples.times, each, clip.info.duration)
     found = tuple(
         Segment(
             start=single[start].start,
             end=single[end - 1].end,
-            llr=round(float(np.clip(head.llr(scores[start:end]), STRONGEST_AGAINST, STRONGEST_FOR)), 3),
+            llr=round(float(np.clip(head.llr(scores[start:end]) - chances, STRONGEST_AGAINST, STRONGEST_FOR)), 3),
         )
         for start, end in parts
     )

@@ -96,15 +96,25 @@ def test_a_black_clip_is_not_judged(settings: Settings, lend: Lend, tmp_path: Pa
 
 
 def test_a_generated_insert_is_found_and_named(make_clip: MakeClip, settings: Settings, lend: Lend) -> None:
-    lend([-3.0] * 7 + [6.0] * 3 + [-3.0] * 6)
+    lend([-3.0] * 7 + [6.0] * 4 + [-3.0] * 5)
     clip = make_clip(frames=16 * 8, size=96)  # sixteen seconds, a sample a second
     verdict = screen(clip, settings=settings)
     item = next(e for e in verdict.evidence if e.signal == "edits")
-    assert [(round(s.start), round(s.end)) for s in item.segments] == [(0, 7), (7, 10), (10, 16)]
+    assert [(round(s.start), round(s.end)) for s in item.segments] == [(0, 7), (7, 11), (11, 16)]
     assert item.said.code == "edits.part"
     assert verdict.conclusion == "generated"
     assert verdict.said.code == "verdict.part"
-    assert "7.0–10.0 s" in verdict.summary
+    assert "7.0–11.0 s" in verdict.summary
+
+
+@pytest.mark.parametrize(("height", "count"), [(7.0, 2), (7.0, 3), (5.0, 4)])
+def test_a_shot_that_stands_out_among_many_accuses_nobody(
+    make_clip: MakeClip, settings: Settings, lend: Lend, height: float, count: int
+) -> None:
+    lend([-1.5] * 10 + [height] * count + [-1.5] * (14 - count))
+    assert fusion_for(settings).part.threshold < height
+    verdict = screen(make_clip(frames=24 * 8, size=96), settings=settings)
+    assert verdict.conclusion == "inconclusive"
 
 
 def test_a_weak_change_is_reported_but_accuses_nobody(make_clip: MakeClip, settings: Settings, lend: Lend) -> None:
