@@ -186,8 +186,9 @@ def page(
         "",
         f"At the threshold of these heads ({report.rates.threshold:+.2f}): "
         f"{100 * report.native_true_positive_rate:.0f} % of generated clips found as published, "
-        f"{100 * report.rates.true_positive_rate:.0f} % of all looks, {100 * report.nested:.1f} % of real looks "
-        f"accused when the threshold is chosen without their site. Calibration error {report.calibration_error:.3f}; "
+        f"{100 * report.rates.true_positive_rate:.0f} % of all looks, "
+        f"{100 * report.rates.false_positive_rate:.1f} % of real looks accused "
+        f"when the threshold is chosen without their site. Calibration error {report.calibration_error:.3f}; "
         f"abstained on {100 * report.abstained:.0f} % of looks.",
         "",
         source_table({**groups, **by_generator}, "generator", "found"),

@@ -7,12 +7,10 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-import numpy as np
-
 from countermark.core.weights import CLIP_VISUAL_INT8
 from detector.training.attribution import BAR, FEWEST, SURE, FamilyReport
 from detector.training.data import DRAWN
-from detector.training.figures import main_table, source_table
+from detector.training.figures import main_table, most_unseen, source_table
 from detector.training.heads import FRAME_LAYERS, MOTION_LAYERS
 from detector.training.train import ALL, Judged
 
@@ -50,12 +48,9 @@ def write_card(
         abstained=_percent(report.abstained),
         threshold=f"{report.rates.threshold:+.2f}",
         false_positive=_percent(report.rates.false_positive_rate),
-        nested=_percent(report.nested),
         found_native=_percent(report.native_true_positive_rate),
         found=_percent(report.rates.true_positive_rate),
-        bound=_percent(
-            float(1 - np.power(0.05, 1 / max(int(real.sum()), 1)))
-        ),  # exact binomial bound when none is seen
+        bound=_percent(most_unseen(len(set(table.sources[real])))),
         part_threshold=f"{judged.fusion.part.threshold:+.2f}",
         part_false=_percent(judged.fusion.part.false_positive_rate),
         part_found=_percent(judged.fusion.part.true_positive_rate),

@@ -12,7 +12,6 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from detector.evidence import ErrorRates
 from detector.training.degrade import RENDITIONS
-from detector.training.fitting import nested_rates
 from detector.training.table import DONE, Table
 from detector.verdict import ABSENT_AT
 
@@ -62,6 +61,11 @@ def _resampled(sources: npt.NDArray[np.str_], rng: np.random.Generator) -> Float
     """Weights [_BOOTSTRAPS, n] of clips when their sources are drawn with replacement."""
     names, of = np.unique(sources, return_inverse=True)
     return rng.multinomial(len(names), np.full(len(names), 1 / len(names)), _BOOTSTRAPS).astype(np.float64)[:, of]
+
+
+def most_unseen(count: int) -> float:
+    """The highest share, with 95 % confidence, of what none of ``count`` independent witnesses showed (exact)."""
+    return float(1 - 0.05 ** (1 / max(count, 1)))
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,6 @@ class Report:
     degraded: Figures
     by_detail: Mapping[str, Figures]
     rates: ErrorRates
-    nested: float
     native_true_positive_rate: float
     calibration_error: float
     abstained: float
@@ -167,7 +170,6 @@ class Report:
             degraded=areas(~native & ~platforms),
             by_detail={name: areas(level) for name, level in levels.items()},
             rates=rates,
-            nested=float(np.mean(nested_rates(llr, table))),
             native_true_positive_rate=_shares(runs, table.generated & published, rates).native,
             calibration_error=_calibration_error(llr[filmed], table.generated[filmed]),
             abstained=float(between[filmed][looks[filmed]].mean()),

@@ -114,12 +114,11 @@ def threshold_of(llr: Float64, real: Bools, sources: Strings) -> float:
     return round(float(np.ceil(max(reached(real, MOST_FALSE), *of_source) * 100) + 1) / 100, 2)
 
 
-def nested_rates(llr: Float64, table: Table) -> list[float]:
-    """For each real clip, the share of its looks that reach a threshold chosen without its site."""
-    rates = []
-    real = ~table.generated
-    for index in np.flatnonzero(real):
-        looks = llr[index][np.isfinite(llr[index])]
-        elsewhere = real & (table.sites != table.sites[index])
-        rates.append(float(np.mean(looks >= threshold_of(llr, elsewhere, table.sources))) if len(looks) else 0.0)
-    return rates
+def nested_rate(llr: Float64, table: Table) -> float:
+    """Share of looks [N, V] at a real clip that reach a threshold chosen without its site, the mean over clips."""
+    real, shares = ~table.generated & np.isfinite(llr).any(axis=1), list[Float64]()
+    for site in set(table.sites[real]):
+        here = real & (table.sites == site)
+        reach = llr[here] >= threshold_of(llr, real & ~here, table.sources)
+        shares.append(reach.sum(axis=1) / np.isfinite(llr[here]).sum(axis=1))
+    return float(np.concatenate(shares).mean())

@@ -59,7 +59,8 @@ def judge(digests: Sequence[Digest], recipes: Sequence[Recipe] = RECIPES) -> Jud
     reports: dict[str, Report] = {}
     part: ErrorRates | None = None
     table = tabulate(digests, recipes[0].name)
-    measured_on = f"{int((~table.paired).sum())} clips, native and degraded, by heads that had not seen their site"
+    clips = int((~table.paired).sum())
+    measured_on = f"{clips} clips, native and degraded, by heads and thresholds that had not seen their site"
     for recipe in recipes:
         table = tabulate(digests, recipe.name)
         rows = [held_out(table, table.sites, seed, recipe.strength, scaled=recipe.scaled) for seed in range(REPEATS)]

@@ -40,7 +40,7 @@ def test_a_new_kind_of_generator_is_learned() -> None:
     before, after, rates = judge(head(), own_clips(axis=7))
     assert before < 0.75 < 0.95 < after
     assert rates.threshold >= RATES.threshold  # never bolder than the bundled head
-    assert rates.false_positive_rate == 0
+    assert rates.false_positive_rate == pytest.approx(0.139, abs=0.001)  # none of 20, which is no proof of none
 
 
 def test_what_the_head_knew_is_kept_by_the_prior() -> None:
@@ -56,7 +56,7 @@ def test_nothing_is_claimed_where_nothing_can_be_learned() -> None:
     noise = [Own(Path(str(i)), i % 2 == 0, rng.normal(size=(8, DIM)).astype(np.float32)) for i in range(40)]
     _, after, rates = judge(head(), noise)
     assert after < 0.75
-    assert rates.false_positive_rate == 0
+    assert rates.false_positive_rate > 0.1
 
 
 def test_screening_finds_the_users_own_head_first(tmp_path: Path) -> None:

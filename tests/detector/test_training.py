@@ -20,7 +20,7 @@ from detector.tokens import LAYERS, Tokens
 from detector.training import __main__ as training
 from detector.training import data, train
 from detector.training.attribution import learn
-from detector.training.blending import blend
+from detector.training.blending import blend, error_rates
 from detector.training.card import write_card
 from detector.training.data import KINDS, PAIRED, Item, read_manifest
 from detector.training.degrade import LOSSES, RENDITIONS, degrade, draw_chain
@@ -141,6 +141,15 @@ def test_the_shipped_heads_keep_their_promise() -> None:
         assert not set(shipped.signals) & set(fusion.rejected)
 
 
+def test_the_known_error_rate_is_that_of_a_threshold_chosen_elsewhere() -> None:
+    table = tabulate(made_up(1.0), "frames")
+    llr = np.where(table.generated | (table.sources == "camera 3"), 2.0, -2.0)[:, None].repeat(len(KINDS), axis=1)
+    llr[table.sources == "camera 2", 0] = np.nan
+    rates = error_rates(llr, table, "a test")
+    assert rates.threshold > 2.0  # so that no clip of its own reaches it
+    assert rates.false_positive_rate == pytest.approx(1 / 6, abs=1e-4)
+
+
 def test_features_do_not_depend_on_scale() -> None:
     classes = np.random.default_rng(0).normal(size=(2, 3, 2, 768)).astype(np.float32)
     found = features(classes)
@@ -185,7 +194,6 @@ def test_training_finds_what_sources_share_and_drops_what_is_useless(quick: None
     judged = train.judge(digests, (FRAMES_RECIPE, NOISE_RECIPE))
     report = judged.reports["frames"]
     assert report.native.auc > 0.9
-    assert report.rates.false_positive_rate <= MOST_FALSE
     assert sum(share.clips for share in report.by_generator.values()) == 24  # what was reconstructed is not measured
     assert set(judged.fusion.rejected) == {"noise"}
     assert [blend.signals for blend in judged.fusion.blends] == [("frames",)]
