@@ -39,7 +39,7 @@ def applicable(clip: Clip) -> Said | None:
     """Only where the frame head can speak and there are enough frames to divide."""
     if (said := frames.applicable(clip)) is not None:
         return said
-    if (count := len(clip.samples.times)) < FEWEST:
+    if (count := int(frames.visible(clip).sum())) < FEWEST:
         return say("edits.few", count=count, least=FEWEST)
     return None
 
@@ -50,11 +50,13 @@ def measure(clip: Clip) -> Evidence:
     A part's ratio is less the natural logarithm of how many parts of fewest frames the clip has room for.
     """
     head = head_for(frames.NAME, clip.settings)
-    scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
+    seen = frames.visible(clip)
+    times, classes = clip.samples.times[seen], clip.tokens.classes[seen]
+    scores = head.scores(features(layers_of(classes, head.card.layers)))
     each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
     parts = partition(each, DEVIATION, PENALTY, PART)
     chances = math.log(len(each) // PART) if len(parts) > 1 else 0.0
-    single = segments(clip.samples.times, each, clip.info.duration)
+    single = segments(times, each, clip.info.duration)
     found = tuple(
         Segment(
             start=single[start].start,
@@ -65,7 +67,7 @@ def measure(clip: Clip) -> Evidence:
     )
     rates = fusion_for(clip.settings).part
     generated = [part for part in found if part.llr >= rates.threshold]
-    shots = 1 + int((shot_distances(clip.tokens.classes) >= CUT).sum())
+    shots = 1 + int((shot_distances(classes) >= CUT).sum())
     if len(found) == 1 and not generated:
         said = say("edits.uniform", count=len(each), shots=shots)
     elif len(generated) == len(found):

@@ -20,7 +20,7 @@ from detector.tokens import layers_of
 from detector.wording import Said, say
 
 NAME = "frames"
-VERSION = "2"
+VERSION = "3"
 
 SMALLEST = 96
 """Short side in pixels below which nothing of a frame's texture is left."""
@@ -38,18 +38,29 @@ def applicable(clip: Clip) -> Said | None:
         clip.encoder  # noqa: B018 - asks whether there is one
     except WeightsError as error:
         return say("encoder.missing", why=error)
-    contrast = clip.samples.normalised.astype(np.float32).std(axis=(1, 2)).mean(axis=-1)
-    if contrast.max() < LEAST_CONTRAST:
+    if not visible(clip).any():
         return say("frames.blank")
     return None
 
 
+def visible(clip: Clip) -> npt.NDArray[np.bool_]:
+    """Which of the samples show anything. A black frame looks like no generator, whoever made it."""
+    contrast = clip.samples.normalised.astype(np.float32).std(axis=(1, 2)).mean(axis=-1)
+    return np.asarray(contrast >= LEAST_CONTRAST, np.bool_)
+
+
 def measure(clip: Clip) -> Evidence:
-    """Embed evenly spread frames, score each, average. Raises ``MediaError`` if no frame can be decoded."""
+    """Embed evenly spread frames, score each that shows anything, average; what shows nothing says 0.
+
+    Raises ``MediaError`` if no frame can be decoded.
+    """
     head = head_for(NAME, clip.settings)
-    scores = head.scores(features(layers_of(clip.tokens.classes, head.card.layers)))
+    scored = np.flatnonzero(visible(clip))
+    scores = head.scores(features(layers_of(clip.tokens.classes[scored], head.card.layers)))
     llr = min(max(head.llr(scores), STRONGEST_AGAINST), STRONGEST_FOR)
-    each = np.array([head.llr(scores[i : i + 1]) for i in range(len(scores))])
+    each = np.zeros(len(clip.samples.times))
+    each[scored] = [head.llr(scores[i : i + 1]) for i in range(len(scores))]
+    speaking = scored[np.argsort(-each[scored])[:HEAT_MAPS]]
     return Evidence(
         signal=NAME,
         status="measured",
@@ -58,7 +69,7 @@ def measure(clip: Clip) -> Evidence:
         version=f"{VERSION}/{head.card.version}",
         error_rates=head.card.error_rates,
         segments=segments(clip.samples.times, each, clip.info.duration),
-        heat_maps=tuple(_heat_map(clip, int(index)) for index in sorted(np.argsort(-each)[:HEAT_MAPS])),
+        heat_maps=tuple(_heat_map(clip, int(index)) for index in sorted(speaking)),
         model=clip.encoder.weights,
     )
 

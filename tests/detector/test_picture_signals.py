@@ -95,6 +95,22 @@ def test_a_black_clip_is_not_judged(settings: Settings, lend: Lend, tmp_path: Pa
     assert verdict.conclusion == "inconclusive"
 
 
+@pytest.mark.parametrize("blank", [0, 255])
+def test_blank_frames_say_nothing(make_clip: MakeClip, settings: Settings, lend: Lend, blank: int) -> None:
+    llrs = np.array([5.0, 4.5] + [-6.0] * 6 + [5.5] * 8)
+    lend(list(llrs))
+    clip = Clip(make_clip(frames=16 * 8, size=96), settings)
+    clip.samples.normalised[2:8] = blank
+    item = examine(frames, clip)
+    assert item.llr == 4.6
+    assert [segment.llr for segment in item.segments] == pytest.approx(np.maximum(llrs, 0), abs=0.3)
+    assert item.said.facts["count"] == "10"
+    assert examine(edits, clip).said.code == "edits.whole"
+    clip.samples.normalised[2:] = blank
+    assert len(examine(frames, clip).heat_maps) == 2
+    assert examine(edits, clip).said.code == "edits.few"
+
+
 def test_a_generated_insert_is_found_and_named(make_clip: MakeClip, settings: Settings, lend: Lend) -> None:
     lend([-3.0] * 7 + [6.0] * 4 + [-3.0] * 5)
     clip = make_clip(frames=16 * 8, size=96)  # sixteen seconds, a sample a second
