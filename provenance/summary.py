@@ -69,8 +69,8 @@ def summary_sentence(
 ) -> str:
     """One sentence.
 
-    ``report`` is the manifest shown, ``entry`` the registry's where the watermark led to it, ``vouching`` the anchor
-    behind the signer. ``picture``: that manifest is of a picture.
+    ``report`` is the manifest shown, ``entry`` the registry's if one was found, ``vouching`` the anchor behind the
+    signer. ``picture``: that manifest is of a picture.
     """
     thing = "picture" if picture else "video"
     note = f" ({vouching.note})" if vouching else ""
@@ -80,9 +80,11 @@ def summary_sentence(
         return f"The credentials of this file cannot be relied on: {first[0].lower()}{first[1:]}"
     if conclusion == "recovered" and entry is not None and report is not None:
         failed = {finding.axis for finding in findings if finding.status == "fail"}
-        similar = any(finding.code == "countermark.recovery.similar" for finding in findings)
+        codes = {finding.code for finding in findings}
         how = "its watermark led to those"
-        if similar:
+        if "countermark.recovery.noise" in codes:
+            how = "the noise that it was drawn from led to those"
+        if "countermark.recovery.similar" in codes:
             how = f"{'it resembles a' if picture else 'its picture resembles that of a'} {thing} whose credentials were"
         own = "a stranger's" if "trust" in failed else "out of date" if "time" in failed else "missing"
         return (

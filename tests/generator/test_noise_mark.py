@@ -98,6 +98,7 @@ def test_a_lost_video_is_found_by_its_noise(
     assert found.conclusion == "recovered"
     assert found.recovered is not None
     assert found.recovered.video_id == video_id
+    assert "the noise that it was drawn from led to those" in found.summary
     (finding,) = [finding for finding in found.findings if finding.axis == "recovery"]
     assert (finding.status, finding.code) == ("pass", "countermark.recovery.noise")
 

@@ -2,7 +2,7 @@
 
 import { blob } from "/web/api.js";
 import { announce, h, save } from "/web/dom.js";
-import { axisName, conclusionName, evidenceText, findingText, saidText, signalName, statusName, summaryText, t } from "/web/text.js";
+import { axisName, conclusionName, evidenceText, findingText, foundBy, ownCredentials, saidText, signalName, statusName, summaryText, t } from "/web/text.js";
 
 const TONES = { verified_origin: "good", generated: "bad", manipulated: "bad", no_sign_of_generation: "calm", inconclusive: "care" };
 const ORIGINS = { verified: "good", recovered: "good", tampered: "bad", untrusted: "care", no_credentials: "plain" };
@@ -44,12 +44,13 @@ function originCard(provenance) {
     : provenance.conclusion === "tampered" ? t("signedElse", manifest.signer)
       : manifest.signed_at ? t("signedOn", manifest.signer, manifest.signed_at.slice(0, 10)) : t("signedBy", manifest.signer);
   const source = provenance.conclusion !== "tampered" && manifest && manifest.digital_source_type && manifest.digital_source_type.endsWith("trainedAlgorithmicMedia");
-  return card(t("whereFrom"), t(`origin_${provenance.conclusion}`), ORIGINS[provenance.conclusion], h("p", {}, text), source ? h("p", {}, t("saysGenerated", manifest.software || manifest.claim_generator)) : null);
+  const known = provenance.conclusion === "recovered" ? foundBy(provenance) : provenance.conclusion;
+  return card(t("whereFrom"), t(`origin_${known}`), known === "looks" ? "care" : ORIGINS[provenance.conclusion], h("p", {}, text), source ? h("p", {}, t("saysGenerated", manifest.software || manifest.claim_generator)) : null);
 }
 
 function changeCard(provenance) {
-  const state = { verified: "intact", untrusted: "intact", tampered: "changed", recovered: "stripped", no_credentials: "unknown" }[provenance.conclusion];
-  return card(t("wasChanged"), t(`change_${state}`), { intact: "good", changed: "bad", stripped: "care", unknown: "plain" }[state], h("p", {}, t(`change_${state}_text`)));
+  const state = { verified: "intact", untrusted: "intact", tampered: "changed", recovered: ownCredentials(provenance), no_credentials: "unknown" }[provenance.conclusion];
+  return card(t("wasChanged"), t(`change_${state}`), { intact: "good", changed: "bad", unknown: "plain" }[state] ?? "care", h("p", {}, t(`change_${state}_text`)));
 }
 
 function madeCard(question) {

@@ -60,10 +60,23 @@ export function summaryText(verdict) {
   return tampered ? `${provenanceSummary(provenance)}${text}` : text;
 }
 
+// What led to credentials that were recovered: words, in `origin_` and `led_`.
+export function foundBy({ similarity, findings }) {
+  if (similarity !== null) return "looks";
+  return findings.some(({ code }) => code === "countermark.recovery.noise") ? "noise" : "watermark";
+}
+
+// What had become of the file's own credentials where others were recovered: words, in `change_` and `own_`.
+export function ownCredentials({ findings }) {
+  const failed = (wanted) => findings.some(({ axis, status }) => axis === wanted && status === "fail");
+  return failed("trust") ? "foreign" : failed("time") ? "outdated" : "stripped";
+}
+
 function provenanceSummary(provenance) {
   const manifest = provenance.manifest;
   const source = manifest?.digital_source_type?.endsWith("trainedAlgorithmicMedia");
   const statement = source ? "，凭证声明该视频由 AI 模型生成" : manifest?.actions.includes("c2pa.opened") ? "，凭证说明这是对已有视频的封存，未说明其制作方式" : "";
-  const words = ZH.provenances[provenance.conclusion].replace("{0}", manifest?.signer ?? "").replace("{1}", provenance.recovered?.created_at.slice(0, 10) ?? "");
+  const told = [manifest?.signer ?? "", provenance.recovered?.created_at.slice(0, 10) ?? "", t(`own_${ownCredentials(provenance)}`), t(`led_${foundBy(provenance)}`)];
+  const words = ZH.provenances[provenance.conclusion].replace(/\{(\d)\}/g, (_, at) => told[at]);
   return `${words}${["verified", "recovered"].includes(provenance.conclusion) ? statement : ""}。`;
 }

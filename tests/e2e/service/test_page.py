@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from running_service import CHROMIUM, PROMPT
 
 LONG = 120_000
@@ -88,6 +88,38 @@ def test_a_changed_video_is_called_changed(page, clip):
     origin = page.locator(".card", has_text="Where does it come from?")
     expect(origin).to_contain_text("that do not fit it")
     expect(origin).not_to_contain_text("state that it was generated")  # what is not to be relied on is not repeated
+
+
+LED = [  # a failed axis, a finding, similarity; what is said of origin and change, in English, and of both in Chinese
+    ("labels", "x", None, "Known, by its watermark", "Its metadata was removed", "已丢失，但其水印指回"),
+    ("trust", "x", None, "Known, by its watermark", "A stranger signed it since", "出自陌生的签名者，但其水印指回"),
+    ("time", "countermark.recovery.noise", None, "by the noise", "out of date", "已过期，但绘制所用的噪声指回"),
+    ("labels", "x", 87, "Perhaps known, by its looks", "Its metadata was removed", "已丢失，但其画面与此处登记的"),
+]
+
+
+def test_it_says_how_an_origin_was_recovered(page, clip):
+    page.set_input_files("#file", clip)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Verified origin", timeout=LONG)
+    for axis, code, similarity, origin, change, chinese in LED:
+        finding = {"axis": axis, "status": "fail", "code": code, "message": "x"}
+        found = {"conclusion": "recovered", "recovered": {"created_at": "2026-11-30T12:00:00Z"}}
+        found |= {"similarity": similarity, "findings": [finding]}
+
+        def answer(route: Route, *, found: dict[str, object] = found) -> None:
+            job = (real := route.fetch()).json()
+            job["result"]["provenance"] |= found
+            route.fulfill(response=real, json=job)
+
+        page.route(re.compile(r"/v1/screenings/\w+$"), answer)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Origin recovered")
+        expect(page.locator(".cards")).to_contain_text(origin)
+        expect(page.locator(".cards")).to_contain_text(change)
+        page.get_by_role("button", name="中文").click()
+        expect(page.locator(".verdict")).to_contain_text(chinese)
+        page.get_by_role("button", name="English").click()
+        expect(page.locator(".cards")).to_contain_text(origin)
 
 
 def test_what_is_no_video_is_refused_with_a_reason(page, tmp_path):
