@@ -133,7 +133,10 @@ def _generated(evidence: Sequence[Evidence], fusion: Fusion, detail: float) -> Q
     if fused is None and declared == 0:
         return Question(said=say("question.silent"))
     total = declared + (fused[0] if fused else 0.0)
-    present_at = DECLARED_AT if declared >= DECLARED_AT else fused[1].error_rates.threshold if fused else math.inf
+    if declared >= DECLARED_AT:
+        present_at = DECLARED_AT
+    else:  # what the file says only weakly does not help the picture over the threshold that was measured for it alone
+        present_at = fused[1].error_rates.threshold + max(declared, 0.0) if fused else math.inf
     if total >= present_at:
         band: Band = "high"
     elif fused and total <= ABSENT_AT:

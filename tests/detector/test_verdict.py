@@ -84,7 +84,9 @@ def label(llr: float, signal: str = "container") -> Evidence:
         ([frames(None)], "inconclusive"),
         ([frames(None), label(4.6)], "generated"),
         ([frames(-2.0), label(4.6)], "generated"),
-        ([frames(2.0), label(1.5)], "generated"),
+        ([frames(2.0), label(1.5)], "inconclusive"),
+        ([frames(3.0), label(1.5)], "generated"),
+        ([frames(3.2), label(-0.7)], "inconclusive"),
         ([frames(0.5), label(1.5)], "inconclusive"),
         ([frames(None), label(1.5)], "inconclusive"),
         ([frames(None), label(-0.7)], "inconclusive"),
@@ -100,6 +102,12 @@ def test_no_measurement_gives_no_probability() -> None:
     assert conclusion == "inconclusive"
     assert question.probability is None
     assert question.log_likelihood_ratio is None
+
+
+def test_a_weak_statement_does_not_help_the_frames_over_their_threshold() -> None:
+    _, words, question = conclude([frames(2.9), label(1.5)], verification())
+    assert (question.band, question.log_likelihood_ratio, question.present_at) == ("abstain", 4.4, 4.5)
+    assert "too thin" in words
 
 
 def test_declarations_are_one_witness() -> None:
