@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def screen_many(
 ) -> Iterator[Screened]:
     """Screen ``paths`` in ``workers`` processes (default: one a core, at most one a file), in the order they finish.
 
-    Each worker keeps the encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it.
+    Each worker keeps the encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it, and
+    whoever stops early waits for those alone.
     """
     settings = settings or get_settings()
     waiting = list(dict.fromkeys(paths))
@@ -61,29 +63,44 @@ def screen_many(
     if count == 1:
         yield from (_one(path, depth, settings) for path in waiting)
         return
-    while waiting:
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread)
-        with pool:
-            jobs = {pool.submit(_one, path, depth, settings): path for path in waiting}
-            died: list[Path] = []
-            for job in as_completed(jobs):
-                try:
-                    result = job.result()
-                except BrokenProcessPool:
-                    died.append(jobs[job])
-                else:
-                    waiting.remove(result.path)
-                    yield result
-        if died:  # which file it was cannot be known, so each is tried once more, alone
-            for path in died:
-                yield _alone(path, depth, settings)
-                waiting.remove(path)
+    queue, died = iter(waiting), list[Path]()
+    while hand := list(islice(queue, count)):
+        pool = _pool(count)
+        try:
+            jobs = {_submitted(pool, path, depth, settings): path for path in hand}
+            while jobs:
+                for job in wait(jobs, return_when=FIRST_COMPLETED).done:
+                    path = jobs.pop(job)
+                    if isinstance(job.exception(), BrokenProcessPool):
+                        died.append(path)
+                        continue
+                    if not died and (following := next(queue, None)) is not None:
+                        jobs[_submitted(pool, following, depth, settings)] = following
+                    yield job.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+        while died:  # which file it was cannot be known, so each is tried once more, alone
+            yield _alone(died.pop(0), depth, settings)
+
+
+def _pool(count: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread)
+
+
+def _submitted(pool: ProcessPoolExecutor, path: Path, depth: Depth, settings: Settings) -> Future[Screened]:
+    """The job, which has failed already where the pool broke just before."""
+    try:
+        return pool.submit(_one, path, depth, settings)
+    except BrokenProcessPool as error:
+        failed = Future[Screened]()
+        failed.set_exception(error)
+        return failed
 
 
 def _alone(path: Path, depth: Depth, settings: Settings) -> Screened:
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+    with _pool(1) as pool:
         try:
-            return pool.submit(_one, path, depth, settings).result()
+            return _submitted(pool, path, depth, settings).result()
         except BrokenProcessPool:
             return Screened(path=path, error="The process that screened it died, perhaps for lack of memory.")
 

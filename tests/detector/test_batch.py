@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from made_clip import MakeClip
@@ -8,6 +11,7 @@ from made_clip import MakeClip
 from countermark.core.errors import CountermarkError, UsageError
 from countermark.core.settings import Settings
 from detector import batch, screen_many, videos
+from detector.batch import Screened
 from detector.verdict import Verdict
 
 
@@ -33,6 +37,62 @@ def test_a_defect_that_one_file_brings_out_stops_nobody(
     monkeypatch.setattr(batch, "screen", fail)
     found = {s.path: s.error for s in screen_many([bad, other], workers=1, settings=settings)}
     assert found == {bad: "It could not be screened (TypeError: x).", other: found[other]}
+
+
+class Pool:
+    """Stands for a pool of processes, which breaks at the file "bad" and has nothing else done from then on."""
+
+    made: ClassVar[list[Pool]] = []
+
+    def __init__(self, count: int, **_: object) -> None:
+        self.count, self.given, self.closed = count, list[str](), False
+        self.made.append(self)
+
+    def submit(self, _one: object, path: Path, *_: object) -> Future[Screened]:
+        self.given.append(path.name)
+        job = Future[Screened]()
+        if "bad" in self.given:
+            job.set_exception(BrokenProcessPool())
+        else:
+            job.set_result(Screened(path=path))
+        return job
+
+    def shutdown(self, *, cancel_futures: bool) -> None:
+        self.closed = cancel_futures
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def pools(monkeypatch: pytest.MonkeyPatch) -> list[Pool]:
+    monkeypatch.setattr(batch, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(Pool, "made", [])
+    return Pool.made
+
+
+def test_a_worker_that_dies_takes_the_files_in_hand_with_it(pools: list[Pool], settings: Settings) -> None:
+    names = ["a", "bad", "b", "c", "d"]
+    found = {s.path.name: s.error for s in screen_many(map(Path, names), workers=2, settings=settings)}
+    assert sorted(found) == sorted(names)
+    assert [name for name, error in found.items() if error] == ["bad"]
+    broken, *alone, rest = pools
+    assert {"a", "bad"} <= set(broken.given) <= {"a", "bad", "b"}  # "b" if "a" was seen to be done first
+    assert sorted(name for pool in alone for name in pool.given) == sorted({*broken.given} - {"a"})
+    assert rest.given == [name for name in names if name not in broken.given]
+    assert all(pool.closed for pool in pools)
+
+
+def test_whoever_stops_early_waits_for_the_files_in_hand_alone(pools: list[Pool], settings: Settings) -> None:
+    screened = screen_many([Path(str(number)) for number in range(100)], workers=2, settings=settings)
+    next(screened)
+    screened.close()
+    (pool,) = pools
+    assert len(pool.given) <= 2 + 1
+    assert pool.closed
 
 
 @pytest.mark.parametrize("workers", [1, 2])
