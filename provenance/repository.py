@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from countermark.core.errors import UsageError
@@ -115,14 +115,14 @@ class Repository:
         digest = _digest(value)
         with self._registry.session("written") as session:
             _required(_manifest(session, manifest_id), manifest_id)
+            same = (BindingRow.value_sha256 == digest, BindingRow.algorithm.is_not_distinct_from(algorithm))
             if replace:
-                same = (BindingRow.value_sha256 == digest, BindingRow.algorithm.is_not_distinct_from(algorithm))
-                changed = session.execute(update(BindingRow).where(*same).values(manifest_id=manifest_id))
-                if not changed.rowcount:  # type: ignore[attr-defined]  # a CursorResult, for an UPDATE
+                dropped = session.execute(delete(BindingRow).where(*same))
+                if not dropped.rowcount:  # type: ignore[attr-defined]  # a CursorResult, for a DELETE
                     raise UnknownManifestError("This value is not bound.", remedy="Create the binding first.")
-            else:
+            if session.scalar(select(BindingRow.id).where(*same, BindingRow.manifest_id == manifest_id)) is None:
                 session.add(BindingRow(value_sha256=digest, algorithm=algorithm, manifest_id=manifest_id))
-            session.commit()
+                session.commit()
 
     def find(self, algorithm: str, value: str, limit: int) -> list[Match]:
         """Manifests bound to a value under an algorithm; ``value`` is base64, as the API has it."""
@@ -133,9 +133,9 @@ class Repository:
             return self.find_similar([_hashes(value)], limit)
         matching = (BindingRow.algorithm == algorithm) | BindingRow.algorithm.is_(None)
         found = select(BindingRow.manifest_id).where(BindingRow.value_sha256 == _digest(value), matching)
+        each = found.group_by(BindingRow.manifest_id).order_by(func.max(BindingRow.id).desc())
         with self._registry.session("read") as session:
-            newest = session.scalars(found.order_by(BindingRow.id.desc()).limit(limit))
-            return [Match(manifest_id=manifest_id) for manifest_id in dict.fromkeys(newest)]
+            return [Match(manifest_id=manifest_id) for manifest_id in session.scalars(each.limit(limit))]
 
     def find_video(self, video_id: str) -> Match | None:
         """The manifest of the video that carries our watermark with this payload (hex)."""

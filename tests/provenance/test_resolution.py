@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
@@ -28,9 +28,10 @@ from provenance.bmff import MalformedBoxError, active_manifest_id, only_active
 from provenance.fetching import FetchError, fetch, public_address
 from provenance.fingerprint import FINGERPRINT_ID
 from provenance.registry import open_registry
+from provenance.repository import Repository
 from provenance.resolution import bearer_tokens, discovery_router, resolution_router
 from provenance.seal import seal
-from provenance.tables import StoredManifestRow
+from provenance.tables import BindingRow, StoredManifestRow
 from provenance.watermark import ALGORITHM_ID
 
 WRITER = {"Authorization": "Bearer writer"}
@@ -286,6 +287,25 @@ def test_bindings_are_created_found_and_led_elsewhere(client: TestClient) -> Non
     assert client.post("/v1/bindings", json=unknown, headers=WRITER).status_code == 404
     client.delete(f"/v1/manifests/{first}", headers=WRITER)
     assert found("com.example.one") == [second]
+
+
+def test_a_binding_made_again_and_again_hides_no_other(tmp_path: Path) -> None:
+    with open_registry(Settings(home=tmp_path, _env_file=None)) as registry:
+        repository = Repository(registry)
+        first, second = repository.store(b"first"), repository.store(b"second")
+        for manifest_id in (first, second, second, second):
+            repository.bind("v", manifest_id, None)
+        with registry.session("written") as session:
+            count = session.scalar(select(func.count()).select_from(BindingRow))
+            digest = session.scalars(select(BindingRow.value_sha256)).first()
+            rows = [BindingRow(value_sha256=digest, algorithm="com.example.one", manifest_id=second) for _ in range(3)]
+            session.add_all(rows)  # as they could be stored once
+            session.commit()
+        assert count == 2
+        assert [match.manifest_id for match in repository.find("com.example.one", "v", 2)] == [second, first]
+        repository.bind("v", first, "com.example.one", replace=True)
+        with registry.session("read") as session:
+            assert session.scalar(select(func.count()).select_from(BindingRow)) == 3
 
 
 def test_storing_needs_a_token_with_the_scope(client: TestClient) -> None:
