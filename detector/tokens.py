@@ -22,13 +22,11 @@ _BATCH, _DEVICE_BATCH = 8, 64  # frames at once on a processor, and on an accele
 
 @dataclass(frozen=True)
 class Tokens:
-    """Of N frames: ``classes`` float32 [N, L, 768], class tokens of ``LAYERS``; ``texture`` float32 [N, 2, L, 768],
-    mean and deviation of their patch tokens over the picture; ``grids`` float32 [N, 196, 768], patch tokens of
-    ``GRID_LAYER``, row by row of a 14x14 grid.
+    """Of N frames: ``classes`` float32 [N, L, 768], class tokens of ``LAYERS``; ``grids`` float32 [N, 196, 768], patch
+    tokens of ``GRID_LAYER``, row by row of a 14x14 grid.
     """
 
     classes: Float32
-    texture: Float32
     grids: Float32
 
 
@@ -38,9 +36,8 @@ def see(images: UInt8, encoder: ImageEncoder) -> Tokens:
     batch = _BATCH if encoder.device == "cpu" else _DEVICE_BATCH
     for start in range(0, len(images), batch):
         found = encoder.layers(images[start : start + batch], LAYERS, batch=batch)
-        texture = np.stack((found.patches.mean(axis=2), found.patches.std(axis=2)), axis=1)
-        rows.append(Tokens(found.classes, texture, found.patches[:, LAYERS.index(GRID_LAYER)]))
-    return Tokens(*(np.concatenate([getattr(r, name) for r in rows]) for name in ("classes", "texture", "grids")))
+        rows.append(Tokens(found.classes, found.patches[:, LAYERS.index(GRID_LAYER)]))
+    return Tokens(*(np.concatenate([getattr(r, name) for r in rows]) for name in ("classes", "grids")))
 
 
 def layers_of(classes: Float32, layers: tuple[int, ...]) -> Float32:

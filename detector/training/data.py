@@ -97,14 +97,12 @@ def _item(folder: Path, row: dict[str, str]) -> Item:
 class Look:
     """T frames of a clip as the encoder sees them; ``moving`` frames are a burst, others far apart.
 
-    ``classes`` float32 [T, L, 768] are the class tokens of ``LAYERS``; ``texture`` float32 [T, 2, L, 768] mean and
-    deviation of their patch tokens over the picture; ``grid`` float32 [196, 768] the patch tokens of layer
-    ``GRID_LAYER`` of the middle frame; ``crops`` uint8 [<=CROPS, <=SIDE, <=SIDE, 3] the centre of the first frames,
-    not rescaled; ``detail`` is :func:`detector.quality.detail`, ``short_side`` in pixels.
+    ``classes`` float32 [T, L, 768] are the class tokens of ``LAYERS``; ``grid`` float32 [196, 768] the patch tokens of
+    layer ``GRID_LAYER`` of the middle frame; ``crops`` uint8 [<=CROPS, <=SIDE, <=SIDE, 3] the centre of the first
+    frames, not rescaled; ``detail`` is :func:`detector.quality.detail`, ``short_side`` in pixels.
     """
 
     classes: Float32
-    texture: Float32
     grid: Float32
     crops: UInt8
     detail: float
@@ -224,7 +222,7 @@ def _is_burst(kind: str, moves: bool) -> bool:
 
 def _load(path: Path, moving: bool) -> Look:
     with np.load(path) as arrays:
-        seen = {name: arrays[name].astype(np.float32) for name in ("classes", "texture", "grid")}
+        seen = {name: arrays[name].astype(np.float32) for name in ("classes", "grid")}
         return Look(
             **seen,
             crops=arrays["crops"],
@@ -255,7 +253,6 @@ def _see(frames: UInt8) -> dict[str, npt.NDArray[Any]]:
     tokens = see(images, image_encoder(get_settings()))
     return {
         "classes": tokens.classes.astype(np.float16),
-        "texture": tokens.texture.astype(np.float16),
         "grid": tokens.grids[len(frames) // 2].astype(np.float16),
         "detail": np.array(detail(images)),
         "short_side": np.array(min(frames.shape[1:3])),

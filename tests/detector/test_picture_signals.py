@@ -37,7 +37,7 @@ def tokens(settings: Settings, llrs: list[float]) -> Tokens:
     classes = np.ones((len(llrs), len(LAYERS), 768), np.float32)
     classes[:, [LAYERS.index(layer) for layer in head.card.layers]] = chosen
     grids = np.random.default_rng(0).normal(size=(len(llrs), 196, 768)).astype(np.float32)
-    return Tokens(classes, np.stack([classes, classes], axis=1), grids)
+    return Tokens(classes, grids)
 
 
 class Lend:
@@ -56,7 +56,7 @@ def _first(found: Tokens, count: int) -> Tokens:
     def take(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return values[:count]
 
-    return Tokens(take(found.classes), take(found.texture), take(found.grids))
+    return Tokens(take(found.classes), take(found.grids))
 
 
 @pytest.fixture

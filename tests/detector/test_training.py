@@ -290,7 +290,7 @@ def test_looks_are_kept_and_clips_can_be_left_out(
         shape = (len(images), len(LAYERS), 768)
         rng = np.random.default_rng(0)
         classes = rng.normal(size=shape).astype(np.float32)
-        return Tokens(classes, np.stack([classes, classes], axis=1), np.ones((len(images), 196, 768), np.float32))
+        return Tokens(classes, np.ones((len(images), 196, 768), np.float32))
 
     monkeypatch.setattr(data, "see", see)
     monkeypatch.setattr(data, "image_encoder", lambda _: None)
