@@ -26,6 +26,7 @@ from countermark.core.media import (
     transcode,
 )
 from countermark.core.media.planes import video_frame
+from countermark.core.media.round_trip import round_trip
 
 
 def read(path: Path, **options: object) -> Frames:
@@ -97,13 +98,17 @@ def test_every_codec_keeps_frames_stamps_and_colour(tmp_path: Path, codec: str) 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir() or os.geteuid() != 0, reason="takes root on Linux")
 def test_av1_encoding_leaves_no_thread_with_real_time_priority(tmp_path: Path) -> None:
-    write(tmp_path / "clip.mp4", clip(2, 96, 64), codec="libsvtav1")
-    assert os.sched_getscheduler(0) == os.SCHED_OTHER
-    with VideoWriter(
-        tmp_path / "open.mp4", VideoSpec(96, 64, Fraction(24), Fraction(1, 24), codec="libsvtav1")
-    ) as writer:
-        writer.write(clip(1, 96, 64))
-        assert {os.sched_getscheduler(int(task.name)) for task in Path("/proc/self/task").iterdir()} == {os.SCHED_OTHER}
+    def real_time() -> set[str]:
+        tasks = Path("/proc/self/task").iterdir()
+        return {task.name for task in tasks if os.sched_getscheduler(int(task.name)) != os.SCHED_OTHER}
+
+    spec, frames = VideoSpec(96, 64, Fraction(24), Fraction(1, 24), codec="libsvtav1"), clip(2, 96, 64)
+    assert real_time() == set()
+    with VideoWriter(tmp_path / "clip.mp4", spec) as writer:
+        writer.write(frames)
+        assert real_time() == set()
+    round_trip(frames, "libsvtav1", {"crf": "40"})
+    assert real_time() == set()
 
 
 @pytest.mark.parametrize(

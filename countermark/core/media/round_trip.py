@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from countermark.core.media.frames import Frames
 from countermark.core.media.planes import planes, video_frame
+from countermark.core.media.scheduling import usual_scheduling
 
 _QUIET = {"libx265": {"x265-params": "log-level=error"}}
 os.environ.setdefault("SVT_LOG", "1")  # errors only; SVT-AV1 knows no other way to be quiet
@@ -23,7 +24,7 @@ def round_trip(frames: Frames, codec: str, options: Mapping[str, str], *, rate: 
     Nothing but the options is set, so that x264 and x265 use preset medium and groups of up to 250 frames.
     """
     file = io.BytesIO()
-    with av.open(file, "w", format="matroska") as writer:  # MP4 takes no single large H.265 frame
+    with usual_scheduling(), av.open(file, "w", format="matroska") as writer:  # MP4 takes no single large H.265 frame
         stream = writer.add_stream(codec, rate=rate, options={**options, **_QUIET.get(codec, {})})
         assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = frames.width, frames.height, "yuv420p"

@@ -28,6 +28,7 @@ from countermark.core.media.opening import check_file
 from countermark.core.media.partial import create_partial, muxer
 from countermark.core.media.planes import video_frame
 from countermark.core.media.remux import muxer_options
+from countermark.core.media.scheduling import usual_scheduling
 from countermark.core.settings import get_settings
 
 Codec = Literal["libx264", "libx265", "libvpx-vp9", "libsvtav1"]
@@ -137,14 +138,10 @@ class VideoWriter:
                 if self._last_pts is not None and pts <= self._last_pts:
                     raise ValueError(f"pts {pts} does not come after {self._last_pts}")
                 self._last_pts = pts
-                with _usual_scheduling() if self._encodes_first_av1 else contextlib.nullcontext():
+                with contextlib.nullcontext() if self.frames_written else usual_scheduling():
                     packets = self._stream.encode(self._frame(luma, chroma, pts))
                 self._container.mux(packets)
                 self.frames_written += 1
-
-    @property
-    def _encodes_first_av1(self) -> bool:
-        return self.spec.codec == "libsvtav1" and not self.frames_written
 
     def close(self) -> None:
         """Flush the encoder, add the audio, and move the file into place; on failure nothing is left."""
@@ -244,20 +241,6 @@ def _codec_options(spec: VideoSpec) -> dict[str, str]:
         case "libsvtav1":
             os.environ.setdefault("SVT_LOG", "1")  # errors only; the library knows no other way to be quiet
             return {"crf": crf, "preset": str((12, 11, 10, 9, 9, 8, 6, 5, 4)[step])}
-
-
-@contextmanager
-def _usual_scheduling() -> Iterator[None]:
-    """Takes back what SVT-AV1 does where it may: its threads and the calling one get the highest real-time priority."""
-    tasks = Path("/proc/self/task")
-    if not tasks.is_dir() or os.sched_getscheduler(0) != os.SCHED_OTHER:
-        yield
-        return
-    yield
-    for task in tasks.iterdir():
-        with contextlib.suppress(OSError):  # a thread that has ended
-            if os.sched_getscheduler(int(task.name)) == os.SCHED_FIFO:
-                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
 
 
 def _matrix_code(colour: Colour) -> int:
