@@ -17,20 +17,27 @@ _MINOR = "one two three four five six seven eight nine ten eleven twelve thirtee
 _WORDS = {word: value for value, word in enumerate(_MINOR.split(), start=1)}
 _MORE = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand")
 _ALONE = "".join(f"(?<!{word} )(?<!{word} and )" for word in _MORE)  # the "one" of "twenty one" is not one
-_NUMBER = rf"(\d{{1,2}}|{_ALONE}(?:{'|'.join(_WORDS)}))"
+_NUMBER = rf"(\d{{1,2}}|{_ALONE}(?:{'|'.join(_WORDS)}))(?! (?:hundred|thousand|million) )"
+_THINGS = r"(?! (?:degrees?|times|percent|pages?|heads|corners?|wheels?|keys?|laps?|cards?|last|of|more|by|into) )"
+_WHEN = r"(?= (?:$|today |tomorrow |yesterday |tonight |years? |(?:this|next|last) (?:week|month|year) ))"
 _AGE = re.compile(
-    rf"(?<= )(?:ages?|aged)(?: of)? {_NUMBER}(?: (?:and|or|to) {_NUMBER})?(?= )"
-    rf"|(?<= )turn(?:s|ed|ing) {_NUMBER}(?= )(?! (?:degrees?|times|percent|pages?|heads|corners?|wheels?|keys?|laps?) )"
+    rf"(?<= )aged(?: of)? {_NUMBER}(?: (?:and|or|to) {_NUMBER})?(?= )"
+    rf"|(?<= )age(?: of)? {_NUMBER}(?= )"
+    rf"|(?<= )ages(?: of)? {_NUMBER} (?:and|or|to) {_NUMBER}(?= )"
+    rf"|(?<= )(?:just turn(?:s|ed)|turning) {_NUMBER}(?= ){_THINGS}|(?<= )turn(?:s|ed) {_NUMBER}{_WHEN}"
     rf"|(?<= )(?:{_NUMBER} (?:and|or|to) )?{_NUMBER} ?"
     r"(?:(?:years?|yrs?) (?:olds?|of age)|yos?|y os?|ans|jahr(?:e|ig\w*)|anos|anni|лет)(?= )"
 )
-_MONTHS = re.compile(r"(?<= )\w+ (?:months?|weeks?) (?:olds?|of age)(?= )|个月大")
+_MONTHS = re.compile(
+    rf"(?<= )(?:\d{{1,2}}|{'|'.join(_WORDS)}) (?:months?|weeks?) (?:olds?|of age(?! old| defying))(?= )"
+    r"|(?<![上下这那本每])[\d一二三四五六七八九十两几]+个月大(?![雨雪风促])"
+)
 _HAN_DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"两": 2, "几": 1, "半": 0}
 _HAN_NUMERALS = "".join(_HAN_DIGITS) + "十百"
-_HAN_NUMBER = rf"((?<!\d)\d{{1,2}}(?!\d)|[{_HAN_NUMERALS}]+)"
+_HAN_NUMBER = rf"((?<!\d)\d{{1,2}}(?!\d)|(?<![{_HAN_NUMERALS}])[{_HAN_NUMERALS}]{{1,8}})"
 _HAN_AGE = re.compile(
     rf"{_HAN_NUMBER} ?[多来]?[周週]?[岁歳歲]"
-    rf"|[年芳][龄齡纪紀][是为為在才只仅僅有约約]* ?{_HAN_NUMBER}(?! ?[{_HAN_NUMERALS}千万亿])"
+    rf"|[年芳][龄齡纪紀][是为為在才只仅僅有约約]* ?{_HAN_NUMBER}(?! ?[{_HAN_NUMERALS}千万亿样致般起个大直定些])"
 )
 _MAJORITY = 18
 

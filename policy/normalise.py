@@ -12,7 +12,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import compress, product
+from itertools import product
 from operator import ne
 from string import ascii_lowercase, ascii_uppercase
 from typing import Literal
@@ -34,7 +34,8 @@ _PIECES = re.compile(r"(?<![^\W_])[A-Za-z]+(?:(?:[^\w\s'’]|_){1,4}[A-Za-z]+)+(
 _MARKS = re.compile(r"[._*~|+]*")  # which stand in no ordinary word of several parts, as "-" and "/" do
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff"
 _NO_HAN = re.compile(rf"[^{_HAN}]+")
-_BROKEN_HAN = re.compile(rf"[{_HAN}]+(?:[ \-–—·・•、/\\\t\r\n]{{1,3}}[{_HAN}]+)+")
+_HAN_GAP = r"[ \-–—·・•、/\\\t\r\n]{1,3}"
+_BROKEN_HAN = re.compile(rf"(?<![{_HAN}])[{_HAN}]+(?:{_HAN_GAP}[{_HAN}]+)+")
 _SPLIT_HAN = re.compile(rf"(?<=[{_HAN}])[*_~|.+#^]+(?=[{_HAN}])")
 _SPACED_HAN = re.compile(rf"(?<![{_HAN}])(?:[{_HAN}][ \-/]){{2,}}[{_HAN}](?![{_HAN}])")
 _TOKEN = re.compile(r"[A-Za-z0-9@$!€]+")
@@ -125,7 +126,7 @@ def canonicalise(text: str, han_variants: dict[str, str]) -> tuple[str, tuple[in
 
 def _drop_invisible(text: str) -> tuple[str, bool]:
     out: list[str] = []
-    disguised = False
+    before, disguised = " ", False
     for i, character in enumerate(text):
         kind = unicodedata.category(character)
         hidden = (
@@ -135,8 +136,8 @@ def _drop_invisible(text: str) -> tuple[str, bool]:
         )
         if not hidden:
             out.append(character)
+            before = before if kind == "Mn" else character
             continue
-        before = next((c for c in reversed(out) if unicodedata.category(c) != "Mn"), " ")
         after, plain = text[i + 1 : i + 2], _joins_without(before)
         if character in _JOINERS and not plain:
             out.append(character)
@@ -158,7 +159,8 @@ def _fold_forms(text: str, is_term: Callable[[str], bool]) -> tuple[str, bool]:
     def letters(match: re.Match[str]) -> str:
         folded = match.group().translate(_FLAG_LETTER)
         halves = sum(map(ne, folded, match.group()))
-        return folded if halves % 2 or is_term(folded.lower()) else match.group()
+        # Two by themselves are a flag, as "it" and "in" are; more letters are a word.
+        return folded if halves % 2 or (len(folded) > 2 and is_term(folded.lower())) else match.group()
 
     plain = _FLAG.sub(letters, text).translate(_NEGATIVE)
     folded = unicodedata.normalize("NFKC", plain)
@@ -312,21 +314,29 @@ def _join_terms(
 
         return join
 
+    def begun(parts: list[str], start: int) -> int:
+        """Where a word ends that begins with a whole piece and goes on in the next ones; ``start`` if none does. Within
+        a piece none begins: the last character of one and the first of the next make many a word by chance.
+        """
+        joined = parts[start]
+        for stop in range(start + 2, len(parts), 2):
+            for length in range(min(len(parts[stop]), _LONGEST_HAN - len(joined)), 0, -1):
+                pieces = [*parts[start:stop:2], parts[stop][:length]]
+                word = "".join(rules.han_variants.get(character, character) for piece in pieces for character in piece)
+                if is_term(word) and not all(map(is_term, pieces)):  # the parts of a foreign name are listed too
+                    return stop
+            joined += parts[stop]
+        return start
+
     def broken_han(match: re.Match[str]) -> str:
         nonlocal changed
-        run = match.group()
-        places = [i for i, character in enumerate(run) if is_han(character)]
-        folded = "".join(rules.han_variants.get(run[i], run[i]) for i in places)
-        kept = [True] * len(run)
-        for first in range(len(places)):
-            for last in range(first + 1, min(len(places), first + _LONGEST_HAN)):
-                inside = slice(places[first], places[last] + 1)
-                if places[last] - places[first] == last - first or not is_term(folded[first : last + 1]):
-                    continue
-                if not all(map(is_term, _NO_HAN.split(run[inside]))):  # the parts of a foreign name are listed too
-                    kept[inside] = map(is_han, run[inside])
-        changed |= not all(kept)
-        return "".join(compress(run, kept))
+        parts, start = re.split(f"({_HAN_GAP})", match.group()), 0
+        while start < len(parts):
+            stop = begun(parts, start)
+            changed |= stop > start
+            parts[start + 1 : stop : 2] = [""] * ((stop - start) // 2)
+            start = stop if stop > start else start + 2
+        return "".join(parts)
 
     text = _SCATTERED.sub(joined_where(scattered), text)
     text = _PIECES.sub(joined_where(in_pieces), text)

@@ -35,6 +35,7 @@ from policy.records import open_records
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 _STILL_SIDE = 1024
+_FULL_HD = 1920 * 1088  # pixels; of larger frames half as many are held in memory at once
 _MOST_FRAMES = 64  # of an upload that are looked at, spread over all of it
 _SKETCH = 48  # pixels of the side of the small grey copy by which frames are compared
 _SPAN = 160  # characters of quoted text
@@ -324,14 +325,15 @@ def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UIn
 
 def _spread(frames: Iterable[Frames], tick: Fraction, per_second: float) -> list[Frames]:
     """Of single frames the first, the last, and ``per_second`` between them; fewer, and evenly still, where those are
-    too many. What headers say of rate and length is not believed: every frame is decoded, and its own time counts.
+    too many, or large. What headers say of rate and length is not believed: every frame is decoded, and its own time
+    counts.
     """
     apart, kept = 1 / per_second, list[Frames]()
     for frame in frames:
         last = frame
         if not kept or (frame.pts[0] - kept[-1].pts[0]) * tick >= apart:
             kept.append(frame)
-        if len(kept) == _MOST_FRAMES:
+        if len(kept) >= (_MOST_FRAMES if frame.width * frame.height <= _FULL_HD else _MOST_FRAMES // 2):
             apart, kept = 2 * apart, kept[::2]
     return kept if last is kept[-1] else [*kept, last]
 

@@ -71,8 +71,9 @@ def test_letters_of_a_listed_word_are_joined_whatever_is_between_them(gap: str) 
         ("a to(d)d(le)r runs", "a toddler runs"),
         ("[t][o][d][d][l][e][r] runs", "[toddler] runs"),
         *((f"儿{gap}童在跑", "儿童在跑") for gap in (" ", "-", "·", "、", "/", "\n", "\u3000", "——")),
-        ("公园里一个兒 童在跑", "公园里一个兒童在跑"),
-        ("公园里一个未 成年的人在跑", "公园里一个未成年的人在跑"),
+        ("兒 童在公园里", "兒童在公园里"),
+        ("未 成年的人在跑", "未成年的人在跑"),
+        ("小·朋·友在跑", "小朋友在跑"),
     ],
 )
 def test_pieces_of_a_listed_word_are_joined(disguised: str, plain: str) -> None:
@@ -90,6 +91,10 @@ def test_pieces_of_a_listed_word_are_joined(disguised: str, plain: str) -> None:
         "flags of 🇫🇷, 🇺🇸🇬🇧 and USA🇺🇸 beside a 🅿️ sign",
         "哈利·波特和迈克尔·杰克逊",
         "男、女、老、少，红色 气球",
+        "红色 情人节玫瑰，绿色、情侣装，银色/情侣对戒",
+        "独立女性 爱情故事，人性、交通、城市，个性 交友 软件",
+        "女性、感人故事，高手 枪林弹雨，多少 女性，至少 年轻",
+        "A fan waves 🇩🇪, then 🇮🇹, 🇮🇳 and 🇩🇪🇦🇹 in the stadium",
         "می\u200cروم",
         "a 4k video, 60fps, shot on 35mm film, exported as mp4 (h264)",
         "in the U.S.A. by J. R. R. Tolkien, 5pm, 1st place",

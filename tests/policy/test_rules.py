@@ -41,7 +41,15 @@ def _minors_lists() -> dict[str, dict[str, list[str]]]:
         *("sixteen-year-old", "16yr old", "twelve yr old", "twelve yo", "12 y/o", "twelve years of age"),
         *("at the age of 12", "at age twelve", "age: 12", "ages 12 and 13", "aged 18 to 16"),
         *("between the ages of 12 and 20", "17 to 19 year olds", "13-jährige", "13 Jahre", "13 años"),
-        *("turned 12", "just turns twelve", "turning 12 today", "6 months old", "six-month-old", "18 months of age"),
+        *(
+            "just turned 12",
+            "just turns twelve",
+            "turning 12 today",
+            "turned 12 yesterday",
+            "6 months old",
+            "six-month-old",
+            "18 months of age",
+        ),
         *("an 18 year old, 14 year old", "18 or 17 year olds"),
         *("12岁", "16 岁", "十岁", "十七八岁", "十几歲", "16周岁", "16 周岁", "十六周岁", "年龄16"),
         *("年龄：十六", "年齡是 16", "芳龄十六", "六个月大"),
@@ -58,7 +66,15 @@ def test_stated_ages_below_eighteen_count(age: str) -> None:
         *("twenty-one years old", "a hundred and one year old", "5 18-year-olds", "ages 18 and 20"),
         *("20 to 30 year olds", "12 years of experience", "turns 12 degrees", "turned 40", "16 months later"),
         *("beside a 300-year-old tree", "年龄18", "年龄十八", "年龄160", "年龄十六万年的岩石", "二十八周岁"),
-        *("年龄三十六", "16周年"),
+        *("年龄三十六", "16周年", "年龄一样", "上了年纪，一起", "上个月大雪后", "三个月大促销"),
+        *(
+            "turned one last time",
+            "turned one of the pages",
+            "turned two cards",
+            "turned five knobs",
+            "turning two corners",
+        ),
+        *("with wine that ages two years in oak", "three weeks of age-old rituals", "aged one hundred"),
     ],
 )
 def test_stated_ages_of_adults_do_not(age: str) -> None:
