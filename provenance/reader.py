@@ -152,9 +152,11 @@ def read_report(path: Path, anchor_pem: str | None, *, store: bytes | None = Non
         if store is None:
             problem = "the container is not MP4, MOV, PNG or JPEG"
         else:
-            signed = signed_claim(store, manifest_id)
-            if signed.assertions != _assertions(judged, manifest_id):
-                signed, problem = None, "there is more than one manifest, and it is not clear which one counts"
+            found = signed_claim(store, manifest_id)
+            if found.assertions == _assertions(judged, manifest_id):
+                signed = found
+            else:
+                problem = "there is more than one manifest, and it is not clear which one counts"
     except MalformedBoxError as error:
         problem = str(error)
     return ManifestReport(
@@ -191,11 +193,14 @@ def _assertions(judged: Mapping[str, Any], manifest_id: str) -> frozenset[tuple[
     """Address and hash of every assertion of the claim that the SDK judged, to tell whether ours is the same one.
 
     The SDK and `provenance.bmff` look for the store each in their own way, and a file can be made in which they find
-    different ones.
+    different ones. Raises `MalformedBoxError` for a report of another form.
     """
-    claim = judged["manifests"][manifest_id]["claim"]
-    listed = [each for key in ASSERTION_LISTS for each in claim.get(key) or []]
-    return frozenset((str(each["url"]), base64.b64decode(each["hash"])) for each in listed)
+    try:
+        claim = judged["manifests"][manifest_id]["claim"]
+        listed = [each for key in ASSERTION_LISTS for each in claim.get(key) or []]
+        return frozenset((str(each["url"]), base64.b64decode(each["hash"])) for each in listed)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise MalformedBoxError(f"the claim that was judged cannot be compared: {error}") from error
 
 
 def _hex(value: object) -> str:

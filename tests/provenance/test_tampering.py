@@ -24,6 +24,7 @@ from countermark.core.errors import ManifestError
 from countermark.core.media import VideoWriter, transcode
 from countermark.core.settings import Settings
 from provenance import credentials as credentials_module
+from provenance import reader
 from provenance.bmff import C2PA_UUID, manifest_store, top_level_boxes
 from provenance.credentials import load_or_create_credentials
 from provenance.judgement import judge
@@ -141,6 +142,32 @@ def test_a_store_that_the_sdk_passes_over_lends_its_signer_to_nobody(
     judgement = judge(report, anchors=anchors)
     assert not judgement.trusted
     assert {finding.status for finding in judgement.findings if finding.axis == "trust"} == {"fail"}
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        None,
+        [],
+        {"assertions": 5},
+        {"assertions": [5]},
+        {"assertions": [{}]},
+        {"assertions": [{"url": "u", "hash": [1]}]},
+    ],
+)
+def test_a_report_of_another_form_lends_no_signer(case: Case, monkeypatch: pytest.MonkeyPatch, claim: object) -> None:
+    documents = reader._documents
+
+    def changed(*arguments: Any) -> tuple[Any, Any]:
+        document, judged = documents(*arguments)
+        judged["manifests"][case.sealed.manifest_id]["claim"] = claim
+        return document, judged
+
+    monkeypatch.setattr(reader, "_documents", changed)
+    report = read_report(case.sealed.path, None)
+    assert report is not None
+    assert report.signed is None
+    assert "cannot be compared" in (report.signed_problem or "")
 
 
 Maker = Callable[..., Path]
