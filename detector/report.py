@@ -75,7 +75,7 @@ def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: La
         heat=page.heat(verdict, thumbnails),
         evidence="\n".join(page.evidence(item) for item in verdict.evidence if item.status != "not_applicable"),
         not_applicable="\n".join(page.reason(item) for item in verdict.evidence if item.status == "not_applicable"),
-        rates="\n".join(page.rates(item) for item in verdict.evidence if item.error_rates is not None),
+        rates="\n".join(page.rates(item) for item in verdict.evidence),
         findings="\n".join(
             f'<tr><td>{page.say(f"axis.{f.axis}")}</td><td class="{f.status}">{page.say(f"status.{f.status}")}</td>'
             f"<td>{escape(f.message)}</td></tr>"
@@ -197,7 +197,7 @@ class _Page:
 
     def rates(self, item: Evidence) -> str:
         rates: ErrorRates | None = item.error_rates
-        if rates is None:
+        if rates is None or item.llr is None:  # for parts of clips the threshold was chosen, and no rate measured
             return ""
         words = self.say(
             "page.rates_of",

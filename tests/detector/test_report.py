@@ -54,6 +54,11 @@ def test_every_frame_scored_is_shown_with_bars_heat_and_rates(scored: Verdict) -
         assert phrase(f"signal.{item.signal}", {}, "en").replace("&", "&amp;") in page
 
 
+def test_rates_of_what_has_no_weight_are_not_shown(scored: Verdict) -> None:
+    evidence = tuple(e.model_copy(update={"llr": None}) if e.signal == "frames" else e for e in scored.evidence)
+    assert "of real clips were called generated" not in render_html(scored.model_copy(update={"evidence": evidence}))
+
+
 def test_the_page_speaks_chinese(scored: Verdict) -> None:
     page = render_html(scored, THUMBNAILS, "zh")
     assert 'lang="zh-CN"' in page

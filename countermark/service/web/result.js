@@ -142,7 +142,8 @@ function line(what, text, small, toneName, chip) {
 }
 
 function evidence(item, verdict) {
-  const rates = item.error_rates ? t("rates", signed(item.error_rates.threshold), (100 * item.error_rates.false_positive_rate).toFixed(1), Math.round(100 * item.error_rates.true_positive_rate)) : null;
+  // For parts of clips, which have no weight, the threshold was chosen and no rate measured.
+  const rates = item.error_rates && item.llr !== null ? t("rates", signed(item.error_rates.threshold), (100 * item.error_rates.false_positive_rate).toFixed(1), Math.round(100 * item.error_rates.true_positive_rate)) : null;
   const chip = item.status === "measured" ? (item.llr === null ? t("noWeight") : signed(item.llr)) : item.status === "not_applicable" ? t("notUsed") : statusName(item.status);
   const toneName = item.status !== "measured" ? STATUS[item.status] : item.llr > 0.5 ? "bad" : item.llr < -0.5 ? "calm" : "plain";
   return line(signalName(item.signal), evidenceText(item, verdict), rates, toneName, chip);
