@@ -1,4 +1,6 @@
-"""What the server does beside answering: remove what has expired, and uploads that never became jobs."""
+"""What the server does beside answering: remove what has expired, and uploads that never became jobs; take up again
+what lost its database.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +22,7 @@ async def keep_house(service: Service) -> None:
     """Clean up every minute, until cancelled."""
     await _try(remove_orphans, service)
     while True:
+        await _try(take_up_failed, service)
         await _try(clean_up, service)
         await asyncio.sleep(_INTERVAL)
 
@@ -38,6 +41,12 @@ def remove_orphans(service: Service) -> None:
     for job_id in old:
         if job_id not in known:
             service.files.forget(job_id)
+
+
+def take_up_failed(service: Service) -> None:
+    """Put jobs and messages to webhooks that ended in an error of the service itself back into the queue."""
+    if count := service.queue.take_up_failed():
+        log.warning("taken up again", extra={"count": count})
 
 
 def clean_up(service: Service) -> int:

@@ -21,6 +21,7 @@ WORKFLOW = "countermark.job"
 DELIVERY = "countermark.delivery"
 VERSION = "1"
 """Of the workflow's shape. Workers of another version leave these jobs alone, so it changes only with that shape."""
+_BROKEN = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 GENERATIONS, EXAMINATIONS, DELIVERIES = "generations", "examinations", "deliveries"
 
 
@@ -30,6 +31,7 @@ class JobQueue:
     def __init__(self, engine: Engine) -> None:
         quiet()
         DBOS.migrate(engine.url.set(drivername=engine.dialect.name).render_as_string(hide_password=False))
+        self._engine = engine
         self._client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
 
     def submit(self, connection: Connection, job: Job, *, again: bool = False) -> None:
@@ -63,6 +65,33 @@ class JobQueue:
         if (context := trace_context()) is not None:
             options["otel_context"] = context  # the workflow belongs to the trace of whoever asked for it
         self._client.enqueue_in_transaction(connection, options, *subject)
+
+    def take_up_failed(self, *, limit: int = 100) -> int:
+        """Enqueue anew what ended in an error of its own; how many that were.
+
+        How a job or a message fails is told where they are kept, and is no error here. What ends in one could not tell
+        it: the database was away for longer than it tried.
+        """
+        failed = self._client.list_workflows(
+            status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            name=[WORKFLOW, DELIVERY],
+            limit=limit,
+            load_output=False,
+        )
+        with self._engine.begin() as connection:
+            for status in failed:
+                options: EnqueueOptions = {
+                    "workflow_name": status.name,
+                    "queue_name": status.queue_name or EXAMINATIONS,
+                    "workflow_id": f"{status.workflow_id}-again",  # once, however many servers see it
+                    "queue_partition_key": status.queue_partition_key or "",
+                    "app_version": VERSION,
+                }
+                if status.priority:
+                    options["priority"] = status.priority
+                self._enqueue(connection, options, *(status.input or {"args": ()})["args"])
+        self._client.delete_workflows([status.workflow_id for status in failed])
+        return len(failed)
 
     def expire(self, before: datetime, *, limit: int = 1000) -> None:
         """Drop what is remembered of tries that ended before this time, whatever became of their job or message."""

@@ -22,13 +22,13 @@ from sqlalchemy.exc import OperationalError
 
 from countermark.core.settings import Settings
 from countermark.service import api, housekeeping, webhooks, workflows
-from countermark.service.access import Principal
 from countermark.service.app import open_service
 from countermark.service.faults import ApiError
 from countermark.service.files import UPLOAD, FileStore
-from countermark.service.housekeeping import clean_up, remove_orphans
+from countermark.service.housekeeping import clean_up, remove_orphans, take_up_failed
 from countermark.service.keys import SCOPES
 from countermark.service.options import ServiceSettings
+from countermark.service.principal import Principal
 from countermark.service.state import Service
 from countermark.service.tables import DeliveryRow
 from countermark.service.webhooks import EVENTS, PAUSES
@@ -228,6 +228,26 @@ def test_the_queue_forgets_what_ended_long_ago_also_of_jobs_that_were_deleted(se
     assert {each.workflow_id for each in service.queue._client.list_workflows()} == {kept.id, waiting.id}
 
 
+def test_what_lost_its_database_is_taken_up_again_once(service):
+    job = service.submit(SOMEBODY, "video", {"prompt": "x", "priority": 7})
+    with service.engine.begin() as connection:
+        service.queue.deliver(connection, "delivery", "a", attempt=3)
+        connection.execute(text("UPDATE workflow_status SET status = 'ERROR'"))
+    for _ in range(2):
+        take_up_failed(service)
+    queued = {each.workflow_id: each for each in service.queue._client.list_workflows()}
+    assert set(queued) == {f"{job.id}-again", "delivery-3-again"}
+    again, message = queued[f"{job.id}-again"], queued["delivery-3-again"]
+    assert again.status == message.status == "ENQUEUED"
+    assert (again.queue_name, again.priority, again.queue_partition_key) == ("generations", 7, "a")
+    assert (again.name, again.input["args"]) == ("countermark.job", (job.id,))
+    assert (message.queue_name, message.name, message.input["args"]) == (
+        "deliveries",
+        "countermark.delivery",
+        ("delivery", 3),
+    )
+
+
 def test_housekeeping_goes_on_whatever_happened(monkeypatch, caplog):
     done = []
 
@@ -240,6 +260,7 @@ def test_housekeeping_goes_on_whatever_happened(monkeypatch, caplog):
     monkeypatch.setattr(housekeeping, "_INTERVAL", 0)
     monkeypatch.setattr(housekeeping, "remove_orphans", chore)
     monkeypatch.setattr(housekeeping, "clean_up", chore)
+    monkeypatch.setattr(housekeeping, "take_up_failed", lambda service: None)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(housekeeping.keep_house("service"))
     assert [line.message for line in caplog.records] == ["housekeeping"] * 2
