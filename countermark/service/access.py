@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from fastapi import Depends, Header, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from countermark.service.faults import ApiError
 from countermark.service.keys import SCOPES, Scope
-
-if TYPE_CHECKING:
-    from countermark.service.state import Service
+from countermark.service.principal import Principal
+from countermark.service.state import Here
 
 TRIAL_TENANT = "local"
 """Whose jobs are those made without a key."""
@@ -21,26 +19,15 @@ bearer = HTTPBearer(auto_error=False, description="An API key from `countermark 
 _MAX_IDEMPOTENCY_KEY = 255
 
 
-@dataclass(frozen=True)
-class Principal:
-    """Who makes a request, and what for."""
-
-    tenant: str
-    scopes: tuple[Scope, ...]
-    key_id: str | None = None
-    request_id: str | None = None
-    idempotency_key: str | None = None
-
-
 def requires(scope: Scope | None) -> Callable[..., Principal]:
     """A dependency that lets holders of a key with this scope in (None: of any key). Raises `ApiError`: 401 or 403."""
 
     def check(
         request: Request,
+        service: Here,
         credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)],
         idempotency_key: Annotated[str | None, Header(max_length=_MAX_IDEMPOTENCY_KEY)] = None,
     ) -> Principal:
-        service: Service = request.app.state.service
         request_id = getattr(request.state, "request_id", None)
         if not service.keys.any():
             return Principal(TRIAL_TENANT, SCOPES, request_id=request_id, idempotency_key=idempotency_key)

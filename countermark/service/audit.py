@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Engine, insert, select
 
-from countermark.service.access import Principal
+from countermark.service.principal import Principal
 from countermark.service.tables import AuditRow
 
 

@@ -20,7 +20,6 @@ from sqlalchemy.engine import Connection
 
 from countermark.core.errors import CountermarkError
 from countermark.core.settings import Settings
-from countermark.service.access import Principal
 from countermark.service.audit import AuditLog
 from countermark.service.catalogue import Catalogue
 from countermark.service.crew import Crew
@@ -29,6 +28,7 @@ from countermark.service.files import FileStore
 from countermark.service.jobs import GENERATED, DuplicateJobError, Job, JobStore, Kind, new_id
 from countermark.service.keys import KeyStore
 from countermark.service.options import ServiceSettings
+from countermark.service.principal import Principal
 from countermark.service.queue import JobQueue
 from countermark.service.quotas import Quota, QuotaStore
 from countermark.service.tables import BatchRow, JobRow

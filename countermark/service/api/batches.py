@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from countermark.core.routes import SmallBody
-from countermark.service.access import Anyone, Principal, refuse_idempotency_key
+from countermark.service.access import Anyone, refuse_idempotency_key
 from countermark.service.api.documents import faults
 from countermark.service.faults import ApiError, not_found
 from countermark.service.jobs import Kind, Status
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
+from countermark.service.principal import Principal
 from countermark.service.sources import listing
 from countermark.service.state import Batch, Here, Service
 

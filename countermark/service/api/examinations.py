@@ -9,7 +9,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from countermark.service.access import Principal, Protector, Screener, requires
+from countermark.service.access import Protector, Screener, requires
 from countermark.service.api.documents import binary, faults, upload
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import REPORT, VIDEO
@@ -17,6 +17,7 @@ from countermark.service.jobs import Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import ExaminationJob, ScreeningJob, SealJob, VerificationJob
 from countermark.service.pictures import frame_name
+from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 from countermark.service.uploads import Body, read_body
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from countermark.service.access import Principal
 from countermark.service.catalogue import PATH, request_of, user_of
 from countermark.service.faults import ApiError
 from countermark.service.jobs import Job, Kind
+from countermark.service.principal import Principal
 from countermark.service.state import Service
 from countermark.service.tallies import REFUSALS
 from policy import check, load_policy

@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import ValidationError
 
-from countermark.service.access import Generator, Principal
+from countermark.service.access import Generator
 from countermark.service.api.documents import binary, faults, json_only
 from countermark.service.api.generations import submit_plan
 from countermark.service.catalogue import CreateImage, plan_for
@@ -19,6 +19,7 @@ from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import picture_name
 from countermark.service.jobs import Job
 from countermark.service.models import Image, ImageList, SealRecord
+from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 from countermark.service.uploads import read_body
 

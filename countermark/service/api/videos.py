@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, ValidationError
 
-from countermark.service.access import Generator, Principal
+from countermark.service.access import Generator
 from countermark.service.api.documents import binary, faults, json_or_form
 from countermark.service.api.generations import submit_plan
 from countermark.service.catalogue import (
@@ -30,6 +30,7 @@ from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import SPRITESHEET, THUMBNAIL, VIDEO
 from countermark.service.jobs import Job
 from countermark.service.models import DeletedVideo, VideoJob, VideoPage
+from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 from countermark.service.uploads import FILE, MAX_DATA_URL, Body, read_body, take_picture
 from generator.pictures import is_still
