@@ -86,7 +86,7 @@ def summary_sentence(
             how = "the noise that it was drawn from led to those"
         if "countermark.recovery.similar" in codes:
             how = f"{'it resembles a' if picture else 'its picture resembles that of a'} {thing} whose credentials were"
-        own = "a stranger's" if "trust" in failed else "out of date" if "time" in failed else "missing"
+        own = "not trusted here" if "trust" in failed else "out of date" if "time" in failed else "missing"
         return (
             f"The file's own credentials are {own}, but {how} registered by {entry.signer}{note} on "
             f"{entry.created_at:%Y-%m-%d}; {_statement(report, thing)}."

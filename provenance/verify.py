@@ -56,8 +56,8 @@ class Verification(BaseModel):
     """The answer about one file.
 
     * ``verified``: credentials are intact, from a trusted signer, and agree with the watermark.
-    * ``recovered``: the file lost its credentials, or carries a stranger's or outdated ones; its watermark, the noise
-      that it was drawn from or (see ``similarity``) its looks led to those that were registered.
+    * ``recovered``: the file lost its credentials, or carries some that are outdated or not trusted here; its
+      watermark, the noise that it was drawn from or (see ``similarity``) its looks led to those that were registered.
     * ``tampered``: the file, its credentials or a parent were changed after signing, or watermark and credentials
       contradict each other.
     * ``untrusted``: credentials are intact, but from a signer this machine has no reason to trust.

@@ -129,7 +129,7 @@ def test_credentials_replaced_by_a_stranger_lead_back_to_ours(case: Case, tmp_pa
     assert result.recovered.manifest_id == case.sealed.manifest_id
     assert result.manifest is not None
     assert (result.manifest.manifest_id, result.manifest.embedded) == (case.sealed.manifest_id, False)
-    assert "own credentials are a stranger's" in result.summary
+    assert "own credentials are not trusted here" in result.summary
     assert one(result, "watermark").status == "warn"
     assert statuses(result)["trust"] == {"fail"}
 

@@ -92,7 +92,7 @@ def test_a_changed_video_is_called_changed(page, clip):
 
 LED = [  # a failed axis, a finding, similarity; what is said of origin and change, in English, and of both in Chinese
     ("labels", "x", None, "Known, by its watermark", "Its metadata was removed", "已丢失，但其水印指回"),
-    ("trust", "x", None, "Known, by its watermark", "A stranger signed it since", "出自陌生的签名者，但其水印指回"),
+    ("trust", "x", None, "Known, by its watermark", "It bears another signature", "在此不受信任，但其水印指回"),
     ("time", "countermark.recovery.noise", None, "by the noise", "out of date", "已过期，但绘制所用的噪声指回"),
     ("labels", "x", 87, "Perhaps known, by its looks", "Its metadata was removed", "已丢失，但其画面与此处登记的"),
 ]
