@@ -167,12 +167,12 @@ def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> It
 
     A header by which hardly any are found is not believed: the frames are counted then.
     """
+    stride = None if info.frame_count is None else max(1, info.frame_count // count)
     if info.duration > _WHOLE_PASS:
         found = _sought(path, info, limits, count)
-    elif info.frame_count is None:  # the rate is then a guess, too
+    elif stride is None or _leaves_the_end(info, stride, count):  # without a count the rate is a guess, too
         found = _timed(path, info, limits, [info.duration * (index + 0.5) / count for index in range(count)])
     else:
-        stride = max(1, info.frame_count // count)
         found = _strided(path, limits, stride, count, start=(stride // 2) / float(info.frame_rate))
     fewest = min(_LEAST, count, info.frame_count or count)
     first = list(islice(found, fewest))
@@ -183,6 +183,12 @@ def sample_frames(path: Path, info: MediaInfo, limits: Limits, count: int) -> It
         return
     yield from first
     yield from found
+
+
+def _leaves_the_end(info: MediaInfo, stride: int, count: int) -> bool:
+    """Whether frames are so few and far between that a stride of whole frames ends much too early."""
+    unseen = info.duration - (stride // 2 + stride * (count - 1)) / float(info.frame_rate)
+    return unseen > max(_SECONDS_APART, 2 * stride / float(info.frame_rate))
 
 
 def _sought(path: Path, info: MediaInfo, limits: Limits, count: int) -> Iterator[tuple[float, UInt8]]:

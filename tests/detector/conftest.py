@@ -33,7 +33,12 @@ def make_clip(tmp_path: Path) -> MakeClip:
     """Writes a small clip of drifting blobs; ``metadata`` are container tags."""
 
     def make(
-        name: str = "clip.mp4", *, frames: int = 16, size: int = 128, metadata: dict[str, str] | None = None
+        name: str = "clip.mp4",
+        *,
+        frames: int = 16,
+        fps: int = 8,
+        size: int = 128,
+        metadata: dict[str, str] | None = None,
     ) -> Path:
         y, x = np.mgrid[:size, :size] / size
         shots = []
@@ -41,7 +46,7 @@ def make_clip(tmp_path: Path) -> MakeClip:
             wave = np.stack([np.sin(7 * x + 5 * y + t / 5 + c) for c in range(3)], axis=-1)
             shots.append((127 + 100 * wave).astype(np.uint8))
         path = tmp_path / name
-        spec = VideoSpec(width=size, height=size, fps=Fraction(8), time_base=Fraction(1, 8), preset="ultrafast")
+        spec = VideoSpec(width=size, height=size, fps=Fraction(fps), time_base=Fraction(1, fps), preset="ultrafast")
         with VideoWriter(path, spec, metadata=metadata) as writer:
             writer.write(Frames.from_rgb(np.stack(shots), pts=np.arange(frames, dtype=np.int64)))
         return path

@@ -92,6 +92,10 @@ def test_samples_are_spread_and_upright(make_clip: MakeClip, settings: Settings)
     assert 4.0 < samples.times[-1] <= 5.0
 
 
+def test_of_few_frames_far_between_the_end_is_seen_too(make_clip: MakeClip, settings: Settings) -> None:
+    assert Clip(make_clip(frames=23, fps=2), settings).samples.times == pytest.approx(np.arange(0.5, 11.5), abs=0.55)
+
+
 def test_a_video_is_looked_at_as_a_player_shows_it(settings: Settings, tmp_path: Path) -> None:
     path, rgb = tmp_path / "clip.mp4", np.zeros((8, 64, 96, 3), np.uint8)
     rgb[:, :32, :48] = 200  # the first quarter as coded: turned, it is below, and then at the right
