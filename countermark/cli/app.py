@@ -58,15 +58,29 @@ def _rate_factor(text: str) -> int:
     return int(text)
 
 
+def _path(text: str) -> Path:
+    """The path of a file or folder. An empty one, as of a shell variable that is not set, would be this folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
 PROMPT_HELP = "What the video shows, in English or Chinese."
 Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
-Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
-Examined = Annotated[Path, typer.Argument(metavar="FILE", help="A video or picture.", show_default=False)]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
+Video = Annotated[Path, typer.Argument(metavar="FILE", parser=_path, help="A video file.", show_default=False)]
+Examined = Annotated[Path, typer.Argument(metavar="FILE", parser=_path, help="A video or picture.", show_default=False)]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", parser=_path, help="The file to write (.mp4, .mov)."),
+]
 Made = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov); .png or .jpg for one picture."
+        "--output",
+        "-o",
+        metavar="FILE",
+        parser=_path,
+        help="The file to write (.mp4, .mov); .png or .jpg for one picture.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
@@ -194,7 +208,8 @@ def verify(
 @app.command()
 def screen(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Video files, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="FILE...", parser=_path, help="Video files, or folders of them.", show_default=False),
     ],
     *,
     report: Annotated[

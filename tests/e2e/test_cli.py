@@ -181,6 +181,9 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_he
         ["generate", "  "],
         ["check", b"caf\xe9".decode(errors="surrogateescape")],
         ["screen", "a.mp4", "--report", "a.mp4"],
+        ["screen", ""],  # a shell variable that is not set would be this folder
+        ["protect", ""],
+        ["generate", "a red balloon", "-o", ""],
         ["keys", "create", "studio", "--days", "1e9"],
     ],
 )
