@@ -197,6 +197,8 @@ def _read(path: Path, failure: type[UsageError | ConfigurationError]) -> list[x5
             data = file.read(_MAX_LIST + 1)
         if len(data) > _MAX_LIST:
             raise ValueError("it is too large")
+        if b"-----BEGIN CERTIFICATE-----" not in data:  # the library would say so with an address of its own
+            raise ValueError("it holds none in PEM")
         return x509.load_pem_x509_certificates(data)
     except (OSError, ValueError) as error:
         reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
