@@ -63,6 +63,16 @@ def test_an_error_nobody_foresaw_is_one_line(monkeypatch, capsys):
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_a_name_that_looks_like_an_option_is_told_how_to_be_none(capsys):
+    assert main(["verify", "-clip.mp4"]) == 2
+    assert 'put -- before what is no option but begins with "-".' in capsys.readouterr().err
+
+
+def test_a_value_that_is_none_is_named_without_the_librarys_word_for_it(capsys):
+    assert main(["generate", "a ball", "--direction", "up"]) == 2
+    assert "'--direction': 'up' is not one of" in capsys.readouterr().err
+
+
 def test_an_error_of_the_system_names_the_file(monkeypatch, capsys):
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "/somewhere/out.mp4")
