@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -213,6 +214,12 @@ def test_a_bad_setting_is_named(desk, monkeypatch):
     done = desk.run("check", "a red balloon", code=2)
     assert len(lines(done.stderr)) == 1
     assert "COUNTERMARK_ISSUER" in done.stderr
+
+
+def test_an_empty_home_is_not_the_current_folder(desk, monkeypatch, run_here):
+    done = run_here(replace(desk, home=""), "signer", "show", code=2)
+    assert "COUNTERMARK_HOME is not usable: it is empty." in done.stderr
+    assert desk.names() == set()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
