@@ -24,7 +24,7 @@ from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
 from provenance.credentials import TRUST_NOTE, load_trust_anchor
 from provenance.revocation import Revocation, RevocationLists, load_revocations
-from provenance.x509 import is_authority, issued_by
+from provenance.x509 import is_authority, issued_by, pem_problem
 
 Kind = Literal["signer", "tsa"]
 OFFICIAL: dict[str, Kind] = {"C2PA-TRUST-LIST": "signer", "C2PA-TSA-TRUST-LIST": "tsa"}
@@ -197,11 +197,9 @@ def _read(path: Path, failure: type[UsageError | ConfigurationError]) -> list[x5
             data = file.read(_MAX_LIST + 1)
         if len(data) > _MAX_LIST:
             raise ValueError("it is too large")
-        if b"-----BEGIN CERTIFICATE-----" not in data:  # the library would say so with an address of its own
-            raise ValueError("it holds none in PEM")
         return x509.load_pem_x509_certificates(data)
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else pem_problem(error)
         raise failure(
             f"{path} is not a list of certificates: {reason}.", remedy="Give a PEM file of CA certificates."
         ) from error
