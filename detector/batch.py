@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from countermark.core.errors import CountermarkError, UsageError
+from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings, get_settings
 from detector.screen import Depth, screen
 from detector.verdict import Verdict
@@ -34,7 +34,7 @@ class Screened(BaseModel):
 def videos(paths: Iterable[Path]) -> list[Path]:
     """The named files, and those below the named folders that end like a video, sorted, each once.
 
-    Raises ``UsageError`` if a path does not exist or there is no video at all.
+    Raises ``MediaError`` if a path does not exist, ``UsageError`` if there is no video at all.
     """
     found: list[Path] = []
     for path in paths:
@@ -43,7 +43,7 @@ def videos(paths: Iterable[Path]) -> list[Path]:
         elif path.exists():
             found.append(path)
         else:
-            raise UsageError(f"{path} does not exist.", remedy="Check the name.")
+            raise MediaError(f"{path} does not exist.", remedy="Check the path.")
     if not found:
         raise UsageError("There is no video to screen.", remedy="Name video files, or folders that contain some.")
     return list(dict.fromkeys(found))

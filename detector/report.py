@@ -11,6 +11,7 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
+from countermark.core.media.partial import create_partial
 from countermark.core.settings import Settings, get_settings
 from detector.attribution import Attribution
 from detector.clip import Clip
@@ -40,14 +41,20 @@ def summary_lines(verdict: Verdict) -> list[str]:
 def write_html(
     verdict: Verdict, video: Path, target: Path, *, language: Language = "en", settings: Settings | None = None
 ) -> None:
-    """Write the report page, with thumbnails of the frames that were scored.
+    """Write the report page, with thumbnails of the frames that were scored; it appears complete or not at all.
 
-    Raises ``MediaError`` if the video can no longer be read.
+    Raises ``MediaError`` if the video can no longer be read or ``target`` not be written.
     """
     thumbnails: Sequence[UInt8] = ()
     if any(item.segments for item in verdict.evidence):
         thumbnails = Clip(video, settings or get_settings()).samples.thumbnails
-    target.write_text(render_html(verdict, thumbnails, language), encoding="utf-8")
+    page = render_html(verdict, thumbnails, language)
+    partial = create_partial(target)
+    try:
+        partial.write_text(page, encoding="utf-8")
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: Language = "en") -> str:

@@ -150,6 +150,8 @@ def _existing(given: Path | str, *, still: bool = False) -> Path:
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    # A number is a shot's, counted by people from one, or says which of the two sides of a size.
+    parts = [f"shot {part + 1}" if isinstance(part, int) else part for part in first["loc"]]
+    place = ", ".join(parts[:1] if parts[:1] == ["size"] else parts)
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message}." if place else f"{message}."

@@ -39,6 +39,7 @@ _FULL_HD = 1920 * 1088  # pixels; of larger frames half as many are held in memo
 _MOST_FRAMES = 64  # of an upload that are looked at, spread over all of it
 _SKETCH = 48  # pixels of the side of the small grey copy by which frames are compared
 _SPAN = 160  # characters of quoted text
+_ALLOWED = "Nothing that is seen in it goes against the policy."
 _SAME = 6.0  # largest mean difference of two copies, in grey levels, at which the second frame is not read again
 
 
@@ -134,13 +135,13 @@ def check_upload(path: Path, *, settings: Settings, consent: str | None = None) 
         finding = CategoryScore(category=rules.likeness_category, score=1, threshold=1, source="picture", span=span)
         findings.append(finding)
     category = findings[0].category if findings else None
-    reason = policy.rules.categories[category].reason if category else policy.rules.file.allowed
+    reason = policy.rules.categories[category].reason.en if category else _ALLOWED
     peak = {c: max(s.scores[c] for s in sights) for c in (sights[0].scores if sights else {})}
     return UploadDecision(
         allowed=not findings,
         category=category,
         findings=findings,
-        reason=reason.en,
+        reason=reason,
         sha256=sha256,
         frames=len(sights),
         examined=examined(policy, settings),

@@ -25,7 +25,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from countermark.core.errors import ConfigurationError, CredentialError
 from countermark.core.settings import Settings
-from provenance.x509 import extension_of, issued_by
+from provenance.x509 import extension_of, issued_by, pem_problem
 
 C2PA_CLAIM_SIGNING = x509.ObjectIdentifier("1.3.6.1.4.1.62558.2.1")
 DOCUMENT_SIGNING = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.36")
@@ -124,7 +124,7 @@ def load_trust_anchor(settings: Settings) -> str | None:
         return None
     except (OSError, ValueError) as error:
         raise CredentialError(
-            f"The trust anchor {path} is not a readable certificate: {error}.",
+            f"The trust anchor {path} is not a readable certificate: {pem_problem(error)}.",
             remedy="Delete it; it is written again from authority.pem at the next seal.",
         ) from error
     return text

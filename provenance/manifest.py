@@ -40,7 +40,7 @@ def media_type(path: Path, delivery: Delivery = "embedded") -> str:
     try:
         return (_EMBEDDABLE | _PICTURES)[suffix]
     except KeyError:
-        other = f", or put them into a sidecar ({path.stem}{SIDECAR})" if suffix in _SIDECAR_ONLY else ""
+        other = "; `protect --sidecar` puts them beside a .mkv file" if suffix == ".mkv" else ""
         kind = f"a '{path.suffix}' file" if path.suffix else f"{path.name}, which names no type of file"
         raise UsageError(
             f"Content Credentials cannot be embedded in {kind}.",

@@ -47,8 +47,8 @@ def protect(
     """
     settings = settings or get_settings()
     path = Path(path)
-    output = Path(output) if output is not None else path.with_name(f"{path.stem}.sealed{_suffix(path)}")
     _check_container(path, remux=remux)
+    output = Path(output) if output is not None else path.with_name(f"{path.stem}.sealed{_suffix(path)}")
     if output.resolve() == path.resolve():
         raise UsageError(f"{output} is the input itself.", remedy="Choose another path for the sealed video.")
     check_destination(output, overwrite=overwrite, delivery=delivery)
@@ -98,6 +98,8 @@ def _suffix(path: Path) -> str:
 
 
 def _check_container(path: Path, *, remux: bool) -> None:
+    if path.is_dir():
+        raise MediaError(f"{path} is a folder.", remedy="Give the path of a video file.")
     suffix = path.suffix.lower()
     if suffix in _CONTAINERS or (remux and suffix in _OTHERS):
         return
@@ -105,7 +107,8 @@ def _check_container(path: Path, *, remux: bool) -> None:
         remedy = "Allow it to become MP4 (--remux), or convert it yourself."
     else:
         remedy = "Convert it to MP4 first; .mp4, .m4v and .mov are known."
-    raise UsageError(f"A '{path.suffix}' file cannot be protected.", remedy=remedy)
+    kind = f"A '{path.suffix}' file" if path.suffix else f"{path}, which names no type of file,"
+    raise UsageError(f"{kind} cannot be protected.", remedy=remedy)
 
 
 def _check_media(info: MediaInfo) -> None:

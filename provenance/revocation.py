@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from countermark.core.errors import CredentialError, UsageError
 from countermark.core.settings import Settings
 from provenance.credentials import Credentials, load_authority, load_or_create_credentials
+from provenance.x509 import pem_problem
 
 Reason = Literal["unspecified", "key_compromise", "superseded", "cessation_of_operation"]
 _CRL_DAYS = 3650  # read from disk by whoever trusts this machine, and never fetched
@@ -55,7 +56,7 @@ def load_revocations(settings: Settings) -> RevocationLists:
         return RevocationLists()
     except (OSError, ValueError) as error:
         raise CredentialError(
-            f"The revocation list {path} cannot be read: {error}.", remedy="Restore it from a backup."
+            f"The revocation list {path} cannot be read: {pem_problem(error)}.", remedy="Restore it from a backup."
         ) from error
 
 

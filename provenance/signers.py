@@ -22,6 +22,7 @@ from countermark.core.errors import ConfigurationError, CredentialError
 from countermark.core.settings import Settings
 from provenance.certificates import algorithm_of, check_chain
 from provenance.credentials import Credentials, load_or_create_credentials
+from provenance.x509 import pem_problem
 
 Value = TypeVar("Value")
 _HASHES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
@@ -78,7 +79,8 @@ def _chain(settings: Settings) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError) as error:
         raise CredentialError(
-            f"The certificate chain {path} cannot be read: {error}.", remedy="Give a PEM file, the signer's first."
+            f"The certificate chain {path} cannot be read: {pem_problem(error)}.",
+            remedy="Give a PEM file, the signer's first.",
         ) from error
 
 

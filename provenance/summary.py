@@ -98,7 +98,9 @@ def summary_sentence(
         why = f"{report.signer()} is a signer this machine has no reason to trust"
         return f"The credentials are intact, but {why if strange else _UNDATED}."
     if any(finding.code == "countermark.watermark.read" for finding in findings):
-        return "No credentials were found; a watermark of ours was read, but the registry does not know it."
+        erased = any(finding.code == "countermark.recovery.erased" for finding in findings)
+        why = "what the registry held of it was erased" if erased else "the registry does not know it"
+        return f"No credentials were found; a watermark of ours was read, but {why}."
     return "No credentials and no watermark of ours were found; this says nothing about how the file was made."
 
 

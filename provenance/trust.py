@@ -24,7 +24,7 @@ from countermark.core.errors import ConfigurationError, UsageError
 from countermark.core.settings import Settings
 from provenance.credentials import TRUST_NOTE, load_trust_anchor
 from provenance.revocation import Revocation, RevocationLists, load_revocations
-from provenance.x509 import is_authority, issued_by
+from provenance.x509 import is_authority, issued_by, pem_problem
 
 Kind = Literal["signer", "tsa"]
 OFFICIAL: dict[str, Kind] = {"C2PA-TRUST-LIST": "signer", "C2PA-TSA-TRUST-LIST": "tsa"}
@@ -199,7 +199,7 @@ def _read(path: Path, failure: type[UsageError | ConfigurationError]) -> list[x5
             raise ValueError("it is too large")
         return x509.load_pem_x509_certificates(data)
     except (OSError, ValueError) as error:
-        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else str(error)
+        reason = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else pem_problem(error)
         raise failure(
             f"{path} is not a list of certificates: {reason}.", remedy="Give a PEM file of CA certificates."
         ) from error

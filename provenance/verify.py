@@ -290,9 +290,6 @@ def _recover(case: _Case) -> _Recovery:
             "which is not in this machine's registry."
         )
         return _Recovery(_recovery_finding("info", "unknown", message))
-    if case.report is not None and _is_registered(case.report, entry):
-        message = f"The registry holds this {case.thing}; if its metadata is lost, the watermark leads back to it."
-        return _Recovery(_recovery_finding("pass", "registered", message))
     try:
         store = case.registry.manifest(entry.video_id)
     except RegistryError:
@@ -300,6 +297,9 @@ def _recover(case: _Case) -> _Recovery:
             raise
         message = f"The registry held this {case.thing}, but its manifest was erased on {entry.erased_at:%Y-%m-%d}."
         return _Recovery(_recovery_finding("info", "erased", message))
+    if case.report is not None and _is_registered(case.report, entry):
+        message = f"The registry holds this {case.thing}; if its metadata is lost, the watermark leads back to it."
+        return _Recovery(_recovery_finding("pass", "registered", message))
     problem: str | None
     try:
         report = read_report(case.path, case.anchors.pem, store=store)

@@ -12,6 +12,11 @@ _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 _UNREADABLE = (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError)
 
 
+def pem_problem(error: Exception) -> str:
+    """Why PEM could not be read, without the address at which the library explains itself to programmers."""
+    return str(error).partition(". See ")[0]
+
+
 def extension_of(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
     """The extension of this kind; None if there is none, or if the extensions cannot be read."""
     try:

@@ -8,10 +8,11 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -58,15 +59,29 @@ def _rate_factor(text: str) -> int:
     return int(text)
 
 
+def _path(text: str) -> Path:
+    """The path of a file or folder. An empty one, as of a shell variable that is not set, would be this folder."""
+    if not text:
+        raise typer.BadParameter("the path is empty")
+    return Path(text)
+
+
 PROMPT_HELP = "What the video shows, in English or Chinese."
 Prompt = Annotated[str, typer.Argument(help=PROMPT_HELP, show_default=False)]
-Video = Annotated[Path, typer.Argument(metavar="FILE", help="A video file.", show_default=False)]
-Examined = Annotated[Path, typer.Argument(metavar="FILE", help="A video or picture.", show_default=False)]
-Output = Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov).")]
+Video = Annotated[Path, typer.Argument(metavar="FILE", parser=_path, help="A video file.", show_default=False)]
+Examined = Annotated[Path, typer.Argument(metavar="FILE", parser=_path, help="A video or picture.", show_default=False)]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", parser=_path, help="The file to write (.mp4, .mov)."),
+]
 Made = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="The file to write (.mp4, .mov); .png or .jpg for one picture."
+        "--output",
+        "-o",
+        metavar="FILE",
+        parser=_path,
+        help="The file to write (.mp4, .mov); .png or .jpg for one picture.",
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the output file if it exists.")]
@@ -194,7 +209,8 @@ def verify(
 @app.command()
 def screen(
     paths: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Video files, or folders of them.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="FILE...", parser=_path, help="Video files, or folders of them.", show_default=False),
     ],
     *,
     report: Annotated[
@@ -337,6 +353,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in (words[: words.index("--")] if "--" in words else words)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")  # libraries' remarks to programmers
+    _open_missing_streams()
     # Torch's threads wait for each other asleep: awake, they hold up each other where other work shares the cores.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     stopping.listen()
@@ -350,18 +367,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             stopping.check()  # an error may be what became of a signal, and so may a success
     except stopping.StoppedError as stop:
-        print("countermark: interrupted; no unfinished file is left.", file=sys.stderr)
+        with _whether_or_not_it_is_read(sys.stderr):
+            print("countermark: interrupted; no unfinished file is left.", file=sys.stderr)
         code = stop.exit_code
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         code = 128 + signal.SIGPIPE
     except Exception as error:  # noqa: BLE001  # the outermost frame: here everything becomes one line
         failure = failure_from(error)
         if as_json:
-            print(json.dumps(failure.as_json(), indent=2, ensure_ascii=False))
-        show_failure(failure, error)
+            with _whether_or_not_it_is_read(sys.stdout):
+                print(json.dumps(failure.as_json(), indent=2, ensure_ascii=False))
+        with _whether_or_not_it_is_read(sys.stderr):
+            show_failure(failure, error)
         code = failure.exit_code
     return code
+
+
+def _open_missing_streams() -> None:
+    """Stand in for standard streams that were closed before we began, which Python has none for."""
+    sys.stdin = sys.stdin or open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115  # for the process's life
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+
+
+@contextmanager
+def _whether_or_not_it_is_read(stream: IO[str]) -> Iterator[None]:
+    """What cannot be printed about a failure does not change the exit code, which would then say something else."""
+    try:
+        yield
+        stream.flush()
+    except OSError:
+        _discard(stream)
+
+
+def _discard(stream: IO[str]) -> None:
+    """Send what is still in the buffer of a stream, and all that follows, nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _run(words: Sequence[str]) -> int:

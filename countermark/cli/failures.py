@@ -46,8 +46,11 @@ def failure_from(error: Exception) -> Failure:
     if isinstance(error, typer.TyperException):
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "countermark"
-        message = error.format_message().rstrip(".")
-        return Failure(UsageError.code, f"{message}.", f"See `{command} --help`.", UsageError.exit_code)
+        message = error.format_message().rstrip(".").replace("Value error, ", "")  # pydantic's name for any bad value
+        remedy = f"See `{command} --help`."
+        if message.startswith("No such option"):  # or a prompt or a file's name that looks like one
+            remedy = f'See `{command} --help`; put -- before what is no option but begins with "-".'
+        return Failure(UsageError.code, f"{message}.", remedy, UsageError.exit_code)
     if isinstance(error, OSError):
         what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         return Failure("system", f"{what}.", "Check the path, its permissions and the free space.", 4)

@@ -204,9 +204,12 @@ def _decide(appeal_id: str, by: str, note: str, *, approve: bool) -> Outcome:
 def _lines(name: str) -> list[str]:
     """The lines of a file; ``-`` is standard input. Raises `UsageError` for one that is not text."""
     try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8-sig")
+        # As bytes: text from standard input is read by the locale, of which some let through what is no UTF-8.
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{name} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
+        what = "Standard input" if name == "-" else name
+        raise UsageError(f"{what} is not UTF-8 text.", remedy="Save it as UTF-8.") from error
     return text.splitlines()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -102,6 +102,13 @@ class Settings(BaseSettings):
     guard_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for the guard's verdict.")
     weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _somewhere(cls, home: object) -> object:
+        if home == "":  # as a path it would be whatever folder this is run in, and keys would lie there
+            raise ValueError("it is empty")
+        return home
+
     @property
     def keys_dir(self) -> Path:
         """Folder of private keys and certificates."""
@@ -126,6 +133,8 @@ def get_settings() -> Settings:
     except ValidationError as error:
         problem = error.errors()[0]
         name = f"COUNTERMARK_{problem['loc'][0]}".upper()
+        why = problem["msg"].removeprefix("Value error, ")
         raise ConfigurationError(
-            f"{name} is not usable: {problem['msg']}.", remedy="Correct it, or unset it for the default."
+            f"{name} is not usable: {why}.",
+            remedy="Correct it, or unset it for the default.",
         ) from error

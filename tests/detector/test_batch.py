@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 from made_clip import MakeClip
 
-from countermark.core.errors import CountermarkError, UsageError
+from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings
 from detector import batch, screen_many, videos
 from detector.batch import Screened
@@ -21,7 +21,7 @@ def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     assert videos([tmp_path]) == [tmp_path / "b.mp4", tmp_path / "deep" / "a.MOV"]
     assert videos([tmp_path / "notes.txt", tmp_path]) == [tmp_path / n for n in ("notes.txt", "b.mp4", "deep/a.MOV")]
-    with pytest.raises(UsageError, match="does not exist"):
+    with pytest.raises(MediaError, match="does not exist"):
         videos([tmp_path / "missing.mp4"])
     with pytest.raises(UsageError, match="no video"):
         videos([tmp_path / "deep", tmp_path / "deep"][:0])

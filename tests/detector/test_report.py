@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from importlib import resources
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -15,7 +16,7 @@ from countermark.core.settings import Settings
 from detector import HeatMap, Segment, Verdict, screen
 from detector.evidence import ErrorRates
 from detector.pictures import overlay, timeline
-from detector.report import render_html
+from detector.report import render_html, write_html
 from detector.screen import SIGNALS
 from detector.verdict import Conclusion, Question
 from detector.wording import LANGUAGES, phrase, say
@@ -39,6 +40,25 @@ def scored(make_clip: MakeClip, settings: Settings) -> Verdict:
     )
     concluded = {"conclusion": "generated", "said": say("verdict.picture")}
     return verdict.model_copy(update={"evidence": evidence, "generated": answer, **concluded})
+
+
+def test_a_report_appears_complete_or_not_at_all(
+    scored: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unscored = scored.model_copy(update={"evidence": ()})
+    target = tmp_path / "report.html"
+    write_html(unscored, scored.info.path, target)
+    before = target.read_text()
+
+    def full(path: Path, text: str, **_: object) -> int:
+        path.write_bytes(text[:100].encode())
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space"):
+        write_html(unscored, scored.info.path, target)
+    assert target.read_text() == before
+    assert list(tmp_path.glob(".*")) == []
 
 
 THUMBNAILS = [np.full((24, 40, 3), 90 * i, np.uint8) for i in range(3)]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -181,6 +182,9 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_he
         ["generate", "  "],
         ["check", b"caf\xe9".decode(errors="surrogateescape")],
         ["screen", "a.mp4", "--report", "a.mp4"],
+        ["screen", ""],  # a shell variable that is not set would be this folder
+        ["protect", ""],
+        ["generate", "a red balloon", "-o", ""],
         ["keys", "create", "studio", "--days", "1e9"],
     ],
 )
@@ -210,6 +214,12 @@ def test_a_bad_setting_is_named(desk, monkeypatch):
     done = desk.run("check", "a red balloon", code=2)
     assert len(lines(done.stderr)) == 1
     assert "COUNTERMARK_ISSUER" in done.stderr
+
+
+def test_an_empty_home_is_not_the_current_folder(desk, monkeypatch, run_here):
+    done = run_here(replace(desk, home=""), "signer", "show", code=2)
+    assert "COUNTERMARK_HOME is not usable: it is empty." in done.stderr
+    assert desk.names() == set()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

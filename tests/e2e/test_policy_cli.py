@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,15 @@ def test_a_file_of_prompts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     assert [row["action"] for row in rows] == ["allow", "allow", "block"]
     assert main(["check"]) == 2
     assert main(["check", "--file", str(tmp_path / "absent.txt")]) == 4
+
+
+def test_standard_input_is_utf8_whatever_the_locale(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = io.TextIOWrapper(io.BytesIO(b"caf\xe9"), encoding="utf-8", errors="surrogateescape")  # as of LC_ALL=C.UTF-8
+    monkeypatch.setattr(sys, "stdin", given)
+    assert main(["check", "--file", "-"]) == 2
+    assert "Standard input is not UTF-8 text." in capsys.readouterr().err
 
 
 def test_a_policy_is_shown_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -61,6 +63,31 @@ def test_an_error_nobody_foresaw_is_one_line(monkeypatch, capsys):
     monkeypatch.setenv("COUNTERMARK_DEBUG", "1")
     assert main(["check", "a red balloon"]) == 4
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_name_that_looks_like_an_option_is_told_how_to_be_none(capsys):
+    assert main(["verify", "-clip.mp4"]) == 2
+    assert 'put -- before what is no option but begins with "-".' in capsys.readouterr().err
+
+
+def test_a_value_that_is_none_is_named_without_the_librarys_word_for_it(capsys):
+    assert main(["generate", "a ball", "--direction", "up"]) == 2
+    assert "'--direction': 'up' is not one of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_what_cannot_be_printed_changes_no_exit_code(monkeypatch, stream):
+    """1, which an exception would give, would say that something speaks against the file."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, stream, full)
+        assert main(["verify", "missing.mp4", "--json"]) == 4
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_stream_that_was_closed_beforehand_is_no_failure(monkeypatch, stream):
+    monkeypatch.setattr(sys, stream, None)
+    assert main(["--version"]) == 0
+    assert main(["verify", "missing.mp4"]) == 4
 
 
 def test_an_error_of_the_system_names_the_file(monkeypatch, capsys):

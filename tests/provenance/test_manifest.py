@@ -63,8 +63,10 @@ def test_sdk_errors_are_ours(signed: Signed) -> None:
 
 def test_unknown_containers_are_refused_loudly() -> None:
     for name in ("a.mkv", "a.webm", "a.ts", "a"):
-        with pytest.raises(UsageError, match="cannot be embedded"):
+        with pytest.raises(UsageError, match="cannot be embedded") as caught:
             media_type(Path(name))
+        # It writes H.264, which Matroska can hold and WebM cannot.
+        assert ("protect --sidecar" in caught.value.remedy) == (name == "a.mkv")
     assert media_type(Path("A.MOV")) == "video/quicktime"
 
 

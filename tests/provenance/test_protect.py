@@ -159,6 +159,11 @@ def test_wrong_use_is_refused(source: Path, settings: Settings, tmp_path: Path) 
         protect(source, source, settings=settings, overwrite=True)
     with pytest.raises(UsageError, match="cannot be protected"):
         protect(tmp_path / "clip.webm", settings=settings)
+    with pytest.raises(UsageError, match="clip, which names no type of file, cannot be protected"):
+        protect(tmp_path / "clip", settings=settings)
+    for folder in (tmp_path, Path()):
+        with pytest.raises(MediaError, match="is a folder"):
+            protect(folder, settings=settings)
     with pytest.raises(MediaError):
         protect(tmp_path / "missing.mp4", settings=settings)
     text = tmp_path / "text.mp4"

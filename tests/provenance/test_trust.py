@@ -100,7 +100,7 @@ def test_wrong_lists_are_refused_and_change_nothing(root: Path, settings: Settin
     leaf.write_text(leaf.read_text() + "-----END CERTIFICATE-----\n")
     update = partial(update_trust_lists, settings=settings, kind="signer")
     for files, message in (
-        ([root, junk], "not a list of certificates"),
+        ([root, junk], "not a list of certificates: Unable to load PEM file."),
         ([root, leaf], "no authority"),
         ([root, tmp_path / "missing.pem"], "No such file"),
         ([tmp_path / "bad name.pem"], "no name"),

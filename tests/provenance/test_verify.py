@@ -157,6 +157,9 @@ def test_a_copy_whose_manifest_was_erased_has_no_credentials(settings: Settings,
     result = verify(stripped, settings=settings)
     assert result.conclusion == "no_credentials"
     assert (one(result, "recovery").status, one(result, "recovery").code) == ("info", "countermark.recovery.erased")
+    assert "erased" in result.summary
+    whole = verify(sealed.path, settings=settings)  # nothing leads back to it any more, and nobody says so
+    assert (whole.conclusion, one(whole, "recovery").code) == ("verified", "countermark.recovery.erased")
     assert verify(stripped, similar=True, settings=settings).conclusion == "no_credentials"
 
 
