@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -237,6 +239,28 @@ def test_webhooks_try_every_public_address_in_the_resolvers_order(monkeypatch):
     answering = "nobody"
     with pytest.raises(OSError, match="does not answer"):
         webhooks._connected(addresses, 443)
+
+
+def test_a_webhook_that_answers_a_byte_at_a_time_is_cut_off(monkeypatch):
+    stop = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection, suppress(OSError):
+            while not stop.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=[listening])
+        thread.start()
+        monkeypatch.setattr(webhooks, "_TIMEOUT", 0.3)
+        begun, url = time.monotonic(), f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        try:
+            with pytest.raises(TimeoutError, match=r"more than 0\.3 s"):
+                webhooks._post(url, b"{}", {}, ServiceSettings(webhook_hosts=["127.0.0.1"]))
+            assert time.monotonic() - begun < 5
+        finally:
+            stop.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(
