@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -202,13 +204,18 @@ def test_a_try_that_goes_on_after_its_job_was_put_back_changes_nothing(engine):
     assert store.finish(new, **end)
 
 
-def test_a_worker_lives_while_its_process_does(engine):
+def test_a_worker_lives_while_its_process_does(engine, monkeypatch):
     crew = Crew(engine)
     crew.join("one")
     assert crew.living() == {"one"}
-    threading.Thread(target=crew.beat, args=("one",)).run()
     crew.leave("one")
-    assert crew.living() == set()
+    crew.beat("one")  # taken for dead, it says that it is not
+    assert crew.living() == {"one"}
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr("os.getpid", lambda: ended.pid)
+    crew.join("two")
+    assert crew.living() == {"one"}
 
 
 def test_webhooks_do_not_reach_into_private_networks():
