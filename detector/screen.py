@@ -59,10 +59,7 @@ def screen(
     """
     begun = time.perf_counter()
     clip = Clip(Path(path), settings or get_settings(), quick=depth == "fast")
-    verification, fusion = (
-        clip.verification,
-        fusion_for(clip.settings),
-    )  # first, so that a file that cannot be read ends here
+    verification, fusion = clip.verification, fusion_for(clip.settings)  # first: a file that cannot be read ends here
     evidence: list[Evidence] = []
     for signal in SIGNALS:
         item = _skipped(signal, evidence, clip, depth) or examine(signal, clip)

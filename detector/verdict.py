@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from countermark.core.media import MediaInfo
 from detector.attribution import Attribution
 from detector.evidence import Evidence, Segment
-from detector.fusion import Fusion, fuse
+from detector.fusion import STRONGEST_AGAINST, Fusion, fuse
 from detector.wording import Said, say
 from provenance.verify import Verification
 
@@ -111,11 +111,7 @@ def declared_llr(evidence: Sequence[Evidence]) -> float:
 
 def settled(evidence: Sequence[Evidence], verification: Verification) -> bool:
     """Whether looking at the picture could not change the conclusion any more."""
-    return _states_origin(verification) or declared_llr(evidence) >= DECLARED_AT - STRONGEST_DOUBT
-
-
-STRONGEST_DOUBT = -2.0
-"""What the picture can at most weigh against a declaration (``detector.fusion.STRONGEST_AGAINST``)."""
+    return _states_origin(verification) or declared_llr(evidence) >= DECLARED_AT - STRONGEST_AGAINST
 
 
 def conclude(evidence: Sequence[Evidence], verification: Verification, fusion: Fusion, detail: float = 0.0) -> Opinion:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -300,15 +301,8 @@ def _zero_shot(pictures: UInt8, policy: Policy, settings: Settings) -> dict[str,
     return {c: share[:, [i for i, o in enumerate(owner) if o == c]].sum(axis=1) for c in rules.zero_shot}
 
 
-_embedded: dict[tuple[Path, tuple[str, ...]], Float32] = {}
-
-
-def _sentences(tower: Path, sentences: tuple[str, ...]) -> Float32:
-    key = (tower, sentences)
-    if key not in _embedded:
-        _embedded.clear()
-        _embedded[key] = embed_sentences(tower, sentences)
-    return _embedded[key]
+_sentences = lru_cache(maxsize=1)(embed_sentences)
+"""A policy's sentences are the same for every picture."""
 
 
 def _pictures(path: Path, per_second: float, settings: Settings) -> Iterator[UInt8]:

@@ -14,14 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Timer
 from urllib.parse import urlsplit
 
+from countermark.core.deadline import cut_after
 from countermark.core.errors import UsageError
 
 _SECONDS_A_STEP = 20
 _SECONDS = 300
-"""For all of it: a server could send a byte at a time."""
+"""For all of it."""
 _CHUNK = 256 * 1024
 
 
@@ -102,24 +102,10 @@ def _connected(place: _Place) -> Iterator[http.client.HTTPConnection]:
     connection = kind(place.host, place.port)
     try:
         raw = socket.create_connection(address, timeout=_SECONDS_A_STEP)
-        with raw.dup() as same:  # the first is given away to the TLS socket
-            late = Event()
-
-            def cut() -> None:
-                late.set()
-                same.shutdown(socket.SHUT_RDWR)
-
-            timer = Timer(_SECONDS, cut)
-            timer.start()
-            try:
-                context = ssl.create_default_context() if place.secure else None
-                connection.sock = context.wrap_socket(raw, server_hostname=place.host) if context else raw
-                yield connection
-            finally:
-                timer.cancel()
-                timer.join()
-            if late.is_set():  # a cut-off answer can look like a short one
-                raise TimeoutError(f"it took more than {_SECONDS} s")
+        with cut_after(_SECONDS, raw):
+            context = ssl.create_default_context() if place.secure else None
+            connection.sock = context.wrap_socket(raw, server_hostname=place.host) if context else raw
+            yield connection
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchError(f"{place.host} could not be reached: {error}.", remedy="Check the address.") from error
     finally:

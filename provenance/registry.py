@@ -134,7 +134,7 @@ class Registry:
         return self._engine.url.render_as_string(hide_password=True)
 
     def manifest(self, video_id: str) -> bytes:
-        """The stored manifest bytes of a registered video; raises `RegistryError` when it is unknown."""
+        """The stored manifest bytes of a registered video; raises `RegistryError` when there is none."""
         with self.session("read") as session:
             manifest = session.scalar(select(SealRow.manifest).where(SealRow.video_id == video_id))
         if not manifest:

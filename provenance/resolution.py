@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -133,7 +133,10 @@ _EXAMINING = (401, 403, 413, 415)
 _BINARY = {"type": "string", "format": "binary"}
 
 Limit = Annotated[int, Query(alias="maxResults", ge=1)]
-Hint = Annotated[str | None, Query(max_length=_MAX_VALUE)]
+Only = Annotated[str | None, Query(max_length=_MAX_VALUE)]
+"""The algorithm that alone is to be asked."""
+HintAlgorithm = Annotated[str | None, Query(alias="hintAlg", max_length=200)]
+HintValue = Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)]
 
 
 def resolution_router(
@@ -210,9 +213,9 @@ def resolution_router(
     )
     async def by_content(
         request: Request,
-        alg: Hint = None,
-        hint_alg: Annotated[str | None, Query(alias="hintAlg", max_length=200)] = None,
-        hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
+        alg: Only = None,
+        hint_alg: HintAlgorithm = None,
+        hint_value: HintValue = None,
         limit: Limit = 10,
     ) -> Matches:
         """Manifests that the asset's watermark leads to, exactly; else its looks, with a score; else the hint."""
@@ -220,7 +223,9 @@ def resolution_router(
             raise HTTPException(415, _WHY[415])
         with folder() as name:
             path = Path(name) / "asset"
-            await _receive(request, path, settings.max_bytes)
+            with path.open("wb") as file:
+                async for chunk in _content_of(request, settings.max_bytes):
+                    file.write(chunk)
             async with turn:
                 return await run_in_threadpool(by_video, path, alg, (hint_alg, hint_value), limit)
 
@@ -232,9 +237,9 @@ def resolution_router(
     )
     async def by_reference(
         body: ByReference,
-        alg: Hint = None,
-        hint_alg: Annotated[str | None, Query(alias="hintAlg", max_length=200)] = None,
-        hint_value: Annotated[str | None, Query(alias="hintValue", max_length=_MAX_VALUE)] = None,
+        alg: Only = None,
+        hint_alg: HintAlgorithm = None,
+        hint_value: HintValue = None,
         limit: Limit = 10,
     ) -> Matches:
         """The same for an asset that this service fetches, where its operator allows that."""
@@ -270,7 +275,7 @@ def resolution_router(
         """Keep a manifest store, whoever signed it, and return the id under which it is to be had."""
         if request.headers.get("content-type", "").split(";")[0].strip() != _MANIFEST_TYPE:
             raise HTTPException(400, f"A manifest store is sent as {_MANIFEST_TYPE}.")
-        data = await _body(request, MAX_MANIFEST)
+        data = b"".join([chunk async for chunk in _content_of(request, MAX_MANIFEST)])
         base = _base_url(request, "/manifests")
 
         def work(repository: Repository) -> Stored:
@@ -386,27 +391,16 @@ def discovery_router(prefix: str) -> APIRouter:
     return router
 
 
-async def _receive(request: Request, path: Path, limit: int) -> None:
+async def _content_of(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """A body as it comes: at least one byte, and at most ``limit``."""
     received = 0
-    with path.open("wb") as file:
-        async for chunk in request.stream():
-            received += len(chunk)
-            if received > limit:
-                raise HTTPException(413, f"More than {limit} bytes are not accepted.")
-            file.write(chunk)
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise HTTPException(413, f"More than {limit} bytes are not accepted.")
+        yield chunk
     if received == 0:
         raise HTTPException(400, "The request has no content.")
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    data = bytearray()
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > limit:
-            raise HTTPException(413, f"More than {limit} bytes are not accepted.")
-    if not data:
-        raise HTTPException(400, "The request has no content.")
-    return bytes(data)
 
 
 def _demuxer(kind: str | None) -> str | None:

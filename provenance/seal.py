@@ -216,8 +216,8 @@ def _signer(credentials: Credentials, settings: Settings) -> Signer:
     """Whether others have reason to trust the signer: if an authority on a list in place vouches for it."""
     if credentials.local:
         return Signer(name=credentials.name, trusted=False, note=TRUST_NOTE)
-    chain = x509.load_pem_x509_certificates(credentials.chain_pem.encode())
-    vouching = load_anchors(settings).vouching_for(chain, "signer")
+    certificates = x509.load_pem_x509_certificates(credentials.chain_pem.encode())
+    vouching = load_anchors(settings).vouching_for(certificates, "signer")
     note = "no trust list in place vouches for it" if vouching is None else vouching.note
     return Signer(name=credentials.name, trusted=vouching is not None, note=note)
 

@@ -73,7 +73,7 @@ class JobQueue:
         it: the database was away for longer than it tried.
         """
         failed = self._client.list_workflows(
-            status=["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"],
+            status=_BROKEN,
             name=[WORKFLOW, DELIVERY],
             limit=limit,
             load_output=False,

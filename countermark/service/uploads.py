@@ -224,11 +224,10 @@ class _Form:
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._mode == "file":
             self.intake.write(data[start:end])
-            return
-        self._text_bytes += end - start
-        if self._text_bytes > self.intake.text_limit and self._mode == "text":
-            _too_large(self.intake.text_limit)
-        if self._mode == "text":
+        elif self._mode == "text":
+            self._text_bytes += end - start
+            if self._text_bytes > self.intake.text_limit:
+                _too_large(self.intake.text_limit)
             self._text += data[start:end]
 
     def on_part_end(self) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import Engine, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook as Signer
 
+from countermark.core.deadline import cut_after
 from countermark.core.errors import UsageError
 from countermark.service.jobs import Job
 from countermark.service.options import ServiceSettings
@@ -41,6 +42,7 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 PAUSES = (0, 5, 60, 300, 1800, 7200, 18000, 36000)
 """Seconds before each attempt, 18 hours in all: the schedule that the Standard Webhooks specification recommends."""
 _TIMEOUT = 15.0
+"""Seconds for finding a connection, and again for the whole exchange over it."""
 
 
 class Webhook(BaseModel):
@@ -206,11 +208,12 @@ def _post(url: str, body: bytes, headers: dict[str, str], options: ServiceSettin
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
         sock = _connected(addresses, port)
-        sock.settimeout(_TIMEOUT)
-        connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        connection.request("POST", target, body, headers)
-        return connection.getresponse().status  # redirections are not followed
+        with cut_after(_TIMEOUT, sock):
+            sock.settimeout(_TIMEOUT)
+            connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+            connection.request("POST", target, body, headers)
+            return connection.getresponse().status  # redirections are not followed
     finally:
         connection.close()
 

@@ -16,7 +16,7 @@ from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
 from countermark.service.catalogue import Given, request_of, user_of
-from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, VIDEO, FileStore, picture_name
+from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, UPLOAD, VIDEO, FileStore, picture_name
 from countermark.service.jobs import Job, Kind
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
 from countermark.service.sources import fetch
@@ -238,7 +238,7 @@ def _source(job: Job, desk: Desk) -> Path:
 def _scrub(told: Any, job: Job, desk: Desk) -> Any:  # noqa: ANN401
     """Our paths out of a result: only the client's file name stays."""
     text = json.dumps(told, ensure_ascii=False)
-    upload = desk.files.folder(job.id) / "upload"
+    upload = desk.files.folder(job.id) / UPLOAD
     videos = (job.request.get("video"), *(given.get("video") for given in job.request.get("given", [])), job.id)
     for folder in (upload, *(desk.files.folder(name) for name in videos if name)):
         text = text.replace(f"{json.dumps(str(folder), ensure_ascii=False)[1:-1]}/", "")

@@ -33,12 +33,21 @@ _UNUSED = ("guidance", "negative_prompt", "seed", "steps")
 
 
 class OpenAIVideosModel:
-    """One model of a server. Raises `ConfigurationError` when the client has no key."""
+    """One model of a server, whose videos are held to ``limits``.
+
+    Raises `ConfigurationError` when the client has no key.
+    """
 
     sampling: Sampling | None = None
 
     def __init__(
-        self, model: str, *, width: int = 1280, height: int = 720, client: openai.OpenAI | None = None
+        self,
+        model: str,
+        *,
+        width: int = 1280,
+        height: int = 720,
+        limits: Limits | None = None,
+        client: openai.OpenAI | None = None,
     ) -> None:
         try:
             self._client = client or openai.OpenAI()
@@ -48,6 +57,7 @@ class OpenAIVideosModel:
         self.name = f"openai/{model}"
         self.version = self._client.base_url.host
         self._size = (width, height)
+        self._limits = limits or Limits.from_settings(get_settings())
 
     def size_for(self, size: tuple[int, int] | None) -> tuple[int, int]:
         """See `generator.model.VideoModel.size_for`. Which sizes there are, the server says when it is asked."""
@@ -89,9 +99,7 @@ class OpenAIVideosModel:
                 raise GenerationError(
                     f"{self.name} failed: {error}.", remedy="Check the server, and try again."
                 ) from error
-            yield from read_video(
-                path, *self.size_for(request.size), self.rate_for(request.fps).fps, Limits.from_settings(get_settings())
-            )
+            yield from read_video(path, *self.size_for(request.size), self.rate_for(request.fps).fps, self._limits)
 
     def _fetch(self, request: GenerationRequest, path: Path, on_progress: OnProgress, cancelled: Cancelled) -> None:
         videos = self._client.videos

@@ -205,8 +205,8 @@ class Script:
         if asked.unknown:
             self._on_notice("an edit changes subject, colour, scene and hour; style, weather and the rest stay")
         keep = None if mask is None else self._canvas.kept(mask).to(plan.device)
-        places = torch.cat((plan[::GROUP], plan[-1:]))[: len(latents := torch.cat(coded))]
-        behind = behind_all(latents, places)
+        codes = torch.cat(coded)
+        behind = behind_all(codes, torch.cat((plan[::GROUP], plan[-1:]))[: len(codes)])
         # Backgrounds show through much noise, so strengths are spread over high levels, as sampling steps are.
         change = 1 - condition.strength
         free = torch.full((len(behind.latents),), EDIT_SHIFT * change / (1 + (EDIT_SHIFT - 1) * change))

@@ -212,14 +212,7 @@ class SpreadSpectrumDetector:
                 best = Mark(found.payload, key, guessed[found.row * len(guessed) // len(soft)].geometry, rate)
         return self._reading(rate) if best is None else self._reading(rate, beyond, mark=best)
 
-    def _reading(
-        self,
-        rate: float,
-        statistic: float = 0.0,
-        *,
-        mark: Mark | None = None,
-        likeliest: tuple[int, ...] | None = None,
-    ) -> Reading:
+    def _reading(self, rate: float, statistic: float = 0.0, *, mark: Mark | None = None) -> Reading:
         payload = None if mark is None else mark.payload
         bits = None if payload is None else payload.to_bits()
         return Reading(
@@ -229,7 +222,7 @@ class SpreadSpectrumDetector:
             statistic=statistic,
             frames=self._frames,
             false_positive_rate=rate,
-            best_bits=bits or likeliest,
+            best_bits=bits,
             mark=mark,
         )
 

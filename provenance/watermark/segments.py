@@ -100,15 +100,21 @@ class Segments:
         clear = significant_cosine(FALSE_POSITIVE_RATE / comparisons)
         begin = min(clear, highest * (1 - 1e-6))
         proceed = min(significant_cosine(_STRAY / (rows * count)), begin)
-        found = [
+        stretches = _partition(cosines, free, begin, proceed, DROPOUT // self._parts)
+
+        def surest(stretch: list[tuple[int, int]]) -> float:
+            return max(float(cosines[part]) for part in stretch)
+
+        if highest <= clear:
+            stretches = [max(stretches, key=surest)]
+        return [
             Segment(
                 self._windows[stretch[0][0]].start,
                 self._windows[stretch[-1][1] - 1].end,
-                min(1.0, comparisons * chance_of_cosine(max(float(cosines[part]) for part in stretch))),
+                min(1.0, comparisons * chance_of_cosine(surest(stretch))),
             )
-            for stretch in _partition(cosines, free, begin, proceed, DROPOUT // self._parts)
+            for stretch in stretches
         ]
-        return found if highest > clear else found[:1]
 
     def _cosines(self, free: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
         """The cosine of each part [n, n + 1], from the window of the first index to before that of the second: the

@@ -13,8 +13,9 @@ import pytest
 
 openai = pytest.importorskip("openai", reason="the extra openai is not installed")
 
-from countermark.core.errors import ConfigurationError, GenerationError, UsageError
+from countermark.core.errors import ConfigurationError, GenerationError, MediaLimitError, UsageError
 from countermark.core.media import Frames, VideoSpec, VideoWriter
+from countermark.core.settings import Settings
 from generator.backends import model_named, openai_videos
 from generator.backends.openai_videos import OpenAIVideosModel
 from generator.model import GenerationCancelledError, Inputs
@@ -115,6 +116,13 @@ def test_what_was_asked_for_and_the_server_decides_is_said(server, fields, said)
     notices: list[str] = []
     sampled(GenerationRequest(prompt="a red ball").model_copy(update=fields), notices=notices)
     assert notices == [f"decided by the server: {said}"]
+
+
+def test_a_servers_video_is_held_to_the_limits_of_the_settings(server):
+    model = model_named("openai:m@64x64", Settings(max_pixels=64 * 63))
+    steps = {"on_progress": lambda *_: None, "on_notice": lambda _: None, "cancelled": lambda: False}
+    with pytest.raises(MediaLimitError, match="4032 pixels"):
+        list(model.sample(GenerationRequest(prompt="a red ball"), Inputs(), **steps))
 
 
 def test_what_the_server_says_of_a_failure_is_passed_on(server):

@@ -242,6 +242,20 @@ def test_where_nothing_is_clear_one_place_is_named() -> None:
     assert all(each.end <= 3 or each.start >= 5 for each in segments.find([(3, 5)]))
 
 
+def test_of_places_that_are_not_clear_the_one_that_fits_best_is_named() -> None:
+    """In a still scene every window repeats the one before, so that two may each seem worth a stretch."""
+    rng, key = np.random.default_rng(14), deal(KEY)
+    word = 1 - 2 * encode(ONE.to_bits()).astype(np.float32)
+    segments, scenes = Segments(Mark(ONE, KEY, np.eye(3), 0.0)), [spectra(rng)[0] for _ in range(3)]
+    for scene, strength in enumerate((0.045, -0.1, 0.045)):
+        scenes[scene].reshape(-1)[key.both.coefficient] += strength * word * key.both.sign
+    for second in range(14):
+        plane = scenes[(second >= 4) + (second >= 10)]
+        segments.add(second, second + 1, (plane, plane))
+    (found,) = segments.find()
+    assert (found.start, found.end) == (10, 14)
+
+
 def test_segments_of_a_long_video_are_joined() -> None:
     """A thousand windows in the memory of 256; what is marked is found to within four of them, which were joined."""
     rng, key = np.random.default_rng(13), deal(KEY)

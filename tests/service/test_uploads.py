@@ -118,6 +118,13 @@ def test_a_form_has_a_limit_of_parts_whatever_they_are(part, tmp_path):
         read([parts(*[(*part, b"")] * 101)], FORM, tmp_path)
 
 
+def test_a_file_that_is_not_wanted_does_not_count_as_text(tmp_path):
+    body = read([parts(("image", "a.png", b"x" * (1024**2 + 1)), ("seed", None, b"7"))], FORM, tmp_path)
+    assert (body.unwanted, body.fields) == ("image", {"seed": "7"})
+    with pytest.raises(ApiError, match="larger than the limit of 1048576 bytes"):
+        read([parts(("seed", None, b"7" * (1024**2 + 1)))], FORM, tmp_path)
+
+
 def test_a_plain_body_keeps_its_name(tmp_path):
     body = read([b"video"], "video/mp4", tmp_path, disposition='attachment; filename="my clip.mov"')
     assert (body.incoming / "upload" / "my clip.mov").read_bytes() == b"video"

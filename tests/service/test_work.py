@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -200,13 +204,18 @@ def test_a_try_that_goes_on_after_its_job_was_put_back_changes_nothing(engine):
     assert store.finish(new, **end)
 
 
-def test_a_worker_lives_while_its_process_does(engine):
+def test_a_worker_lives_while_its_process_does(engine, monkeypatch):
     crew = Crew(engine)
     crew.join("one")
     assert crew.living() == {"one"}
-    threading.Thread(target=crew.beat, args=("one",)).run()
     crew.leave("one")
-    assert crew.living() == set()
+    crew.beat("one")  # taken for dead, it says that it is not
+    assert crew.living() == {"one"}
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    monkeypatch.setattr("os.getpid", lambda: ended.pid)
+    crew.join("two")
+    assert crew.living() == {"one"}
 
 
 def test_webhooks_do_not_reach_into_private_networks():
@@ -237,6 +246,28 @@ def test_webhooks_try_every_public_address_in_the_resolvers_order(monkeypatch):
     answering = "nobody"
     with pytest.raises(OSError, match="does not answer"):
         webhooks._connected(addresses, 443)
+
+
+def test_a_webhook_that_answers_a_byte_at_a_time_is_cut_off(monkeypatch):
+    stop = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection, suppress(OSError):
+            while not stop.wait(0.02):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        thread = threading.Thread(target=drip, args=[listening])
+        thread.start()
+        monkeypatch.setattr(webhooks, "_TIMEOUT", 0.3)
+        begun, url = time.monotonic(), f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        try:
+            with pytest.raises(TimeoutError, match=r"more than 0\.3 s"):
+                webhooks._post(url, b"{}", {}, ServiceSettings(webhook_hosts=["127.0.0.1"]))
+            assert time.monotonic() - begun < 5
+        finally:
+            stop.set()
+            thread.join()
 
 
 @pytest.mark.parametrize(
