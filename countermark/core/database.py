@@ -115,6 +115,9 @@ def _migrate(engine: Engine, schema: Schema) -> None:
         if engine.dialect.name == "postgresql":
             key = zlib.crc32(schema.version_table.encode())
             connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
+        elif engine.dialect.name == "sqlite":
+            # Its driver begins no transaction for CREATE and ALTER: what ends in the middle would leave half of them.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         _upgrade(connection, schema)
 
 
