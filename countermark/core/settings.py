@@ -112,11 +112,6 @@ class Settings(BaseSettings):
         """Folder of trust lists."""
         return self.home / "trust"
 
-    @property
-    def registry_url(self) -> str:
-        """SQLAlchemy URL of the registry."""
-        return self.database_url or f"sqlite:///{self.home / 'registry.db'}"
-
 
 @cache
 def get_settings() -> Settings:

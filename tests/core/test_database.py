@@ -106,6 +106,13 @@ def test_a_migration_that_was_cut_off_is_made_again(place: Settings, last: str) 
         assert connection.execute(text("SELECT size FROM log_head")).scalar() == 0
 
 
+def test_the_default_is_in_the_home_folder_whatever_its_name(tmp_path: Path) -> None:
+    home = tmp_path / "why? 50%20 #1"
+    with database.open_database(Settings(home=home, database_url=None), registry.SCHEMA):
+        assert (home / "registry.db").is_file()
+    assert list(tmp_path.iterdir()) == [home]
+
+
 def test_a_url_that_makes_no_sense_and_a_database_that_is_away_are_told_apart(tmp_path: Path) -> None:
     for url in ("nonsense", "nosuch://host/db"):
         settings = Settings(home=tmp_path, database_url=url)
