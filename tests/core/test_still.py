@@ -49,6 +49,13 @@ def test_orientation_is_applied(tmp_path: Path) -> None:
     assert frame(path).shape == (WIDTH, HEIGHT, 3)
 
 
+def test_grey_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    grey = np.linspace(0, 65535, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.uint16)
+    Image.fromarray(grey).save(path)
+    assert np.abs(frame(path)[..., 0].astype(int) - grey // 256).max() <= 2
+
+
 @pytest.mark.parametrize("name", ["p.png", "p.jpg", "P.JPEG"])
 def test_what_is_written_reads_back(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
