@@ -84,6 +84,16 @@ def test_a_picture_takes_one_frame_and_leaves_nothing_on_failure(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_existing_picture_survives_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    path.write_bytes(b"mine")
+    two = Frames.from_rgb(np.stack([np.asarray(picture())] * 2), pts=np.arange(2))
+    with pytest.raises(UsageError), StillWriter(path, VideoSpec(WIDTH, HEIGHT, Fraction(1), Fraction(1))) as writer:
+        writer.write(two[:1])
+        writer.write(two[1:])
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("p.png", b"mine")]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_that_is_cut_short_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "p"
