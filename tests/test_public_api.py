@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 import typing
@@ -116,3 +117,10 @@ def test_a_dotenv_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
         get_settings()
     monkeypatch.undo()
     get_settings.cache_clear()
+
+
+def test_networks_report_to_nobody(tmp_path):
+    code = "import countermark.core, onnxruntime"
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []
