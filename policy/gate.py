@@ -13,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
+from countermark.core.database import database_url
 from countermark.core.settings import Settings
 from policy.assemble import Policy, load_policy
 from policy.consent import consent_among
@@ -23,7 +26,7 @@ from policy.records import Records, open_records
 from policy.vision import UploadRefusedError, check_upload, shown_together
 
 _EXPIRE_EVERY = 3600.0  # seconds between two looks for expired entries
-_expired: dict[str, float] = {}  # when this process looked last, by database
+_expired: dict[URL, float] = {}  # when this process looked last, by database
 
 
 def admit(prompt: str, *, settings: Settings, user: str = "", shown: Mapping[str, float] | None = None) -> Decision:
@@ -86,9 +89,9 @@ def recorded(decision: Decision, prompt: str, settings: Settings) -> dict[str, A
 
 def _expire(records: Records, settings: Settings) -> None:
     """Drop what is older than the settings keep it, where this process has not done so lately."""
-    now = time.monotonic()
-    if now - _expired.get(settings.registry_url, -math.inf) >= _EXPIRE_EVERY:
-        _expired[settings.registry_url] = now
+    now, database = time.monotonic(), database_url(settings)
+    if now - _expired.get(database, -math.inf) >= _EXPIRE_EVERY:
+        _expired[database] = now
         records.expire(settings.policy_retention_days)
 
 

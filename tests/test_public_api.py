@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 import typing
@@ -13,7 +14,8 @@ from pydantic import BaseModel
 
 import countermark
 from countermark.cli import app as cli
-from countermark.core.errors import MediaError, UsageError
+from countermark.core.errors import ConfigurationError, MediaError, UsageError
+from countermark.core.settings import get_settings
 
 VERBS = ("check", "generate", "protect", "screen", "verify")
 
@@ -105,3 +107,20 @@ def test_a_path_may_be_text(verb, tmp_path):
     settings = countermark.Settings(home=tmp_path / "home")
     with pytest.raises(MediaError, match="does not exist"):
         getattr(countermark, verb)(str(tmp_path / "missing.mp4"), settings=settings)
+
+
+def test_a_dotenv_file_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    (tmp_path / ".env").write_bytes(b"COUNTERMARK_ISSUER_NAME=Caf\xe9\n")
+    monkeypatch.chdir(tmp_path)
+    get_settings.cache_clear()
+    with pytest.raises(ConfigurationError, match=r"\.env .*cannot be read"):
+        get_settings()
+    monkeypatch.undo()
+    get_settings.cache_clear()
+
+
+def test_networks_report_to_nobody(tmp_path):
+    code = "import countermark.core, onnxruntime"
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []

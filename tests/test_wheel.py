@@ -1,4 +1,4 @@
-"""What the wheel contains: everything that is needed at run time, and no tests or benchmarks."""
+"""What the packages contain: everything that is needed at run time, and no tests or benchmarks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DATA = {".yaml", ".safetensors", ".html", ".js", ".css", ".svg"}
 
 
 @pytest.fixture(scope="module")
-def members(tmp_path_factory) -> set[str]:
-    """Paths in a wheel built from a copy, because building writes into the source folder."""
+def built(tmp_path_factory) -> Path:
+    """A copy of the source in which a wheel was built, because building writes into the source folder."""
     source = tmp_path_factory.mktemp("source")
     ignore = shutil.ignore_patterns("__pycache__", "*.egg-info", "results")
     for folder in (*PACKAGES, "tests", "benchmarks", "docs"):
         if (ROOT / folder).is_dir():
             shutil.copytree(ROOT / folder, source / folder, ignore=ignore)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         if (ROOT / name).is_file():
             shutil.copy(ROOT / name, source)
     command = [
@@ -36,9 +36,15 @@ def members(tmp_path_factory) -> set[str]:
         str(source / "dist"),
         str(source),
     ]
-    built = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout[-2000:] + built.stderr[-2000:]
-    (wheel,) = (source / "dist").glob("*.whl")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return source
+
+
+@pytest.fixture(scope="module")
+def members(built: Path) -> set[str]:
+    """Paths in the wheel."""
+    (wheel,) = (built / "dist").glob("*.whl")
     assert wheel.name.startswith("countermark-")
     with zipfile.ZipFile(wheel) as archive:
         return set(archive.namelist())
@@ -84,3 +90,9 @@ def test_nothing_else_is_there(members):
     assert tops == {*PACKAGES, info}
     assert f"{info}/licenses/LICENSE" in members
     assert not [name for name in members if Path(name).name.startswith("test_")]
+
+
+def test_the_source_archive_has_no_part_of_the_tests(built):
+    listed = (built / "countermark.egg-info" / "SOURCES.txt").read_text().splitlines()
+    assert "policy/data/policy.yaml" in listed
+    assert not [name for name in listed if name.startswith("tests/")]

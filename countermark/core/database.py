@@ -48,8 +48,10 @@ class Schema:
 
 def database_url(settings: Settings) -> URL:
     """The database of these settings, with the driver named that is installed. Raises `ConfigurationError`."""
+    if not settings.database_url:
+        return URL.create("sqlite", database=str(settings.home / "registry.db"))  # a path may hold ? and %
     try:
-        url = make_url(settings.registry_url)
+        url = make_url(settings.database_url)
     except (SQLAlchemyError, ValueError) as error:
         raise _unusable(error) from error
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
@@ -115,6 +117,9 @@ def _migrate(engine: Engine, schema: Schema) -> None:
         if engine.dialect.name == "postgresql":
             key = zlib.crc32(schema.version_table.encode())
             connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
+        elif engine.dialect.name == "sqlite":
+            # Its driver begins no transaction for CREATE and ALTER: what ends in the middle would leave half of them.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         _upgrade(connection, schema)
 
 

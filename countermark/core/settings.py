@@ -119,17 +119,16 @@ class Settings(BaseSettings):
         """Folder of trust lists."""
         return self.home / "trust"
 
-    @property
-    def registry_url(self) -> str:
-        """SQLAlchemy URL of the registry."""
-        return self.database_url or f"sqlite:///{self.home / 'registry.db'}"
-
 
 @cache
 def get_settings() -> Settings:
     """The process-wide settings, read once. Raises `ConfigurationError` that names the variable."""
     try:
         return Settings()
+    except (UnicodeDecodeError, OSError) as error:  # of the environment nothing is decoded or opened
+        raise ConfigurationError(
+            f"The file .env in this folder cannot be read: {error}.", remedy="Correct it (UTF-8), or remove it."
+        ) from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = f"COUNTERMARK_{problem['loc'][0]}".upper()

@@ -15,7 +15,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from local_postgres import PROGRAMS, postgresql
-from sqlalchemy import text
+from sqlalchemy import event, text
+from sqlalchemy.engine import Engine
 
 from countermark.core import database
 from countermark.core.errors import ConfigurationError, RegistryError
@@ -87,6 +88,29 @@ def test_many_processes_may_be_the_first(tmp_path: Path) -> None:
     assert [(each.returncode, each.stdout) for each in done] == [(0, "0\n")] * 4, done[0].stderr
     with records.open_records(Settings(home=tmp_path / "home")) as kept:
         assert kept.verify() == 4
+
+
+@pytest.mark.parametrize("last", ["CREATE TABLE seals", "ALTER TABLE seals ADD COLUMN salt", "CREATE TABLE sketches"])
+def test_a_migration_that_was_cut_off_is_made_again(place: Settings, last: str) -> None:
+    def cut_off(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.strip().startswith(last):
+            raise KeyboardInterrupt
+
+    event.listen(Engine, "after_cursor_execute", cut_off)
+    try:
+        with pytest.raises(KeyboardInterrupt), database.open_database(place, registry.SCHEMA):
+            pass
+    finally:
+        event.remove(Engine, "after_cursor_execute", cut_off)
+    with database.open_database(place, registry.SCHEMA) as engine, engine.connect() as connection:
+        assert connection.execute(text("SELECT size FROM log_head")).scalar() == 0
+
+
+def test_the_default_is_in_the_home_folder_whatever_its_name(tmp_path: Path) -> None:
+    home = tmp_path / "why? 50%20 #1"
+    with database.open_database(Settings(home=home, database_url=None), registry.SCHEMA):
+        assert (home / "registry.db").is_file()
+    assert list(tmp_path.iterdir()) == [home]
 
 
 def test_a_url_that_makes_no_sense_and_a_database_that_is_away_are_told_apart(tmp_path: Path) -> None:

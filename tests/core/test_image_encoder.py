@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import safetensors.torch
+import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from countermark.core.encoders import image as encoders
 from countermark.core.encoders.image import SIZE, ImageEncoder
 from countermark.core.errors import WeightsError
 from countermark.core.settings import Settings, get_settings
+from countermark.core.weights import CLIP_VISUAL_INT8, Located
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,22 @@ def test_a_damaged_conversion_is_not_used(tmp_path: Path) -> None:
     (folder / encoders._CONVERTED).write_bytes(b"\x00" * 64)
     with pytest.raises(WeightsError, match="not on this machine"):
         ImageEncoder.load(settings=Settings(home=tmp_path, _env_file=None))
+
+
+def test_two_processes_may_convert_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Located(CLIP_VISUAL_INT8, tmp_path / "graph.onnx", "folder")
+    target, save = tmp_path / encoders._CONVERTED, safetensors.torch.save_file
+
+    def save_while_another_converts(state: dict[str, torch.Tensor], path: Path, **options: dict[str, str]) -> None:
+        save(state, path, **options)
+        monkeypatch.setattr(safetensors.torch, "save_file", save)
+        encoders._convert(source, target)
+
+    monkeypatch.setattr(encoders, "dequantise", lambda _: {"w": np.ones(2, np.float32)})
+    monkeypatch.setattr(safetensors.torch, "save_file", save_while_another_converts)
+    encoders._convert(source, target)
+    assert list(tmp_path.iterdir()) == [target]
+    assert list(safetensors.torch.load_file(target)) == ["w"]
 
 
 def pictures(seed: int = 0) -> np.ndarray:

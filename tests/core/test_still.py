@@ -49,6 +49,13 @@ def test_orientation_is_applied(tmp_path: Path) -> None:
     assert frame(path).shape == (WIDTH, HEIGHT, 3)
 
 
+def test_grey_of_16_bits_keeps_its_shades(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    grey = np.linspace(0, 65535, WIDTH * HEIGHT).reshape(HEIGHT, WIDTH).astype(np.uint16)
+    Image.fromarray(grey).save(path)
+    assert np.abs(frame(path)[..., 0].astype(int) - grey // 256).max() <= 2
+
+
 @pytest.mark.parametrize("name", ["p.png", "p.jpg", "P.JPEG"])
 def test_what_is_written_reads_back(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
@@ -75,6 +82,16 @@ def test_a_picture_takes_one_frame_and_leaves_nothing_on_failure(tmp_path: Path)
     with pytest.raises(UsageError):
         StillWriter(tmp_path / "p.gif", spec)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_picture_survives_a_failure(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    path.write_bytes(b"mine")
+    two = Frames.from_rgb(np.stack([np.asarray(picture())] * 2), pts=np.arange(2))
+    with pytest.raises(UsageError), StillWriter(path, VideoSpec(WIDTH, HEIGHT, Fraction(1), Fraction(1))) as writer:
+        writer.write(two[:1])
+        writer.write(two[1:])
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("p.png", b"mine")]
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from countermark.core.database import database_url
 from countermark.core.errors import UsageError
 from countermark.core.settings import Settings
 from policy import gate, load_policy
@@ -45,7 +46,7 @@ def test_prompts_are_kept_only_when_the_settings_say_so(home: Settings) -> None:
 def test_an_altered_or_missing_entry_shows(home: Settings) -> None:
     for _ in range(4):
         admit(PEACE, settings=home)
-    engine = create_engine(home.registry_url)
+    engine = create_engine(database_url(home))
     for change in ("UPDATE policy_log SET action='block' WHERE number=2", "DELETE FROM policy_log WHERE number=3"):
         with engine.begin() as connection:
             before = connection.execute(text("SELECT * FROM policy_log")).mappings().all()
@@ -69,7 +70,7 @@ def test_old_entries_expire_and_the_chain_still_holds(home: Settings) -> None:
             records.log("prompt", "allow", {"k": k})
         assert records.expire(30) == 0
         old = datetime.now(UTC) - timedelta(days=40)
-        engine = create_engine(home.registry_url)
+        engine = create_engine(database_url(home))
         with engine.begin() as connection:
             connection.execute(text("UPDATE policy_log SET at=:at WHERE number < 3"), {"at": old.isoformat(" ")})
         engine.dispose()
@@ -82,7 +83,7 @@ def test_old_entries_expire_with_the_first_prompt_and_then_every_hour(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def age() -> None:
-        engine = create_engine(home.registry_url)
+        engine = create_engine(database_url(home))
         with engine.begin() as connection:
             old = datetime.now(UTC) - timedelta(days=home.policy_retention_days + 1)
             connection.execute(text("UPDATE policy_log SET at=:at"), {"at": old.isoformat(" ")})

@@ -10,6 +10,7 @@ Reference: A. Radford et al., Learning Transferable Visual Models From Natural L
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -113,7 +114,7 @@ class ImageEncoder:
                         state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
                         return cls(state, weights=words, device=device)
             except SafetensorError:
-                converted.unlink()  # left over from an interrupted disk, made again below
+                converted.unlink(missing_ok=True)  # left over from an interrupted disk, made again below
         state = _convert(locate(asset, settings=settings), converted)
         return cls(state, weights=words, device=device)
 
@@ -193,9 +194,10 @@ def _convert(source: Located, target: Path) -> dict[str, torch.Tensor]:
         for key, value in dequantise(source.path).items()
     }
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial")
-    save_file(state, partial, metadata={"source_sha256": source.asset.sha256})
-    partial.replace(target)
+    with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as scratch:  # others may convert, too
+        partial = Path(scratch) / target.name
+        save_file(state, partial, metadata={"source_sha256": source.asset.sha256})
+        partial.replace(target)
     return state
 
 

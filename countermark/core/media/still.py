@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from countermark.core.errors import MediaError, MediaLimitError
 from countermark.core.media.decode import Picture
 from countermark.core.media.facts import Facts
-from countermark.core.media.frames import Frames
+from countermark.core.media.frames import Frames, UInt8
 from countermark.core.media.limits import Limits
 from countermark.core.media.opening import DAMAGED, check_file
 
@@ -38,7 +38,7 @@ class Still:
                 # A JPEG with a second picture, such as a camera's gain map, is not animated.
                 if kind != "jpeg" and getattr(image, "n_frames", 1) > 1:
                     raise MediaError(f"{path} is an animated picture.", remedy="Convert it to a video, such as MP4.")
-                rgb = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+                rgb = _rgb(ImageOps.exif_transpose(image))
         except Image.DecompressionBombError:
             raise too_large from None
         except (OSError, SyntaxError, ValueError, EOFError) as error:
@@ -91,3 +91,10 @@ class Still:
         """The picture, if time 0 is wanted."""
         if (start or 0.0) <= 0.0 and (stop is None or stop > 0.0):
             yield Picture(0, self._frame.luma[0], self._frame.chroma[0])
+
+
+def _rgb(image: Image.Image) -> UInt8:
+    """R'G'B' [H, W, 3] of a decoded picture."""
+    if image.mode.startswith("I"):  # grey of 16 bits, of which Pillow would make white whatever is above 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return np.asarray(image.convert("RGB"))

@@ -9,6 +9,7 @@ from PIL import Image
 
 from countermark.core.errors import MediaError, UsageError
 from countermark.core.media.frames import Frames
+from countermark.core.media.partial import create_partial
 from countermark.core.media.writer import VideoSpec
 
 _WRITTEN = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
@@ -23,8 +24,8 @@ def names_still(path: Path) -> bool:
 class StillWriter:
     """Writes one frame of ``spec``'s size to ``path`` (.png, or .jpg at quality 95), in the way of ``VideoWriter``.
 
-    A failure leaves no file. Raises ``UsageError`` for another suffix or a second frame, ``MediaError`` if the disk
-    fails or there is no frame.
+    The file appears when the ``with`` block ends; a failure leaves what was there before. Raises ``UsageError`` for
+    another suffix or a second frame, ``MediaError`` if the disk fails or there is no frame.
     """
 
     def __init__(self, path: Path, spec: VideoSpec) -> None:
@@ -32,6 +33,7 @@ class StillWriter:
             raise UsageError(f"{path.suffix or path.name} is no picture here.", remedy="Use .png, .jpg or .jpeg.")
         self.path, self.spec = path, spec
         self.frames_written = 0
+        self._partial: Path | None = None
 
     def __enter__(self) -> StillWriter:
         return self
@@ -40,8 +42,11 @@ class StillWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is not None:
-            self.path.unlink(missing_ok=True)
-        elif not self.frames_written:
+            if self._partial is not None:
+                self._partial.unlink(missing_ok=True)
+        elif self._partial is not None:
+            self._partial.replace(self.path)
+        else:
             raise MediaError(f"No frames were written to {self.path}.", remedy="Give one frame.")
 
     def write(self, frames: Frames) -> None:
@@ -54,8 +59,9 @@ class StillWriter:
             raise UsageError("A picture holds one frame.", remedy="Write a video (.mp4), or give one frame.")
         kind = _WRITTEN[self.path.suffix.lower()]
         options = {"quality": _JPEG_QUALITY, "subsampling": "4:4:4"} if kind == "jpeg" else {}
+        self._partial = create_partial(self.path)
         try:
-            Image.fromarray(frames.to_rgb()[0]).save(self.path, kind, **options)
+            Image.fromarray(frames.to_rgb()[0]).save(self._partial, kind, **options)
         except OSError as error:
             raise MediaError(
                 f"{self.path} could not be written ({error.strerror or error}).", remedy="Check the free space."
