@@ -249,10 +249,14 @@ def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
 def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
     """Whether a sealed video may be written to ``output``: asked before any long work starts.
 
-    Raises `UsageError` for a container that cannot hold a manifest, a folder, a missing parent folder, an existing file
-    without ``overwrite``, or a sidecar that is there already.
+    Raises `UsageError` for a container that cannot hold a manifest, a name that is no text, a folder, a missing parent
+    folder, an existing file without ``overwrite``, or a sidecar that is there already.
     """
     media_type(output, delivery)
+    try:
+        str(output).encode()  # the name is the title in manifest and registry, and the path is printed as JSON
+    except UnicodeEncodeError:
+        raise UsageError(f"{str(output)!r} is not valid UTF-8.", remedy="Choose another path.") from None
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
     if not output.parent.is_dir():
