@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -69,6 +69,10 @@ def request_for(
     found = [problem for problem, is_so in problems.items() if is_so]
     if found:
         raise UsageError(f"These options make no sense together: {'; '.join(found)}.", remedy="Leave one of them out.")
+    if direction not in (None, *get_args(Direction)):
+        raise UsageError(f"There is no direction {direction!r}.", remedy="Choose forward or backward.")
+    if blend is not None and len(blend) != 2:
+        raise UsageError("A blend leads from one video to another.", remedy="Give two videos.")
 
     conditions: list[Condition] = []
     if image is not None:

@@ -63,6 +63,8 @@ def test_tasks_have_names(files):
         ({"image": "image", "extend": "a"}, "image and extend are different tasks"),
         ({"edit": "a", "storyboard": "board"}, "edit and storyboard"),
         ({"direction": "backward"}, "direction belongs to extend"),
+        ({"extend": "a", "direction": "sideways"}, "no direction 'sideways'"),
+        ({"blend": ("one.mp4",)}, "from one video to another"),
         ({"strength": 0.5}, "strength belongs to edit"),
         ({"edit": "a", "strength": 1.5}, "between 0 and 1"),
         ({"edit": "a", "seconds": 3}, "keeps the length"),
