@@ -64,6 +64,8 @@ def request_for(
         "an edit keeps the length of its video; seconds cannot be given": edit is not None and seconds is not None,
         "a storyboard has its own prompts": storyboard is not None and bool(prompt),
         "a storyboard gives the seconds of every shot itself": storyboard is not None and seconds is not None,
+        "a consent is for the persons in a picture or video that is given": bool(sampling.get("consents"))
+        and chosen in ([], ["storyboard"]),
         "strength is between 0 and 1": strength is not None and not 0 <= strength <= 1,
     }
     found = [problem for problem, is_so in problems.items() if is_so]

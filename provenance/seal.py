@@ -264,7 +264,9 @@ def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "em
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
     if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+        raise UsageError(
+            f"{output} exists already.", remedy="Choose another path, or say --overwrite (in Python overwrite=True)."
+        )
     if delivery == "sidecar":
         for path in (sidecar_of(output), output):  # a pair of files cannot be replaced in one step
             if path.exists():

@@ -65,6 +65,7 @@ def test_tasks_have_names(files):
         ({"direction": "backward"}, "direction belongs to extend"),
         ({"extend": "a", "direction": "sideways"}, "no direction 'sideways'"),
         ({"blend": ("one.mp4",)}, "from one video to another"),
+        ({"consents": ("token",)}, "a consent is for the persons in"),
         ({"strength": 0.5}, "strength belongs to edit"),
         ({"edit": "a", "strength": 1.5}, "between 0 and 1"),
         ({"edit": "a", "seconds": 3}, "keeps the length"),
