@@ -63,8 +63,8 @@ _HOME = {
 def check(prompt: str, *, audience: str = "general", settings: Settings | None = None) -> Decision:
     """Ask the policy about a prompt; nothing is generated. ``action`` is "allow", "rewrite", "review" or "block".
 
-    ``audience`` ("general", "adult", "newsroom") chooses the thresholds. Raises `UsageError` for an empty or over-long
-    prompt, and `ConfigurationError` or `WeightsError` when the policy cannot be loaded.
+    ``audience`` ("general", "adult", "newsroom") chooses the thresholds. Raises `UsageError` for a prompt that is
+    empty, over-long or no valid Unicode, and `ConfigurationError` or `WeightsError` when the policy cannot be loaded.
     """
     from policy import check, load_policy
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings, get_settings
-from detector.screen import Depth, screen
+from detector.screen import Depth, check_depth, screen
 from detector.verdict import Verdict
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".mpg", ".mpeg", ".ogv"})
@@ -55,8 +55,9 @@ def screen_many(
     """Screen ``paths`` in ``workers`` processes (default: one a core, at most one a file), in the order they finish.
 
     Each worker keeps the encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it, and
-    whoever stops early waits for those alone.
+    whoever stops early waits for those alone. Raises `UsageError` for a depth that there is not.
     """
+    check_depth(depth)
     settings = settings or get_settings()
     waiting = list(dict.fromkeys(paths))
     count = max(1, min(workers or os.cpu_count() or 1, len(waiting)))

@@ -11,6 +11,7 @@ from string import Template
 import numpy as np
 import numpy.typing as npt
 
+from countermark.core.errors import UsageError
 from countermark.core.media.partial import create_partial
 from countermark.core.settings import Settings, get_settings
 from detector.attribution import Attribution
@@ -18,7 +19,7 @@ from detector.clip import Clip
 from detector.evidence import ErrorRates, Evidence
 from detector.pictures import figure, overlay, timeline
 from detector.verdict import FORENSICS, PARTS, WITNESSED, Question, Verdict, likely, witness_of
-from detector.wording import Language, phrase, say
+from detector.wording import LANGUAGES, Language, phrase, say
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -43,7 +44,8 @@ def write_html(
 ) -> None:
     """Write the report page, with thumbnails of the frames that were scored; it appears complete or not at all.
 
-    Raises ``MediaError`` if the video can no longer be read or ``target`` not be written.
+    Raises ``MediaError`` if the video can no longer be read or ``target`` not be written, and ``UsageError`` for a
+    language that there is not.
     """
     thumbnails: Sequence[UInt8] = ()
     if any(item.segments for item in verdict.evidence):
@@ -111,6 +113,8 @@ class _Page:
     """Parts of the page in one language. Whatever comes from a file is escaped."""
 
     def __init__(self, language: Language) -> None:
+        if language not in LANGUAGES:
+            raise UsageError(f"There is no report in {language!r}.", remedy=f"Choose one of: {', '.join(LANGUAGES)}.")
         self.language = language
 
     def say(self, code: str, **facts: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from countermark.core.errors import CountermarkError
+from countermark.core.errors import CountermarkError, UsageError
 from countermark.core.settings import Settings, get_settings
 from detector.attribution import Attribution, families_for, pictured, stated
 from detector.clip import Clip
@@ -54,9 +54,11 @@ def screen(
     fails is reported as failed and weighs nothing.
 
     Raises:
+        UsageError: there is no such depth.
         MediaError: the file cannot be read as video; ``MediaLimitError`` if it is over the limits.
         WeightsError: the detector's own weights are missing or damaged.
     """
+    check_depth(depth)
     begun = time.perf_counter()
     clip = Clip(Path(path), settings or get_settings(), quick=depth == "fast")
     verification, fusion = clip.verification, fusion_for(clip.settings)  # first: a file that cannot be read ends here
@@ -80,6 +82,12 @@ def screen(
         encoder=next((item.model for item in evidence if item.model), None),
         seconds=round(time.perf_counter() - begun, 3),
     )
+
+
+def check_depth(depth: Depth) -> None:
+    """Raises `UsageError` for a depth that there is not, which would pass for the full one."""
+    if depth not in get_args(Depth):
+        raise UsageError(f"There is no depth {depth!r}.", remedy=f"Choose one of: {', '.join(get_args(Depth))}.")
 
 
 def _attribution(opinion: Opinion, evidence: list[Evidence], clip: Clip) -> Attribution | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -64,11 +64,17 @@ def request_for(
         "an edit keeps the length of its video; seconds cannot be given": edit is not None and seconds is not None,
         "a storyboard has its own prompts": storyboard is not None and bool(prompt),
         "a storyboard gives the seconds of every shot itself": storyboard is not None and seconds is not None,
+        "a consent is for the persons in a picture or video that is given": bool(sampling.get("consents"))
+        and chosen in ([], ["storyboard"]),
         "strength is between 0 and 1": strength is not None and not 0 <= strength <= 1,
     }
     found = [problem for problem, is_so in problems.items() if is_so]
     if found:
         raise UsageError(f"These options make no sense together: {'; '.join(found)}.", remedy="Leave one of them out.")
+    if direction not in (None, *get_args(Direction)):
+        raise UsageError(f"There is no direction {direction!r}.", remedy="Choose forward or backward.")
+    if blend is not None and len(blend) != 2:
+        raise UsageError("A blend leads from one video to another.", remedy="Give two videos.")
 
     conditions: list[Condition] = []
     if image is not None:

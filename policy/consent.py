@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import json
-import math
 import os
 import secrets
 import time
@@ -25,6 +24,7 @@ from countermark.core.settings import Settings
 
 _KEY_BYTES = 32
 _DAY = 86_400
+_MAX_DAYS = 36_500  # a century
 
 
 class Consent(BaseModel):
@@ -38,9 +38,13 @@ class Consent(BaseModel):
 
 
 def issue_consent(sha256: str, person: str, *, settings: Settings, days: float = 30.0) -> str:
-    """A token for the file with this digest; raises `UsageError` for a digest or a name that is none."""
-    if len(sha256) != 2 * hashlib.sha256().digest_size or not person.strip() or not 0 < days * _DAY < math.inf:
-        raise UsageError("A consent needs a SHA-256, a name and a term.", remedy="Give all three.")
+    """A token for the file with this digest; raises `UsageError` for a digest, a name or a term that is none."""
+    if len(sha256) != 2 * hashlib.sha256().digest_size:
+        raise UsageError(f"{sha256!r} is no SHA-256.", remedy="Give the file's, in hex.")
+    if not person.strip():
+        raise UsageError("A consent needs the name of who agreed.", remedy="Give a name.")
+    if not 0 < days <= _MAX_DAYS:
+        raise UsageError(f"A consent cannot hold for {days:g} days.", remedy=f"Give more than 0, at most {_MAX_DAYS}.")
     consent = Consent(person=person.strip(), sha256=sha256.lower(), until=int(time.time() + days * _DAY))
     body = base64.urlsafe_b64encode(consent.model_dump_json().encode()).decode().rstrip("=")
     return f"{body}.{_seal(body, settings)}"

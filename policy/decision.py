@@ -73,9 +73,9 @@ def check(
     for users under watch; ``shown`` is what a picture beside the prompt adds to each category (`policy.vision`);
     ``guard`` is an external model whose verdict counts too.
 
-    Raises `UsageError` for an empty or over-long prompt or an unknown audience, `ConfigurationError` or `WeightsError`
-    when the policy cannot be loaded, `GuardError` when the guard gives no verdict: a prompt is never allowed because
-    something was missing.
+    Raises `UsageError` for a prompt that is empty, over-long or no valid Unicode and for an unknown audience,
+    `ConfigurationError` or `WeightsError` when the policy cannot be loaded, `GuardError` when the guard gives no
+    verdict: a prompt is never allowed because something was missing.
     """
     policy = policy or load_policy()
     rules_for = _audience(policy, audience)
@@ -109,7 +109,7 @@ def check_many(
 
 
 def refuse_unusable(prompt: str, *, policy: Policy) -> None:
-    """Raises `UsageError` for an empty or over-long prompt, which `check` would not judge; says nothing of the rest."""
+    """Raises `UsageError` for a prompt that `check` would not judge, such as an empty one; says nothing of the rest."""
     _prepare(policy, prompt)
 
 
@@ -122,7 +122,7 @@ def appeal_id(prompt_sha256: str, policy_sha256: str) -> str:
 
 def prompt_digest(prompt: str) -> str:
     """SHA-256 of a prompt as typed, in hex."""
-    return hashlib.sha256(prompt.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(prompt.encode()).hexdigest()
 
 
 def _audience(policy: Policy, name: str) -> Audience:
@@ -140,6 +140,12 @@ def _prepare(policy: Policy, prompt: str) -> _Prepared:
     limit = policy.rules.file.max_characters
     if not prompt.strip():
         raise UsageError("The prompt is empty.", remedy="Describe the video in a few words.")
+    try:
+        prompt.encode()  # a lone surrogate can be written neither into JSON nor into manifest and registry
+    except UnicodeEncodeError as error:
+        found = f"U+{ord(prompt[error.start]):04X}"
+        message = f"The prompt is not valid Unicode: {found} stands alone."
+        raise UsageError(message, remedy="Correct the text.") from None
     if len(prompt) > limit:
         message = f"The prompt has {len(prompt)} characters; the policy's limit is {limit}."
         raise UsageError(message, remedy="Shorten the prompt.")

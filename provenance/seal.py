@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from uuid import uuid4
 
 from cryptography import x509
@@ -249,16 +249,24 @@ def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
 def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
     """Whether a sealed video may be written to ``output``: asked before any long work starts.
 
-    Raises `UsageError` for a container that cannot hold a manifest, a folder, a missing parent folder, an existing file
-    without ``overwrite``, or a sidecar that is there already.
+    Raises `UsageError` for an unknown ``delivery``, a container that cannot hold a manifest, a name that is no text, a
+    folder, a missing parent folder, an existing file without ``overwrite``, or a sidecar that is there already.
     """
+    if delivery not in get_args(Delivery):
+        raise UsageError(f"There is no delivery {delivery!r}.", remedy=f"Use one of: {', '.join(get_args(Delivery))}.")
     media_type(output, delivery)
+    try:
+        str(output).encode()  # the name is the title in manifest and registry, and the path is printed as JSON
+    except UnicodeEncodeError:
+        raise UsageError(f"{str(output)!r} is not valid UTF-8.", remedy="Choose another path.") from None
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
     if output.exists() and not overwrite:
-        raise UsageError(f"{output} exists already.", remedy="Choose another path, or allow overwriting.")
+        raise UsageError(
+            f"{output} exists already.", remedy="Choose another path, or say --overwrite (in Python overwrite=True)."
+        )
     if delivery == "sidecar":
         for path in (sidecar_of(output), output):  # a pair of files cannot be replaced in one step
             if path.exists():

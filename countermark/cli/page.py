@@ -36,6 +36,13 @@ class Page:
     style: str = "bold"
 
 
+def counted(number: int, what: str) -> str:
+    """So many of something, named in the singular, whose plural is regular: "1 video", "2 entries"."""
+    if number == 1:
+        return f"1 {what}"
+    return f"{number} {what[:-1]}ies" if what.endswith("ry") else f"{number} {what}s"
+
+
 def printable(text: str) -> str:
     """``text`` on one line, without anything that a terminal would obey: files we examine may be hostile."""
     return "".join(_shown(character) for character in text)

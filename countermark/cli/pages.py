@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from countermark.cli.page import Page, Row
+from countermark.cli.page import Page, Row, counted
 
 if TYPE_CHECKING:
     from detector import Question, Verdict
@@ -68,7 +68,8 @@ def decision_page(decision: Decision) -> Page:
 
 def sealed_page(video: SealedVideo) -> Page:
     """A sealed file: what it is and what it carries."""
-    length = f"{video.frames} frames, {video.duration:.2f} s, " if video.duration else ""  # a picture has none
+    frames = counted(video.frames, "frame")
+    length = f"{frames}, {video.duration:.2f} s, " if video.duration else ""  # a picture has none
     size = f"{video.width}x{video.height}, {length}{_bytes(video.size_bytes)}"
     rows = [
         Row("video id", video.video_id),

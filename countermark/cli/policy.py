@@ -11,7 +11,7 @@ import typer
 from pydantic import BaseModel
 
 from countermark.cli.outcome import NEGATIVE, YES, Outcome
-from countermark.cli.page import Page, Row
+from countermark.cli.page import Page, Row, counted
 from countermark.cli.progress import progress
 from countermark.core.errors import PolicyRefusedError, UsageError
 from countermark.core.settings import get_settings
@@ -45,7 +45,7 @@ def check_file(name: str, audience: str, as_json: bool) -> Outcome:
     from policy.trial import read_prompts
 
     prompts = read_prompts(_lines(name))
-    with progress(f"checking {len(prompts)} prompts"):
+    with progress(f"checking {counted(len(prompts), 'prompt')}"):
         decisions = check_many(prompts, policy=load_policy(get_settings().policy_file), audience=audience)
     rows = []
     for prompt, decision in zip(prompts, decisions, strict=True):
@@ -54,7 +54,7 @@ def check_file(name: str, audience: str, as_json: bool) -> Outcome:
     counts = Counter(decision.action for decision in decisions)
     sentence = ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
     code = YES if all(decision.allowed for decision in decisions) else PolicyRefusedError.exit_code
-    page = Page(f"{len(prompts)} prompts", f"{sentence}.", tuple(rows))
+    page = Page(counted(len(prompts), "prompt"), f"{sentence}.", tuple(rows))
     return Outcome(page, code, Report(items=list(decisions)), as_json)
 
 
@@ -128,7 +128,7 @@ def upload(
     rows = [
         Row(f.category, f"{f.source} {f.score:.2f} (limit {f.threshold:.2f}) {f.span or ''}") for f in result.findings
     ]
-    rows.append(Row("examined", f"{result.frames} frame(s) for {', '.join(result.examined)}"))
+    rows.append(Row("examined", f"{counted(result.frames, 'frame')} for {', '.join(result.examined)}"))
     headline, style = ("Accepted", "bold green") if result.allowed else ("Refused", "bold red")
     code = YES if result.allowed else PolicyRefusedError.exit_code
     return Outcome(Page(headline, result.reason, tuple(rows), style), code, result, as_json)
@@ -161,7 +161,7 @@ def log(
         count = records.verify()
         entries = records.entries() if as_json else []
     rows = (Row("dropped", str(gone)),) if expire else ()
-    page = Page("The log is unbroken", f"{count} entries, each bound to the one before.", rows, "bold green")
+    page = Page("The log is unbroken", f"{counted(count, 'entry')}, each bound to the one before.", rows, "bold green")
     return Outcome(page, YES, Report(items=list(entries)), as_json)
 
 
@@ -198,7 +198,7 @@ def _decide(appeal_id: str, by: str, note: str, *, approve: bool) -> Outcome:
 
     with open_records(get_settings()) as records:
         done = records.decide(appeal_id, approve=approve, reviewer=by, note=note)
-    return Outcome(Page("Released" if approve else "Rejected", f"{appeal_id}, for {len(done)} user(s)."))
+    return Outcome(Page("Released" if approve else "Rejected", f"{appeal_id}, for {counted(len(done), 'user')}."))
 
 
 def _lines(name: str) -> list[str]:

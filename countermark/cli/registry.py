@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countermark.cli.outcome import NEGATIVE, YES, AsJson, Outcome
-from countermark.cli.page import Page, Row
+from countermark.cli.page import Page, Row, counted
 
 if TYPE_CHECKING:
     from provenance.log import TreeHead
@@ -25,7 +25,7 @@ def head(as_json: AsJson = False) -> Outcome:
 
     with open_registry(get_settings()) as registry:
         found = registry.head()
-    return Outcome(Page(f"{found.size} events", rows=(Row("root", found.root),)), result=found, as_json=as_json)
+    return Outcome(Page(counted(found.size, "event"), rows=(Row("root", found.root),)), result=found, as_json=as_json)
 
 
 @app.command()
@@ -43,11 +43,11 @@ def audit(
     with open_registry(get_settings()) as registry:
         found = registry.audit(kept)
     rows = [
-        Row("log", f"{found.head.size} events, root {found.head.root}"),
+        Row("log", f"{counted(found.head.size, 'event')}, root {found.head.root}"),
         Row("videos", f"{found.videos} ({found.erased} with personal data erased, {found.withdrawn} withdrawn)"),
     ]
     if kept is not None and not found.problems:
-        rows.append(Row("kept head", f"its {kept.size} events are the first of this log"))
+        rows.append(Row("kept head", f"this log begins with its {counted(kept.size, 'event')}"))
     rows += [Row("problem", problem, "✗", "red") for problem in found.problems]
     headline, style = ("The registry is as its log says", "bold green") if not found.problems else ("Changed", _BAD)
     return Outcome(Page(headline, rows=tuple(rows), style=style), NEGATIVE if found.problems else YES, found, as_json)
@@ -65,8 +65,8 @@ def export(
 
     with open_registry(get_settings()) as registry:
         done = export_registry(registry, path)
-    rows = (Row("log", f"{done.head.size} events, root {done.head.root}"),)
-    return Outcome(Page(str(path), f"{done.videos} videos", rows), result=done, as_json=as_json)
+    rows = (Row("log", f"{counted(done.head.size, 'event')}, root {done.head.root}"),)
+    return Outcome(Page(str(path), counted(done.videos, "video"), rows), result=done, as_json=as_json)
 
 
 @app.command(name="import")
@@ -81,7 +81,7 @@ def import_(
 
     with open_registry(get_settings()) as registry:
         done = import_registry(registry, path)
-    sentence = f"{done.videos} videos added, {done.present} were here already"
+    sentence = f"{counted(done.videos, 'video')} added, {done.present} here already"
     return Outcome(Page("Imported", sentence), result=done, as_json=as_json)
 
 
@@ -108,7 +108,9 @@ def _read_head(path: Path) -> TreeHead:
 
     try:
         return TreeHead.model_validate_json(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", remedy="Check the path.") from error
+    except ValueError as error:
         raise UsageError(
             f"{path} is not the head of a log.", remedy="Give a file made with `registry head --json > FILE`."
         ) from error

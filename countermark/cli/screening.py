@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import countermark
 from countermark.cli import pages
 from countermark.cli.outcome import NEGATIVE, YES, Outcome
-from countermark.cli.page import Page, Row
+from countermark.cli.page import Page, Row, counted
 from countermark.cli.policy import Report
 from countermark.cli.progress import progress
 from countermark.core.errors import MediaError, UsageError
@@ -45,7 +45,7 @@ def screen_files(
     if report is not None and len({_report_name(path) for path in files}) < len(files):
         raise UsageError("Two of the videos have the same name.", remedy="Screen their folders one after the other.")
     found = []
-    with progress(f"screening {len(files)} videos") as listener:
+    with progress(f"screening {counted(len(files), 'video')}") as listener:
         for screened in screen_many(files, workers=workers, depth=depth):
             found.append(screened)
             said = screened.verdict.conclusion if screened.verdict else "not readable"
@@ -64,7 +64,9 @@ def screen_files(
     sentence = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.most_common())
     against = any(one.verdict is not None and _against(one.verdict) for one in found)
     code = NEGATIVE if against else MediaError.exit_code if counts["not_readable"] else YES
-    return Outcome(Page(f"{len(found)} videos", f"{sentence}.", tuple(rows)), code, Report(items=list(found)), as_json)
+    return Outcome(
+        Page(counted(len(found), "video"), f"{sentence}.", tuple(rows)), code, Report(items=list(found)), as_json
+    )
 
 
 def _against(verdict: Verdict) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from countermark.cli.outcome import YES, Outcome
-from countermark.cli.page import Page, Row, show
+from countermark.cli.page import Page, Row, counted, show
 from countermark.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def list_keys() -> Outcome:
         state = "revoked" if key.revoked_at else "valid" if key.valid(now) else "expired"
         named = f", {key.name}" if key.name else ""
         rows.append(Row(key.id, f"{state}, tenant {key.tenant}{named}, {' '.join(key.scopes)}"))
-    return Outcome(Page(f"{len(found)} API keys", "", tuple(rows)))
+    return Outcome(Page(counted(len(found), "API key"), "", tuple(rows)))
 
 
 @keys.command("revoke")
@@ -164,7 +164,7 @@ def audit(
         Row(f"{entry.at:%Y-%m-%d %H:%M:%S}", f"{entry.tenant}  {entry.key_id or '-'}  {entry.action}  {entry.subject}")
         for entry in entries
     )
-    return Outcome(Page(f"{len(rows)} entries", "", rows))
+    return Outcome(Page(counted(len(rows), "entry"), "", rows))
 
 
 def _leave_threads_to_the_service() -> None:

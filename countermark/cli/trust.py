@@ -9,7 +9,7 @@ import typer
 from pydantic import BaseModel
 
 from countermark.cli.outcome import AsJson, Outcome
-from countermark.cli.page import Page, Row
+from countermark.cli.page import Page, Row, counted
 
 if TYPE_CHECKING:
     from provenance.trust import TrustList
@@ -70,6 +70,8 @@ def _outcome(headline: str, lists: list[TrustList], as_json: bool) -> Outcome:
     for entry in lists:
         expired = f", {entry.expired} expired" if entry.expired else ""
         since = f"since {entry.updated_at:%Y-%m-%d}"
-        rows.append(Row(entry.name, f"{_PURPOSES[entry.kind]}, {entry.certificates} certificates{expired}, {since}"))
+        rows.append(
+            Row(entry.name, f"{_PURPOSES[entry.kind]}, {counted(entry.certificates, 'certificate')}{expired}, {since}")
+        )
     result = TrustLists(lists=[entry.model_dump(mode="json") for entry in lists])
     return Outcome(Page(headline, rows=tuple(rows)), result=result, as_json=as_json)

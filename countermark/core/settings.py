@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -61,7 +61,9 @@ class Settings(BaseSettings):
     training: Literal["allowed", "notAllowed", "constrained"] = Field(
         default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
     )
-    training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
+    training_terms: str | None = Field(
+        default=None, validate_default=True, description="Terms of a constrained use, text or address."
+    )
     signer: Literal["local", "files", "pkcs11", "kms"] = Field(
         default="local", description="Whose credentials sign: a local authority for trial, or real ones."
     )
@@ -108,6 +110,13 @@ class Settings(BaseSettings):
         if home == "":  # as a path it would be whatever folder this is run in, and keys would lie there
             raise ValueError("it is empty")
         return home
+
+    @field_validator("training_terms")
+    @classmethod
+    def _constraining(cls, terms: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("training") == "constrained" and not (terms or "").strip():
+            raise ValueError("COUNTERMARK_TRAINING=constrained needs the terms of that use")
+        return terms
 
     @property
     def keys_dir(self) -> Path:

@@ -136,13 +136,13 @@ def locate(asset: Asset, *, settings: Settings | None = None) -> Located:
         if (found := sha256_of(path)) != asset.sha256:
             raise WeightsError(
                 f"{path} is not the expected {asset.name}: SHA-256 {found[:16]}…, expected {asset.sha256[:16]}….",
-                remedy="Delete or replace that file, then run `python -m countermark.core.weights fetch`.",
+                remedy="Delete or replace that file, then run `countermark weights fetch`.",
             )
         return Located(asset, path, origin)
     raise WeightsError(
         f"The weights {asset.name} are not on this machine.",
         remedy=(
-            f"Run `python -m countermark.core.weights fetch {asset.name}`, "
+            "Run `countermark weights fetch`, "
             f"or put {asset.filename} into the folder named by COUNTERMARK_WEIGHTS_DIR."
         ),
     )

@@ -197,6 +197,12 @@ class InputReference(BaseModel):
     file_id: str | None = Field(default=None, description="Not supported: there is no files API here.")
     id: str | None = Field(default=None, max_length=100, description="A completed video to go on from.")
 
+    @model_validator(mode="after")
+    def _is_one(self) -> InputReference:
+        if [self.image_url, self.file_id, self.id].count(None) != 2:
+            raise ValueError("exactly one of 'image_url' and 'id' is needed")
+        return self
+
 
 class MaskReference(BaseModel):
     """Where a video may change: white in a picture of its shape."""

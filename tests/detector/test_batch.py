@@ -10,7 +10,7 @@ from made_clip import MakeClip
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings
-from detector import batch, screen_many, videos
+from detector import batch, screen, screen_many, videos
 from detector.batch import Screened
 from detector.verdict import Verdict
 
@@ -25,6 +25,13 @@ def test_folders_are_searched_and_files_taken_as_named(tmp_path: Path) -> None:
         videos([tmp_path / "missing.mp4"])
     with pytest.raises(UsageError, match="no video"):
         videos([tmp_path / "deep", tmp_path / "deep"][:0])
+
+
+def test_a_misspelt_depth_does_not_pass_for_the_full_one(tmp_path: Path, settings: Settings) -> None:
+    with pytest.raises(UsageError, match="no depth 'zz'"):
+        screen(tmp_path / "clip.mp4", depth="zz", settings=settings)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="no depth 'zz'"):
+        list(screen_many([tmp_path / "clip.mp4"], depth="zz", settings=settings))  # type: ignore[arg-type]
 
 
 def test_a_defect_that_one_file_brings_out_stops_nobody(

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_clip import MakeClip
 
+from countermark.core.errors import UsageError
 from countermark.core.settings import Settings
 from detector import HeatMap, Segment, Verdict, screen
 from detector.evidence import ErrorRates
@@ -85,6 +86,12 @@ def test_the_page_speaks_chinese(scored: Verdict) -> None:
     assert "生成内容" in page
     assert "抽查的 3 帧画面与已知视频生成器的输出相像" in page
     assert "look like those" not in page
+
+
+def test_a_language_that_there_is_not_is_wrong_use(scored: Verdict, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no report in 'de'"):
+        write_html(scored, scored.info.path, tmp_path / "report.html", language="de")  # type: ignore[arg-type]
+    assert not (tmp_path / "report.html").exists()
 
 
 def test_a_label_is_repeated_in_the_language_of_the_page(make_clip: MakeClip, settings: Settings) -> None:

@@ -27,7 +27,7 @@ def test_missing_weights_are_said_and_never_pass(make_clip: MakeClip, settings: 
     verdict = screen(make_clip(), settings=settings)
     item = next(e for e in verdict.evidence if e.signal == "frames")
     assert item.status == "not_applicable"
-    assert "weights fetch" in item.explanation
+    assert "`countermark weights fetch`" in item.explanation
     assert verdict.conclusion == "inconclusive"
     assert verdict.generated.probability is None
     assert verdict.encoder is None

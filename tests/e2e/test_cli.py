@@ -163,7 +163,7 @@ def test_protecting_seals_a_copy_and_leaves_the_original(desk, generated, run_he
     assert sealed.signer.trusted is False
     target = desk.folder / "plain.sealed.mp4"
     before = target.read_bytes()
-    assert "exists already" in run_here(desk, "protect", plain, code=2).stderr
+    assert "exists already. Choose another path, or say --overwrite" in run_here(desk, "protect", plain, code=2).stderr
     assert target.read_bytes() == before
     assert run_here(desk, "protect", plain, "-o", target, "--overwrite").stdout.startswith(str(target))
     assert target.read_bytes() != before
@@ -214,6 +214,14 @@ def test_a_bad_setting_is_named(desk, monkeypatch):
     done = desk.run("check", "a red balloon", code=2)
     assert len(lines(done.stderr)) == 1
     assert "COUNTERMARK_ISSUER" in done.stderr
+
+
+def test_a_constrained_use_needs_its_terms(desk, monkeypatch, run_here):
+    monkeypatch.setenv("COUNTERMARK_TRAINING", "constrained")
+    done = run_here(desk, "signer", "show", code=2)
+    assert "COUNTERMARK_TRAINING_TERMS is not usable: COUNTERMARK_TRAINING=constrained needs the terms" in done.stderr
+    monkeypatch.setenv("COUNTERMARK_TRAINING_TERMS", "https://example.com/terms")
+    run_here(desk, "signer", "show")
 
 
 def test_an_empty_home_is_not_the_current_folder(desk, monkeypatch, run_here):

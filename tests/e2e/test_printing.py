@@ -12,7 +12,7 @@ import pytest
 
 import countermark
 from countermark.cli import main
-from countermark.cli.page import Page, Row, printable, show
+from countermark.cli.page import Page, Row, counted, printable, show
 from countermark.cli.progress import progress
 
 pytestmark = pytest.mark.usefixtures("restored_signals")
@@ -68,6 +68,16 @@ def test_an_error_nobody_foresaw_is_one_line(monkeypatch, capsys):
 def test_a_name_that_looks_like_an_option_is_told_how_to_be_none(capsys):
     assert main(["verify", "-clip.mp4"]) == 2
     assert 'put -- before what is no option but begins with "-".' in capsys.readouterr().err
+
+
+def test_one_of_a_thing_is_not_many():
+    said = [counted(number, what) for number, what in ((1, "video"), (0, "video"), (1, "entry"), (2, "entry"))]
+    assert said == ["1 video", "0 videos", "1 entry", "2 entries"]
+
+
+def test_a_head_that_is_not_there_is_not_called_another_file(capsys):
+    assert main(["registry", "audit", "--against", "missing.json"]) == 2
+    assert "missing.json cannot be read: No such file or directory." in capsys.readouterr().err
 
 
 def test_a_value_that_is_none_is_named_without_the_librarys_word_for_it(capsys):

@@ -193,6 +193,15 @@ def test_what_cannot_be_made_is_said_before_files_are_looked_at(tmp_path, settin
         Studio(model, settings=settings).generate(request_for(**options), output)
 
 
+@pytest.mark.parametrize(("prompt", "name"), [("a ball \ud800", "clip.mp4"), (PROMPT, "\udcff.mp4")])
+def test_what_could_not_be_written_down_is_wrong_use(out, settings, prompt, name):
+    model = Recorder()
+    with pytest.raises(UsageError, match="is not valid"):
+        Studio(model, settings=settings).generate(request_for(prompt), out.with_name(name))
+    assert model.requests == []
+    assert list(out.parent.iterdir()) == []
+
+
 def test_torch_is_not_waited_for_to_refuse_a_prompt(out, settings, monkeypatch):
     monkeypatch.setattr("generator.studio.model_named", lambda *_: pytest.fail("a model was made"))
     with pytest.raises(PolicyRefusedError):

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countermark.core.errors import UsageError
-from policy import Decision, check, load_policy
+from policy import Decision, check, check_many, load_policy
+from policy.moderation import moderate
 
 POLICY = load_policy()
 
@@ -112,6 +114,13 @@ def test_empty_and_over_long_prompts_are_wrong_use(prompt: str) -> None:
     with pytest.raises(UsageError) as caught:
         check(prompt)
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("ask", [check, lambda text: check_many(["a ball", text]), lambda text: moderate([text])])
+def test_a_lone_surrogate_is_wrong_use_whoever_asks(ask: Callable[[str], object]) -> None:
+    """Neither JSON nor manifest nor registry could hold it."""
+    with pytest.raises(UsageError, match=r"not valid Unicode: U\+D800 stands alone"):
+        ask("a \ud800 ball")
 
 
 @settings(max_examples=25)

@@ -45,6 +45,13 @@ def test_sidecar_is_found_beside_the_video_and_binds_its_bytes(settings: Setting
     assert verify(sealed.path, manifest=elsewhere, settings=settings).conclusion == "tampered"
 
 
+def test_an_unknown_delivery_leaves_no_file(settings: Settings, plain: Path, tmp_path: Path) -> None:
+    """As remote it would leave a file that says nowhere where its manifest is."""
+    with pytest.raises(UsageError, match="no delivery 'side-car'"):
+        protect(plain, tmp_path / "out.mp4", settings=settings, delivery="side-car")  # type: ignore[arg-type]
+    assert not (tmp_path / "out.mp4").exists()
+
+
 def test_a_namesakes_sidecar_accuses_nobody(settings: Settings, plain: Path, tmp_path: Path) -> None:
     sealed = seal(draw(), SPEC, tmp_path / "clip.mkv", origin=ORIGIN, settings=settings, delivery="sidecar")
     other, converted = tmp_path / "clip.mov", tmp_path / "clip.mp4"

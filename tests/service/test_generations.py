@@ -215,6 +215,8 @@ def test_completed_videos_are_inpainted_outpainted_and_blended_with_uploads(clie
         ("", {"blend": ""}, ("blend",), "blend"),
         ("", {}, ("blend", "blend", "input_reference"), "blend"),
         ("", {"loop": "true"}, ("blend", "blend"), None),
+        ("", {"input_reference[image_urls]": "data:image/png;base64,AA=="}, (), "input_reference"),
+        ("", {"input_reference[id]": "video_0", "input_reference[image_url]": "data:,"}, (), "input_reference"),
         ("", {"shots": '[{"prompt": "a red ball"}]'}, ("blend", "blend"), None),
         ("", {}, ("video",), "video"),
     ],
