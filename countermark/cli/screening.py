@@ -54,7 +54,8 @@ def screen_files(
             found.append(screened)
             said = screened.verdict.conclusion if screened.verdict else "not readable"
             listener.on_step(f"{len(found)} of {len(files)}", f"{screened.path.name}: {said}")
-    found.sort(key=lambda one: files.index(one.path))
+    order = {path: number for number, path in enumerate(files)}
+    found.sort(key=lambda one: order[one.path])
     counts: Counter[str] = Counter(one.verdict.conclusion if one.verdict else "not_readable" for one in found)
     rows = []
     for one in found:
