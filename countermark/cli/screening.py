@@ -12,6 +12,7 @@ from countermark.cli.page import Page, Row
 from countermark.cli.policy import Report
 from countermark.cli.progress import progress
 from countermark.core.errors import MediaError, UsageError
+from countermark.core.media.partial import create_partial
 from countermark.core.settings import get_settings
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def screen_files(
         raise UsageError(f"{report} is not a folder.", remedy="For more than one video name a folder for the reports.")
     if report is not None and len({report_name(path) for path in files}) < len(files):
         raise UsageError("Two of the videos have the same name.", remedy="Screen their folders one after the other.")
+    if report is not None:
+        _check_writable(report / report_name(files[0]))
     found = []
     with progress(f"screening {len(files)} videos") as listener:
         for screened in screen_many(files, workers=workers, depth=depth, reports=report, language=language):
@@ -78,3 +81,11 @@ def _check_report(report: Path, video: Path) -> None:
         raise UsageError(f"The report cannot be {report}.", remedy="Give a file name that ends in .html.")
     if not report.parent.is_dir():
         raise UsageError(f"The folder {report.parent} does not exist.", remedy="Create it, or choose another path.")
+    _check_writable(report)
+
+
+def _check_writable(report: Path) -> None:
+    """Raises ``MediaError`` where no file can be made beside ``report``, ``UsageError`` where it is a folder."""
+    if report.is_dir():
+        raise UsageError(f"{report} is a folder.", remedy="Give the path of the page to write.")
+    create_partial(report).unlink()

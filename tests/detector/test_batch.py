@@ -138,3 +138,11 @@ def test_a_report_that_cannot_be_written_is_its_files_error_and_stops_nobody(
     assert "its picture was not looked at. Its report could not be written (IsADirectoryError" in bad.text
     assert outcome.exit_code == MediaError.exit_code
     assert {path.name for path in reports.iterdir()} == {"a.mp4.html", "b.mp4.html"}
+
+
+def test_files_are_not_screened_where_no_report_can_be_written(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.screen_many", None)
+    with pytest.raises(MediaError, match="cannot be written"):
+        screen_files([make_clip("a.mp4"), make_clip("b.mp4")], "fast", Path("/proc/self"), "en", False, 1)
