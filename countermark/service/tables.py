@@ -169,7 +169,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """One message to one webhook, and what became of it."""
+    """One message to one webhook, and what became of it: ``status`` is pending, delivered or failed."""
 
     __tablename__ = "service_deliveries"
 

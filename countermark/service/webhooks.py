@@ -39,6 +39,7 @@ Event = Literal[
     "seal.failed",
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
+DeliveryStatus = Literal["pending", "delivered", "failed"]
 PAUSES = (0, 5, 60, 300, 1800, 7200, 18000, 36000)
 """Seconds before each attempt, 18 hours in all: the schedule that the Standard Webhooks specification recommends."""
 _TIMEOUT = 15.0
@@ -141,17 +142,20 @@ class WebhookStore:
         with self._engine.begin() as connection:
             connection.execute(delete(DeliveryRow).where(DeliveryRow.created_at < before))
 
-    def note(self, delivery_id: str, *, delivered: bool, detail: str) -> None:
+    def note(self, delivery_id: str, *, status: DeliveryStatus, detail: str) -> None:
         """Record an attempt."""
-        values = {"status": "delivered" if delivered else "pending", "attempts": DeliveryRow.attempts + 1}
+        values = {"status": status, "attempts": DeliveryRow.attempts + 1}
         with self._engine.begin() as connection:
             connection.execute(
                 update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values, detail=detail[:300])
             )
 
 
-def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> bool:
-    """Send one message once, which names the job and no content; True when it was taken, or its webhook is gone."""
+def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings, *, last: bool) -> bool:
+    """Send one message once, which names the job and no content; True when it was taken, or its webhook is gone.
+
+    Where it was not taken it has failed if this was the ``last`` attempt, and is pending otherwise.
+    """
     found = store.message(delivery_id)
     if found is None:
         return True
@@ -168,10 +172,15 @@ def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> 
     try:
         status = _post(hook.url, body, headers, options)
     except (OSError, http.client.HTTPException, UsageError, ValueError) as error:  # of IDNA, the last
-        store.note(delivery_id, delivered=False, detail=str(error))
+        store.note(delivery_id, status="failed" if last else "pending", detail=str(error))
         return False
-    store.note(delivery_id, delivered=200 <= status < 300, detail=f"HTTP {status}")
-    return 200 <= status < 300 or status == http.HTTPStatus.GONE
+    taken, gone = 200 <= status < 300, status == http.HTTPStatus.GONE
+    store.note(
+        delivery_id,
+        status="delivered" if taken else "failed" if gone or last else "pending",
+        detail=f"HTTP {status}",
+    )
+    return taken or gone
 
 
 def check_url(url: str, options: ServiceSettings) -> None:
