@@ -15,16 +15,17 @@ from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook as Signer
 
 from countermark.core.deadline import cut_after
 from countermark.core.errors import UsageError
+from countermark.service.faults import ApiError
 from countermark.service.jobs import Job
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
-from countermark.service.tables import DeliveryRow, WebhookRow
+from countermark.service.tables import DeliveryRow, WebhookRow, lock_tenant
 
 Event = Literal[
     "video.completed",
@@ -42,6 +43,8 @@ EVENTS: tuple[Event, ...] = get_args(Event)
 DeliveryStatus = Literal["pending", "delivered", "failed"]
 PAUSES = (0, 5, 60, 300, 1800, 7200, 18000, 36000)
 """Seconds before each attempt, 18 hours in all: the schedule that the Standard Webhooks specification recommends."""
+_MOST = 20
+"""Webhooks of one tenant."""
 _TIMEOUT = 15.0
 """Seconds for finding a connection, and again for the whole exchange over it."""
 
@@ -66,7 +69,11 @@ class WebhookStore:
         self._engine = engine
 
     def create(self, tenant: str, url: str, events: tuple[Event, ...], options: ServiceSettings) -> Webhook:
-        """Add a webhook. Raises `UsageError` for an address that would never be called."""
+        """Add a webhook.
+
+        Raises `UsageError` for an address that would never be called, `ApiError` (409) where there are many already,
+        also together with those that are added at the same time.
+        """
         check_url(url, options)
         hook = Webhook(
             id=f"webhook_{secrets.token_hex(12)}",
@@ -78,7 +85,12 @@ class WebhookStore:
         )
         with self._engine.begin() as connection:
             values = hook.model_dump() | {"events": list(events)}
+            lock_tenant(connection, tenant)
             connection.execute(insert(WebhookRow).values(**values))
+            count = connection.scalar(select(func.count()).where(WebhookRow.tenant == tenant)) or 0
+            if count > _MOST:
+                message = f"There are {_MOST} webhooks already; delete one first."
+                raise ApiError(409, "too_many_webhooks", message, headers={"x-should-retry": "false"})
         return hook
 
     def of_tenant(self, tenant: str) -> list[Webhook]:

@@ -182,6 +182,25 @@ def test_limits_hold_for_requests_that_come_at_once(busy, monkeypatch):
     assert busy.jobs.depths() == {("video", "queued"): 2, ("seal", "queued"): 3}
 
 
+def test_the_limit_of_webhooks_holds_for_requests_that_come_at_once(busy, monkeypatch):
+    asked = api.webhooks.CreateWebhook(url="https://example.com/hook")
+    for _ in range(18):
+        api.webhooks.create(asked, SOMEBODY, busy)
+    of_tenant = busy.webhooks.of_tenant
+    monkeypatch.setattr(busy.webhooks, "of_tenant", lambda _: [])  # all have looked before any is there
+
+    def create(tenant: str) -> str:
+        try:
+            return api.webhooks.create(asked, Principal(tenant, SCOPES), busy).object
+        except ApiError as error:
+            return error.fault.code
+
+    with ThreadPoolExecutor(8) as many:
+        assert sorted(many.map(create, "a" * 8)) == ["too_many_webhooks"] * 6 + ["webhook"] * 2
+    assert create("b") == "webhook"
+    assert len(of_tenant("a")) == 20
+
+
 def test_a_job_is_tried_again_within_the_limit_only(service):
     job, *_ = (service.submit(SOMEBODY, "screening", {"name": "a.mp4"}) for _ in range(3))
     service.cancel(job)
