@@ -62,7 +62,7 @@ def screen_files(
     counts: Counter[str] = Counter(one.verdict.conclusion if one.verdict else "not_readable" for one in found)
     rows = []
     for one in found:
-        text = " ".join(said for said in (one.verdict and one.verdict.summary, one.error) if said)
+        text = " ".join(said for said in (one.verdict.summary if one.verdict else None, one.error) if said)
         label = one.verdict.conclusion if one.verdict else "not_readable"
         rows.append(Row(label.replace("_", " "), f"{one.path}: {text}"))
     sentence = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.most_common())
