@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,21 +15,27 @@ from pydantic import BaseModel, ConfigDict
 
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings, get_settings
-from detector.screen import Depth, check_depth, screen
+from detector.clip import Clip
+from detector.report import write_html
+from detector.screen import Depth, check_depth, screen_clip
 from detector.verdict import Verdict
+from detector.wording import Language
 
 SUFFIXES = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".ts", ".mts", ".mpg", ".mpeg", ".ogv"})
 """Endings of files that are taken from a folder. A file that is named is tried whatever it is called."""
 
 
 class Screened(BaseModel):
-    """One file of a batch: its verdict, or why there is none."""
+    """One file of a batch: its verdict, or why there is none; both where only its report could not be written."""
 
     model_config = ConfigDict(frozen=True)
 
     path: Path
     verdict: Verdict | None = None
     error: str | None = None
+
+
+_Screen = Callable[[Path], Screened]
 
 
 def videos(paths: Iterable[Path]) -> list[Path]:
@@ -49,26 +56,38 @@ def videos(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def report_name(path: Path) -> str:
+    """What the report about a file is called."""
+    return f"{path.name}.html"
+
+
 def screen_many(
-    paths: Iterable[Path], *, workers: int | None = None, depth: Depth = "full", settings: Settings | None = None
+    paths: Iterable[Path],
+    *,
+    workers: int | None = None,
+    depth: Depth = "full",
+    settings: Settings | None = None,
+    reports: Path | None = None,
+    language: Language = "en",
 ) -> Iterator[Screened]:
     """Screen ``paths`` in ``workers`` processes (default: one a core, at most one a file), in the order they finish.
 
-    Each worker keeps the encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it, and
-    whoever stops early waits for those alone. Raises `UsageError` for a depth that there is not.
+    With ``reports`` a page about each is written into that folder, see :func:`report_name`. Each worker keeps the
+    encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it, and whoever stops early
+    waits for those alone. Raises `UsageError` for a depth that there is not.
     """
     check_depth(depth)
-    settings = settings or get_settings()
+    one = partial(_one, depth=depth, settings=settings or get_settings(), reports=reports, language=language)
     waiting = list(dict.fromkeys(paths))
     count = max(1, min(workers or os.cpu_count() or 1, len(waiting)))
     if count == 1:
-        yield from (_one(path, depth, settings) for path in waiting)
+        yield from (one(path) for path in waiting)
         return
     queue, died = iter(waiting), list[Path]()
     while hand := list(islice(queue, count)):
         pool = _pool(count)
         try:
-            jobs = {_submitted(pool, path, depth, settings): path for path in hand}
+            jobs = {_submitted(pool, one, path): path for path in hand}
             while jobs:
                 for job in wait(jobs, return_when=FIRST_COMPLETED).done:
                     path = jobs.pop(job)
@@ -76,32 +95,32 @@ def screen_many(
                         died.append(path)
                         continue
                     if not died and (following := next(queue, None)) is not None:
-                        jobs[_submitted(pool, following, depth, settings)] = following
+                        jobs[_submitted(pool, one, following)] = following
                     yield job.result()
         finally:
             pool.shutdown(cancel_futures=True)
         while died:  # which file it was cannot be known, so each is tried once more, alone
-            yield _alone(died.pop(0), depth, settings)
+            yield _alone(one, died.pop(0))
 
 
 def _pool(count: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_one_thread)
 
 
-def _submitted(pool: ProcessPoolExecutor, path: Path, depth: Depth, settings: Settings) -> Future[Screened]:
+def _submitted(pool: ProcessPoolExecutor, one: _Screen, path: Path) -> Future[Screened]:
     """The job, which has failed already where the pool broke just before."""
     try:
-        return pool.submit(_one, path, depth, settings)
+        return pool.submit(one, path)
     except BrokenProcessPool as error:
         failed = Future[Screened]()
         failed.set_exception(error)
         return failed
 
 
-def _alone(path: Path, depth: Depth, settings: Settings) -> Screened:
+def _alone(one: _Screen, path: Path) -> Screened:
     with _pool(1) as pool:
         try:
-            return _submitted(pool, path, depth, settings).result()
+            return _submitted(pool, one, path).result()
         except BrokenProcessPool:
             return Screened(path=path, error="The process that screened it died, perhaps for lack of memory.")
 
@@ -112,10 +131,17 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _one(path: Path, depth: Depth, settings: Settings) -> Screened:
+def _one(path: Path, *, depth: Depth, settings: Settings, reports: Path | None, language: Language) -> Screened:
+    verdict = None
     try:
-        return Screened(path=path, verdict=screen(path, depth=depth, settings=settings))
+        clip = Clip(path, settings, quick=depth == "fast")
+        verdict = screen_clip(clip, depth=depth)
+        if reports is not None:
+            write_html(verdict, path, reports / report_name(path), language=language, clip=clip)
+        return Screened(path=path, verdict=verdict)
     except CountermarkError as error:
-        return Screened(path=path, error=str(error))
+        said = str(error)
     except Exception as error:  # noqa: BLE001  # one hostile file stops nobody else's
-        return Screened(path=path, error=f"It could not be screened ({type(error).__name__}: {error}).")
+        undone = "It could not be screened" if verdict is None else "Its report could not be written"
+        said = f"{undone} ({type(error).__name__}: {error})."
+    return Screened(path=path, verdict=verdict, error=said)

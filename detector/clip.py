@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import islice
 from math import ceil
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +69,7 @@ class Clip:
 
     def __init__(self, path: Path, settings: Settings, *, quick: bool = False) -> None:
         """Probe the file. ``quick`` holds for the verification. Raises ``MediaError`` or ``MediaLimitError``."""
+        self.opened = perf_counter()
         self.path = path
         self.settings = settings
         self.quick = quick

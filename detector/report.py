@@ -40,16 +40,22 @@ def summary_lines(verdict: Verdict) -> list[str]:
 
 
 def write_html(
-    verdict: Verdict, video: Path, target: Path, *, language: Language = "en", settings: Settings | None = None
+    verdict: Verdict,
+    video: Path,
+    target: Path,
+    *,
+    language: Language = "en",
+    settings: Settings | None = None,
+    clip: Clip | None = None,
 ) -> None:
     """Write the report page, with thumbnails of the frames that were scored; it appears complete or not at all.
 
-    Raises ``MediaError`` if the video can no longer be read or ``target`` not be written, and ``UsageError`` for a
-    language that there is not.
+    With the ``clip`` that was screened ``video`` is not decoded again. Raises ``MediaError`` if the video can no longer
+    be read or ``target`` not be written, and ``UsageError`` for a language that there is not.
     """
     thumbnails: Sequence[UInt8] = ()
     if any(item.segments for item in verdict.evidence):
-        thumbnails = Clip(video, settings or get_settings()).samples.thumbnails
+        thumbnails = (clip or Clip(video, settings or get_settings())).samples.thumbnails
     page = render_html(verdict, thumbnails, language)
     partial = create_partial(target)
     try:

@@ -231,7 +231,7 @@ def screen(
 
     Exits with 1 when signs were found without a verified origin, or the credentials are broken; otherwise with 0, also
     when the evidence is inconclusive. Of several videos one is enough for 1; without any, 4 says that one of them could
-    not be read.
+    not be read, or its report not be written.
     """
     if len(paths) == 1 and not paths[0].is_dir():
         return screening.screen_file(paths[0], depth, report, language, as_json)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, delete, func, insert, select
+from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.engine import Connection
 
 from countermark.core.errors import CountermarkError
@@ -31,7 +30,7 @@ from countermark.service.options import ServiceSettings
 from countermark.service.principal import Principal
 from countermark.service.queue import JobQueue
 from countermark.service.quotas import Quota, QuotaStore
-from countermark.service.tables import BatchRow, JobRow
+from countermark.service.tables import BatchRow, JobRow, lock_tenant
 from countermark.service.tallies import Tallies
 from countermark.service.watch import Watcher
 from countermark.service.webhooks import WebhookStore
@@ -195,8 +194,7 @@ class Service:
         """
         quota = self.quotas.get(tenant, self.options)
         with self.engine.begin() as connection:
-            if connection.dialect.name == "postgresql":  # on SQLite the first to write has the others wait
-                connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(f"tenant {tenant}".encode()))))
+            lock_tenant(connection, tenant)
             yield connection
             self._check(connection, tenant, quota, kinds, more=0)
 

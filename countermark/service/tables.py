@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Connection,
     DateTime,
     Engine,
     ForeignKey,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    func,
+    select,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -169,7 +173,7 @@ class WebhookRow(Base):
 
 
 class DeliveryRow(Base):
-    """One message to one webhook, and what became of it."""
+    """One message to one webhook, and what became of it: ``status`` is pending, delivered or failed."""
 
     __tablename__ = "service_deliveries"
 
@@ -195,6 +199,12 @@ def open_database(settings: Settings) -> Iterator[Engine]:
         settings, SCHEMA, configure_sqlite=_configure_sqlite, pool_size=5, max_overflow=35, pool_pre_ping=True
     ) as engine:
         yield engine
+
+
+def lock_tenant(connection: Connection, tenant: str) -> None:
+    """Let a transaction that adds something wait for others of the same tenant, so that its count holds at the end."""
+    if connection.dialect.name == "postgresql":  # on SQLite the first to write has the others wait
+        connection.execute(select(func.pg_advisory_xact_lock(zlib.crc32(f"tenant {tenant}".encode()))))
 
 
 def _configure_sqlite(connection: DBAPIConnection) -> None:

@@ -52,8 +52,6 @@ class Body:
     uploads: dict[str, list[Path]] = field(default_factory=dict)
     size_bytes: int = 0
     digest: str = ""
-    unwanted: str | None = None
-    """Name of a file field that this endpoint has no use for."""
 
     def place(self, files: FileStore, field: str, name: str) -> Path:
         """Where the next file of ``field`` is to be written, which its client calls ``name``."""
@@ -81,8 +79,8 @@ async def read_body(
 
     ``file_fields`` says how many files each field of a form may have; one that may have several is a list, with `FILE`
     where a file was sent. A plain body is a file of the first. ``limit`` is of all files together, ``text_limit`` of
-    everything else, in bytes. Raises `ApiError`: 400 for a malformed body, an empty file or one too many, 413 for one
-    over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
+    everything else, in bytes. Raises `ApiError`: 400 for a malformed body, an empty file, one too many or one in a
+    field that takes none, 413 for one over ``limit`` bytes, 415 for another kind. Nothing is left on the disk then.
     """
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     length = request.headers.get("content-length", "")
@@ -120,6 +118,7 @@ class _Intake:
         self.body = Body()
         self.text_limit = text_limit
         self.file_fields = file_fields
+        self.unwanted: str | None = None  # name of a field that takes no file and had one
         self._files, self._limit = files, limit
         self._opened: list[tuple[str, IO[bytes]]] = []
         self._path, self._digest = path, hashlib.sha256()
@@ -138,6 +137,10 @@ class _Intake:
         self._opened[-1][1].write(chunk)
 
     def finish(self) -> Body:
+        if self.unwanted is not None:
+            taken = " or ".join(f"'{name}'" for name in self.file_fields)
+            message = f"No file is taken as '{self.unwanted[:100]}' here{taken and f', only as {taken}'}."
+            raise ApiError(400, "invalid_value", message, param=self.unwanted[:100])
         held = []
         for name, file in self._opened:
             if not file.tell():
@@ -219,7 +222,7 @@ class _Form:
                 self._append(field, FILE)
         else:
             self._mode = "skip"
-            self.intake.body.unwanted = self._name
+            self.intake.unwanted = self._name
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._mode == "file":

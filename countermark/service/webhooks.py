@@ -15,16 +15,17 @@ from typing import Literal, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from standardwebhooks import Webhook as Signer
 
 from countermark.core.deadline import cut_after
 from countermark.core.errors import UsageError
+from countermark.service.faults import ApiError
 from countermark.service.jobs import Job
 from countermark.service.options import ServiceSettings
 from countermark.service.queue import JobQueue
-from countermark.service.tables import DeliveryRow, WebhookRow
+from countermark.service.tables import DeliveryRow, WebhookRow, lock_tenant
 
 Event = Literal[
     "video.completed",
@@ -39,8 +40,11 @@ Event = Literal[
     "seal.failed",
 ]
 EVENTS: tuple[Event, ...] = get_args(Event)
+DeliveryStatus = Literal["pending", "delivered", "failed"]
 PAUSES = (0, 5, 60, 300, 1800, 7200, 18000, 36000)
 """Seconds before each attempt, 18 hours in all: the schedule that the Standard Webhooks specification recommends."""
+_MOST = 20
+"""Webhooks of one tenant."""
 _TIMEOUT = 15.0
 """Seconds for finding a connection, and again for the whole exchange over it."""
 
@@ -65,7 +69,11 @@ class WebhookStore:
         self._engine = engine
 
     def create(self, tenant: str, url: str, events: tuple[Event, ...], options: ServiceSettings) -> Webhook:
-        """Add a webhook. Raises `UsageError` for an address that would never be called."""
+        """Add a webhook.
+
+        Raises `UsageError` for an address that would never be called, `ApiError` (409) where there are many already,
+        also together with those that are added at the same time.
+        """
         check_url(url, options)
         hook = Webhook(
             id=f"webhook_{secrets.token_hex(12)}",
@@ -77,7 +85,12 @@ class WebhookStore:
         )
         with self._engine.begin() as connection:
             values = hook.model_dump() | {"events": list(events)}
+            lock_tenant(connection, tenant)
             connection.execute(insert(WebhookRow).values(**values))
+            count = connection.scalar(select(func.count()).where(WebhookRow.tenant == tenant)) or 0
+            if count > _MOST:
+                message = f"There are {_MOST} webhooks already; delete one first."
+                raise ApiError(409, "too_many_webhooks", message, headers={"x-should-retry": "false"})
         return hook
 
     def of_tenant(self, tenant: str) -> list[Webhook]:
@@ -141,17 +154,20 @@ class WebhookStore:
         with self._engine.begin() as connection:
             connection.execute(delete(DeliveryRow).where(DeliveryRow.created_at < before))
 
-    def note(self, delivery_id: str, *, delivered: bool, detail: str) -> None:
+    def note(self, delivery_id: str, *, status: DeliveryStatus, detail: str) -> None:
         """Record an attempt."""
-        values = {"status": "delivered" if delivered else "pending", "attempts": DeliveryRow.attempts + 1}
+        values = {"status": status, "attempts": DeliveryRow.attempts + 1}
         with self._engine.begin() as connection:
             connection.execute(
                 update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values, detail=detail[:300])
             )
 
 
-def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> bool:
-    """Send one message once, which names the job and no content; True when it was taken, or its webhook is gone."""
+def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings, *, last: bool) -> bool:
+    """Send one message once, which names the job and no content; True when it was taken, or its webhook is gone.
+
+    Where it was not taken it has failed if this was the ``last`` attempt, and is pending otherwise.
+    """
     found = store.message(delivery_id)
     if found is None:
         return True
@@ -168,10 +184,15 @@ def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings) -> 
     try:
         status = _post(hook.url, body, headers, options)
     except (OSError, http.client.HTTPException, UsageError, ValueError) as error:  # of IDNA, the last
-        store.note(delivery_id, delivered=False, detail=str(error))
+        store.note(delivery_id, status="failed" if last else "pending", detail=str(error))
         return False
-    store.note(delivery_id, delivered=200 <= status < 300, detail=f"HTTP {status}")
-    return 200 <= status < 300 or status == http.HTTPStatus.GONE
+    taken, gone = 200 <= status < 300, status == http.HTTPStatus.GONE
+    store.note(
+        delivery_id,
+        status="delivered" if taken else "failed" if gone or last else "pending",
+        detail=f"HTTP {status}",
+    )
+    return taken or gone
 
 
 def check_url(url: str, options: ServiceSettings) -> None:

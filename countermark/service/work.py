@@ -174,10 +174,9 @@ def _verify(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
 
 
 def _screen(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
-    from detector import screen
     from detector.clip import Clip
     from detector.report import render_html
-    from detector.screen import SIGNALS
+    from detector.screen import SIGNALS, screen_clip
     from detector.verdict import Verdict
 
     path, done = _source(job, desk), 0
@@ -188,13 +187,14 @@ def _screen(job: Job, desk: Desk, report: Report) -> dict[str, Any]:
         done += 1
         report(10 + 80 * done // len(SIGNALS), signal)
 
-    verdict = screen(path, settings=desk.settings, on_step=on_step)
+    clip = Clip(path, desk.settings)
+    verdict = screen_clip(clip, on_step=on_step)
     report(92, "pictures")
     thumbnails: Sequence[pictures.UInt8] = ()
     times: list[float] = []
     with suppress(MediaError):  # what was found without looking at frames stands
-        samples = Clip(path, desk.settings).samples
-        thumbnails, times = samples.thumbnails, samples.times.tolist()
+        thumbnails, times = clip.samples.thumbnails, clip.samples.times.tolist()
+    del clip  # and with it the frames as decoded, and what the encoder said
     told = _scrub(verdict.model_dump(mode="json"), job, desk)
     folder = desk.files.make(job.id)
     pictures.write_frames(thumbnails, folder)

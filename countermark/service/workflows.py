@@ -118,15 +118,16 @@ def announce(job_id: str) -> None:
 @DBOS.workflow(name=DELIVERY, max_recovery_attempts=1_000_000)
 def run_delivery(delivery_id: str, attempt: int = 0) -> None:
     """Tell one webhook once. Where it does not answer, the next attempt waits in the queue and holds up no other."""
-    if not deliver(delivery_id) and attempt + 1 < len(webhooks.PAUSES):
+    last = attempt + 1 == len(webhooks.PAUSES)
+    if not deliver(delivery_id, last) and not last:
         deliver_later(delivery_id, attempt + 1)
 
 
 @DBOS.step(name="deliver")
-def deliver(delivery_id: str) -> bool:
+def deliver(delivery_id: str, last: bool) -> bool:
     """One attempt; True when there is nothing more to do."""
     (bench,) = _bench
-    return webhooks.deliver(delivery_id, bench.webhooks, bench.options)
+    return webhooks.deliver(delivery_id, bench.webhooks, bench.options, last=last)
 
 
 @DBOS.step(name="deliver later", max_attempts=5, retries_allowed=True)

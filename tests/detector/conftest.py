@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from made_clip import MakeClip
 
 from countermark.core.media import Frames, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
+from detector.clip import Clip, sample_frames
+from detector.evidence import Evidence
+from detector.signals import frames
+from detector.timeline import segments
+from detector.wording import say
 from provenance.verify import Verification, verify
 
 
@@ -26,6 +33,32 @@ def quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
         return verify(path, quick=True, settings=settings)
 
     monkeypatch.setattr("detector.clip.verify", quickly)
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files whose frames were sampled, each time. They are scored without an encoder."""
+    names = []
+
+    def counted(path: Path, *how: object) -> Iterator[tuple[float, npt.NDArray[np.uint8]]]:
+        names.append(path.name)
+        return sample_frames(path, *how)
+
+    def scored(clip: Clip) -> Evidence:
+        parts = segments(clip.samples.times, np.zeros(len(clip.samples.times)), clip.info.duration)
+        return Evidence(
+            signal=frames.NAME,
+            status="measured",
+            subject="generated",
+            said=say("frames.high", count=len(parts)),
+            version="test",
+            segments=parts,
+        )
+
+    monkeypatch.setattr("detector.clip.sample_frames", counted)
+    monkeypatch.setattr(frames, "applicable", lambda _: None)
+    monkeypatch.setattr(frames, "measure", scored)
+    return names
 
 
 @pytest.fixture

@@ -8,10 +8,13 @@ from typing import ClassVar
 import pytest
 from made_clip import MakeClip
 
+from countermark.cli.page import Row
+from countermark.cli.screening import screen_files
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings
 from detector import batch, screen, screen_many, videos
 from detector.batch import Screened
+from detector.clip import Clip
 from detector.verdict import Verdict
 
 
@@ -37,11 +40,11 @@ def test_a_misspelt_depth_does_not_pass_for_the_full_one(tmp_path: Path, setting
 def test_a_defect_that_one_file_brings_out_stops_nobody(
     make_clip: MakeClip, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(path: Path, **_: object) -> Verdict:
-        raise TypeError("x") if path == bad else CountermarkError("y", remedy="z")
+    def fail(clip: Clip, **_: object) -> Verdict:
+        raise TypeError("x") if clip.path == bad else CountermarkError("y", remedy="z")
 
     bad, other = make_clip("bad.mp4"), make_clip("other.mp4")
-    monkeypatch.setattr(batch, "screen", fail)
+    monkeypatch.setattr(batch, "screen_clip", fail)
     found = {s.path: s.error for s in screen_many([bad, other], workers=1, settings=settings)}
     assert found == {bad: "It could not be screened (TypeError: x).", other: found[other]}
 
@@ -113,3 +116,40 @@ def test_a_file_that_cannot_be_read_stops_nobody(make_clip: MakeClip, settings: 
     assert "broken.mp4" in (found[broken].error or "")
     verdicts = [found[path].verdict for path in (good, labelled)]
     assert [v.conclusion for v in verdicts if v] == ["inconclusive", "generated"]
+
+
+@pytest.mark.usefixtures("quick_look")
+def test_files_are_screened_and_reported_from_one_look_at_their_frames(
+    make_clip: MakeClip, settings: Settings, tmp_path: Path, sampled: list[str]
+) -> None:
+    files = [make_clip("a.mp4"), make_clip("b.mp4")]
+    for screened in screen_many(files, workers=1, settings=settings, reports=tmp_path):
+        assert screened.error is None
+        page = tmp_path / f"{screened.path.name}.html"
+        assert page.read_text().count("data:image/jpeg;base64,") == 8
+    assert sampled == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_report_that_cannot_be_written_is_its_files_error_and_stops_nobody(
+    make_clip: MakeClip, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(batch, "get_settings", lambda: settings)
+    files, reports = [make_clip("b.mp4"), make_clip("a.mp4")], tmp_path / "reports"
+    (reports / "a.mp4.html").mkdir(parents=True)
+    outcome = screen_files(files, "fast", reports, "en", False, workers)
+    good, bad = (row for row in outcome.page.rows if isinstance(row, Row))
+    assert good.text.startswith(f"{files[0]}: ")
+    assert good.text.endswith("its picture was not looked at.")
+    assert bad.text.startswith(f"{files[1]}: ")
+    assert "its picture was not looked at. Its report could not be written (IsADirectoryError" in bad.text
+    assert outcome.exit_code == MediaError.exit_code
+    assert {path.name for path in reports.iterdir()} == {"a.mp4.html", "b.mp4.html"}
+
+
+def test_files_are_not_screened_where_no_report_can_be_written(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.screen_many", None)
+    with pytest.raises(MediaError, match="cannot be written"):
+        screen_files([make_clip("a.mp4"), make_clip("b.mp4")], "fast", Path("/proc/self"), "en", False, 1)

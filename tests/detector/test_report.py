@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_clip import MakeClip
 
-from countermark.core.errors import UsageError
+from countermark.cli.screening import screen_file
+from countermark.core.errors import MediaError, UsageError
 from countermark.core.settings import Settings
 from detector import HeatMap, Segment, Verdict, screen
 from detector.evidence import ErrorRates
@@ -60,6 +61,35 @@ def test_a_report_appears_complete_or_not_at_all(
         write_html(unscored, scored.info.path, target)
     assert target.read_text() == before
     assert list(tmp_path.glob(".*")) == []
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """The command line has the settings of a test."""
+    monkeypatch.setattr("countermark.cli.screening.get_settings", lambda: settings)
+
+
+@pytest.mark.usefixtures("quick_look", "here")
+def test_a_file_is_screened_and_reported_from_one_look_at_its_frames(
+    make_clip: MakeClip, tmp_path: Path, sampled: list[str]
+) -> None:
+    screen_file(make_clip(), "full", tmp_path / "report.html", "en", as_json=False)
+    assert (tmp_path / "report.html").read_text().count("data:image/jpeg;base64,") == 8
+    assert sampled == ["clip.mp4"]
+
+
+@pytest.mark.usefixtures("here")
+def test_where_no_report_can_be_written_no_file_is_screened(
+    make_clip: MakeClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, folder = make_clip(), tmp_path / "folder.html"
+    monkeypatch.setattr("detector.clip.probe", None)
+    folder.mkdir()
+    with pytest.raises(MediaError, match="cannot be written"):
+        screen_file(path, "fast", Path("/proc/self/report.html"), "en", as_json=False)
+    with pytest.raises(UsageError, match="is a folder"):
+        screen_file(path, "fast", folder, "en", as_json=False)
+    assert {each.name for each in tmp_path.iterdir()} == {"clip.mp4", "folder.html"}
 
 
 THUMBNAILS = [np.full((24, 40, 3), 90 * i, np.uint8) for i in range(3)]

@@ -240,6 +240,22 @@ def test_what_makes_no_sense_is_answered_before_anything_is_queued(client, servi
     assert service.jobs.depths() == before
 
 
+@pytest.mark.parametrize(
+    ("path", "code", "param"),
+    [
+        ("videos/video_0/remix", "invalid_value", "image"),
+        ("images/generations", "invalid_value", "image"),
+        ("moderations", "invalid_value", "image"),
+        ("screenings", "invalid_value", "image"),
+        ("videos/characters", "unsupported_parameter", "video"),
+    ],
+)
+def test_a_file_that_is_not_taken_is_refused(client, service, path, code, param):
+    before, unwanted = service.jobs.depths(), ("image", ("a.png", right_half(), "image/png"))
+    assert refusal(client, f"/v1/{path}", QUICK | {"input": "x"}, unwanted) == (400, code, param)
+    assert service.jobs.depths() == before
+
+
 def test_all_files_together_are_within_the_limit(client, clips):
     large = clips[0] + bytes(120_000 - len(clips[0]))
     files = [("blend", ("a.mp4", large, "video/mp4"))] * 2

@@ -182,6 +182,25 @@ def test_limits_hold_for_requests_that_come_at_once(busy, monkeypatch):
     assert busy.jobs.depths() == {("video", "queued"): 2, ("seal", "queued"): 3}
 
 
+def test_the_limit_of_webhooks_holds_for_requests_that_come_at_once(busy, monkeypatch):
+    asked = api.webhooks.CreateWebhook(url="https://example.com/hook")
+    for _ in range(18):
+        api.webhooks.create(asked, SOMEBODY, busy)
+    of_tenant = busy.webhooks.of_tenant
+    monkeypatch.setattr(busy.webhooks, "of_tenant", lambda _: [])  # all have looked before any is there
+
+    def create(tenant: str) -> str:
+        try:
+            return api.webhooks.create(asked, Principal(tenant, SCOPES), busy).object
+        except ApiError as error:
+            return error.fault.code
+
+    with ThreadPoolExecutor(8) as many:
+        assert sorted(many.map(create, "a" * 8)) == ["too_many_webhooks"] * 6 + ["webhook"] * 2
+    assert create("b") == "webhook"
+    assert len(of_tenant("a")) == 20
+
+
 def test_a_job_is_tried_again_within_the_limit_only(service):
     job, *_ = (service.submit(SOMEBODY, "screening", {"name": "a.mp4"}) for _ in range(3))
     service.cancel(job)
@@ -361,7 +380,7 @@ def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(ser
     service.cancel(service.submit(SOMEBODY, "image", {"prompt": "x"}))
     with service.engine.connect() as connection:
         message = connection.scalar(select(DeliveryRow.id))
-    monkeypatch.setattr(webhooks, "deliver", lambda *_: False)
+    monkeypatch.setattr(webhooks, "deliver", lambda *_, **__: False)
     run_delivery, last = inspect.unwrap(workflows.run_delivery), len(PAUSES) - 1
     run_delivery(message)
     for attempt in (1, *range(1, last + 1)):  # the first of these by a process that died before it could say so
@@ -372,10 +391,40 @@ def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(ser
     assert {each.status for each in queued} == {"DELAYED"}
     pauses = [(each.delay_until_epoch_ms - each.created_at) / 1000 for each in queued]
     assert pauses == pytest.approx(PAUSES[1:], abs=1)
-    monkeypatch.setattr(webhooks, "deliver", lambda *_: True)
+    monkeypatch.setattr(webhooks, "deliver", lambda *_, **__: True)
     service.queue._client.delete_workflows([each.workflow_id for each in queued])
     run_delivery(message)
     assert service.queue._client.list_workflows(workflow_id_prefix=f"{message}-") == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "attempt", "status"),
+    [
+        (200, 0, "delivered"),
+        (500, 0, "pending"),
+        (500, len(PAUSES) - 1, "failed"),
+        (OSError("away"), len(PAUSES) - 2, "pending"),
+        (OSError("away"), len(PAUSES) - 1, "failed"),
+        (410, 0, "failed"),  # nobody is asked again there
+        (204, len(PAUSES) - 1, "delivered"),
+    ],
+)
+def test_a_message_is_pending_only_while_it_is_tried_again(service, bench, monkeypatch, answer, attempt, status):
+    def post(*_: object) -> int:
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    service.webhooks.create("a", "https://example.com/hook", EVENTS, service.options)
+    service.cancel(service.submit(SOMEBODY, "image", {"prompt": "x"}))
+    with service.engine.connect() as connection:
+        message = connection.scalar(select(DeliveryRow.id))
+    monkeypatch.setattr(webhooks, "_post", post)
+    inspect.unwrap(workflows.run_delivery)(message, attempt)
+    with service.engine.connect() as connection:
+        assert connection.scalar(select(DeliveryRow.status)) == status
+    queued = service.queue._client.list_workflows(workflow_id_prefix=f"{message}-")
+    assert len(queued) == (status == "pending")
 
 
 def test_a_cancelled_job_keeps_its_upload_for_another_try_until_its_time_is_over(service):

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,7 @@ from countermark.service.jobs import Job, JobStore
 from countermark.service.options import ServiceSettings
 from countermark.service.tables import open_database
 from countermark.service.work import CancelledError, Desk, perform
+from detector.clip import sample_frames
 from policy.records import open_records
 from provenance.registry import open_registry
 from provenance.verify import verify
@@ -107,6 +110,24 @@ def test_a_verdict_stands_where_no_frame_can_be_shown(tmp_path, monkeypatch):
     assert made["verdict"]["conclusion"] == "inconclusive"
     assert made["frames"] == []
     assert (desk.files.folder("video_1") / "report.html").exists()
+
+
+def test_a_screening_decodes_the_frames_that_it_shows_once(tmp_path, monkeypatch):
+    desk, sampled = Desk(Settings(home=tmp_path, _env_file=None), FileStore(tmp_path / "files")), []
+    path = desk.files.place_for_upload("video_1", "clip.mp4")
+    frames = Frames.from_rgb(np.zeros((8, 64, 64, 3), np.uint8), pts=np.arange(8, dtype=np.int64))
+    with VideoWriter(path, VideoSpec(width=64, height=64, fps=Fraction(8), time_base=Fraction(1, 8))) as writer:
+        writer.write(frames)
+
+    def counted(path: Path, *how: object) -> Iterator[tuple[float, np.ndarray]]:
+        sampled.append(path.name)
+        return sample_frames(path, *how)
+
+    monkeypatch.setattr("detector.clip.sample_frames", counted)
+    monkeypatch.setattr("detector.clip.verify", lambda path, **how: verify(path, **how | {"quick": True}))
+    made = perform(job(kind="screening", request={}), desk, lambda *_: None)
+    assert len(made["frames"]) == 8
+    assert sampled == ["clip.mp4"]
 
 
 def test_a_cancelled_job_leaves_no_file(tmp_path):

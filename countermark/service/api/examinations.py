@@ -164,8 +164,6 @@ async def _examine(
 def _request(service: Service, principal: Principal, body: Body) -> dict[str, Any]:
     if body.incoming is not None:
         return {"name": body.uploads["file"][0].name, "size_bytes": body.size_bytes}
-    if body.unwanted is not None:
-        raise ApiError(400, "missing_required_parameter", "The form's field for the video is 'file'.", param="file")
     if "video" not in body.fields:
         raise ApiError(
             400, "missing_required_parameter", "Send a video as 'file', or name one as 'video'.", param="file"

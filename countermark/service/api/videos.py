@@ -195,7 +195,11 @@ async def extend(request: Request, response: Response, principal: Generator, ser
 )
 async def character(request: Request, principal: Generator, service: Here) -> VideoJob:  # noqa: ARG001
     """Answered with 400: the models here know no characters."""
-    await read_body(request, service.files, limit=service.options.max_upload_bytes)
+    try:
+        await read_body(request, service.files, limit=service.options.max_upload_bytes)
+    except ApiError as error:
+        if error.status != 400:  # no use in telling what else is wrong with it, such as the file
+            raise
     raise ApiError(400, "unsupported_parameter", "Characters are not supported by this server's models.", param="video")
 
 
@@ -279,9 +283,6 @@ async def _made(
 
     def work() -> Job:
         try:
-            if body.unwanted is not None:
-                message = f"No file is taken as '{body.unwanted[:100]}' here."
-                raise ApiError(400, "invalid_value", message, param=body.unwanted[:100])
             for name in body.uploads:
                 if file_fields[name] == 1 and name in body.fields:
                     raise ApiError(400, "invalid_value", f"'{name}' is given twice.", param=name)

@@ -11,13 +11,11 @@ from pydantic import BaseModel, Field
 from countermark.core.routes import SmallBody
 from countermark.service.access import Anyone, refuse_idempotency_key
 from countermark.service.api.documents import faults
-from countermark.service.faults import ApiError, not_found
+from countermark.service.faults import not_found
 from countermark.service.state import Here
 from countermark.service.webhooks import EVENTS, Event, Webhook
 
 router = APIRouter(prefix="/v1/webhooks", tags=["webhooks"], route_class=SmallBody)
-
-_MOST = 20
 
 
 class CreateWebhook(BaseModel):
@@ -62,9 +60,6 @@ class DeletedWebhook(BaseModel):
 def create(asked: CreateWebhook, principal: Anyone, service: Here) -> NewWebhook:
     """Have an https address called when jobs end. Messages are signed and tried again for about 18 hours."""
     refuse_idempotency_key(principal)
-    if len(service.webhooks.of_tenant(principal.tenant)) >= _MOST:
-        message = f"There are {_MOST} webhooks already; delete one first."
-        raise ApiError(409, "too_many_webhooks", message, headers={"x-should-retry": "false"})
     hook = service.webhooks.create(principal.tenant, asked.url, tuple(dict.fromkeys(asked.events)), service.options)
     service.audit.note(principal, "webhook.create", hook.id)
     return NewWebhook(**_view(hook).model_dump(), secret=hook.secret)
