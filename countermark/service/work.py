@@ -15,10 +15,10 @@ from countermark.core.errors import CountermarkError, GenerationError, MediaErro
 from countermark.core.media import Limits, probe
 from countermark.core.settings import Settings
 from countermark.service import pictures
-from countermark.service.catalogue import Given, request_of, user_of
 from countermark.service.files import REPORT, SPRITESHEET, THUMBNAIL, UPLOAD, VIDEO, FileStore, picture_name
 from countermark.service.jobs import Job, Kind
 from countermark.service.models import ERROR_CODES, Frame, SealRecord
+from countermark.service.plans import Given, request_of, user_of
 from countermark.service.sources import fetch
 
 if TYPE_CHECKING:

@@ -10,20 +10,11 @@ from hypothesis import strategies as st
 
 from countermark.core.errors import ConfigurationError
 from countermark.service import catalogue
-from countermark.service.catalogue import (
-    FAST,
-    OURS,
-    PATH,
-    Catalogue,
-    CreateImage,
-    CreateVideo,
-    EditVideo,
-    ExtendVideo,
-    plan_for,
-    request_of,
-)
+from countermark.service.asked import CreateImage, CreateVideo, EditVideo, ExtendVideo
+from countermark.service.catalogue import FAST, OURS, Catalogue
 from countermark.service.faults import ApiError
 from countermark.service.options import get_service_settings
+from countermark.service.plans import PATH, plan_for, request_of
 from generator.backends.bundled import BundledModel
 from generator.families import FAMILIES
 

@@ -18,9 +18,9 @@ from countermark.core.media import Frames, VideoReader, VideoSpec, VideoWriter
 from countermark.core.settings import Settings
 from countermark.service.api import generations
 from countermark.service.app import create_app
-from countermark.service.catalogue import PATH, request_of, user_of
 from countermark.service.jobs import Job
 from countermark.service.options import ServiceSettings
+from countermark.service.plans import PATH, request_of, user_of
 from countermark.service.state import Service
 from countermark.service.work import Desk, explain, perform
 from policy import decision, gate, records, vision

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from countermark.service.catalogue import PATH, request_of, user_of
 from countermark.service.faults import ApiError
 from countermark.service.jobs import Job, Kind
+from countermark.service.plans import PATH, request_of, user_of
 from countermark.service.principal import Principal
 from countermark.service.state import Service
 from countermark.service.tallies import REFUSALS

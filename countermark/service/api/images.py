@@ -14,11 +14,12 @@ from pydantic import ValidationError
 from countermark.service.access import Generator
 from countermark.service.api.documents import binary, faults, json_only
 from countermark.service.api.generations import submit_plan
-from countermark.service.catalogue import CreateImage, plan_for
+from countermark.service.asked import CreateImage
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import picture_name
 from countermark.service.jobs import Job
 from countermark.service.models import Image, ImageList, SealRecord
+from countermark.service.plans import plan_for
 from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 from countermark.service.uploads import read_body

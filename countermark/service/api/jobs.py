@@ -10,11 +10,11 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from countermark.service.access import Anyone
 from countermark.service.api.documents import faults
-from countermark.service.catalogue import needs_upload
 from countermark.service.faults import ApiError, not_found
 from countermark.service.jobs import GENERATED, Job, Kind
 from countermark.service.keys import Scope
 from countermark.service.models import AnyJob, view
+from countermark.service.plans import needs_upload
 from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 

@@ -14,22 +14,12 @@ from pydantic import BaseModel, ValidationError
 from countermark.service.access import Generator
 from countermark.service.api.documents import binary, faults, json_or_form
 from countermark.service.api.generations import submit_plan
-from countermark.service.catalogue import (
-    PICTURE,
-    Asked,
-    CreateVideo,
-    EditVideo,
-    ExtendVideo,
-    Given,
-    RemixVideo,
-    VideoReference,
-    needs_upload,
-    plan_for,
-)
+from countermark.service.asked import PICTURE, Asked, CreateVideo, EditVideo, ExtendVideo, RemixVideo, VideoReference
 from countermark.service.faults import ApiError, invalid, not_found
 from countermark.service.files import SPRITESHEET, THUMBNAIL, VIDEO
 from countermark.service.jobs import Job
 from countermark.service.models import DeletedVideo, VideoJob, VideoPage
+from countermark.service.plans import Given, needs_upload, plan_for
 from countermark.service.principal import Principal
 from countermark.service.state import Here, Service
 from countermark.service.uploads import FILE, MAX_DATA_URL, Body, read_body, take_picture
