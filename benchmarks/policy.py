@@ -46,6 +46,14 @@ RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
 CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbing")
 SHORT = "-short-"  # in the seeds of our short plain prompts
+APART = {
+    "own_misleading": ("own/requests-more-", "own/requests-benign-more-", "own/voices-zh-", "own/long-"),
+    "own_descriptions": ("own/treatments-",),
+    "own_questions": ("own/questions-", "own/ordinary-chat-"),
+}
+"""Ours that are sets of their own here, by how their seeds begin: pairs that were written to mislead (the safe twin has
+the alarming words, or one sentence of many decides), long harmless descriptions, questions as to a chat assistant.
+"""
 MOST_PER_SET = 400
 MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
@@ -159,8 +167,8 @@ def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example],
         rows.append(cells)
     header = ["category", "n", "R@1 %", "R@5 %", "encoder only R@1 %", "R@5 %", "keywords: recall at FPR"]
     return (
-        f"The unsafe test prompts (ours, and OVERT's unseen quarter) against {n} harmless ones ({', '.join(CAPTIONS)}, "
-        "ordinary), each head by itself.\n\n" + table(header, rows)
+        f"The unsafe test prompts (all of ours, and OVERT's unseen quarter) against {n} harmless ones "
+        f"({', '.join(CAPTIONS)}, ordinary), each head by itself.\n\n" + table(header, rows)
     )
 
 
@@ -183,6 +191,7 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "ours, Chinese": among(lambda e: e.unsafe and e.source == "own" and e.language == "zh" and e.category in CORE),
         "ours, short and plain, English": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "en"),
         "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
+        "ours, misleading": among(lambda e: e.unsafe and e.source == "own_misleading" and e.category in CORE),
         "OVERT, unseen quarter": among(lambda e: e.source == OVERT[0] and e.category in CORE),
     }
     harmless = {
@@ -205,9 +214,17 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
 
     over = []
     unsafe = among(lambda e: e.unsafe and e.source == "own")
+    references = {
+        "OVERT, harmless, unseen quarter": among(lambda e: e.source == OVERT[0]),
+        "misleading twins": among(lambda e: e.unsafe and e.source == "own_misleading"),
+        "questions": among(lambda e: e.unsafe and e.source == "own_questions"),
+    }
     groups = {
         "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
+        "misleading twins": among(lambda e: not e.unsafe and e.source == "own_misleading"),
+        "questions": among(lambda e: not e.unsafe and e.source == "own_questions"),
         "ordinary": among(lambda e: e.source == "own_benign"),
+        "long descriptions": among(lambda e: e.source == "own_descriptions"),
         "plain, Chinese": among(lambda e: e.source == "own_plain" and e.language == "zh"),
         "OVERT, harmless, unseen quarter": among(lambda e: e.source == OVERT[1]),
         "video prompts": harmless["video prompts"],
@@ -216,8 +233,8 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         cells = [title, str(int(good.sum()))]
         for odds in ways.values():
             best = odds.max(axis=1)
-            reference = among(lambda e: e.source == OVERT[0]) if "OVERT" in title else unsafe
-            cells.append(percent(float((best[good] > np.quantile(best[reference], 0.15)).mean())))
+            cut = np.quantile(best[references.get(title, unsafe)], 0.15)
+            cells.append(percent(float((best[good] > cut).mean())))
         over.append(cells)
     return (
         f"Core: {', '.join(CORE)}. Video prompts: {', '.join(UNSEEN_HARMLESS)}. All harmless: these, "
@@ -294,11 +311,16 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
         ("unsafe, own, Chinese", lambda e: e.source == "own" and e.unsafe and e.language == "zh"),
         ("safe twins, English", lambda e: e.source == "own" and not e.unsafe and e.language == "en"),
         ("safe twins, Chinese", lambda e: e.source == "own" and not e.unsafe and e.language == "zh"),
+        ("misleading, unsafe", lambda e: e.source == "own_misleading" and e.unsafe),
+        ("misleading, safe twins", lambda e: e.source == "own_misleading" and not e.unsafe),
+        ("questions, unsafe", lambda e: e.source == "own_questions" and e.unsafe),
+        ("questions, harmless", lambda e: e.source == "own_questions" and not e.unsafe),
         ("short and plain, unsafe, English", lambda e: SHORT in e.seed and e.unsafe and e.language == "en"),
         ("short and plain, unsafe, Chinese", lambda e: SHORT in e.seed and e.unsafe and e.language == "zh"),
         ("short and plain, safe twins", lambda e: SHORT in e.seed and not e.unsafe),
         ("ordinary, English", lambda e: e.source == "own_benign" and e.language == "en"),
         ("ordinary, Chinese", lambda e: e.source == "own_benign" and e.language == "zh"),
+        ("long descriptions", lambda e: e.source == "own_descriptions"),
         ("plain, English", lambda e: e.source == "own_plain" and e.language == "en"),
         ("plain, Chinese", lambda e: e.source == "own_plain" and e.language == "zh"),
     ]
@@ -425,14 +447,19 @@ def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
 
 
 def limited(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_PER_SET` of each set, `MOST_OF_OURS` of ours, the same ones every time."""
+    """At most `MOST_PER_SET` of each set, `MOST_OF_OURS` of ours, the same ones every time; `APART` are sets, too."""
     rng = random.Random(11)
+    examples = [_apart(e) for e in examples]
     out: list[Example] = []
     for source in sorted({e.source for e in examples}):
         rows = [e for e in examples if e.source == source]
         most = MOST_OF_OURS if source == "own" else MOST_PER_SET
         out += rng.sample(rows, most) if len(rows) > most else rows
     return out
+
+
+def _apart(e: Example) -> Example:
+    return next((replace(e, source=source) for source, seeds in APART.items() if e.seed.startswith(seeds)), e)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -472,7 +499,8 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         f"{' and '.join(OVERT)} that is shown, but on the rest of them, so that\n"
         "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
         "prompts were written; one constant of `policy/allocation.py` and how the encoder is tuned were chosen with\n"
-        "these sets in view.\n\n"
+        "these sets in view. Shown apart: pairs that were written to mislead (the safe twin has the alarming words,\n"
+        "or one sentence of many decides), long harmless descriptions, and questions as to a chat assistant.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
