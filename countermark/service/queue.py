@@ -21,6 +21,7 @@ WORKFLOW = "countermark.job"
 DELIVERY = "countermark.delivery"
 VERSION = "1"
 """Of the workflow's shape. Workers of another version leave these jobs alone, so it changes only with that shape."""
+_PAUSE, _LONGEST_PAUSE = 60.0, 24 * 3600.0
 _BROKEN = ["ERROR", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 GENERATIONS, EXAMINATIONS, DELIVERIES = "generations", "examinations", "deliveries"
 
@@ -70,7 +71,7 @@ class JobQueue:
         """Enqueue anew what ended in an error of its own; how many that were.
 
         How a job or a message fails is told where they are kept, and is no error here. What ends in one could not tell
-        it: the database was away for longer than it tried.
+        it: the database was away for longer than it tried. What fails so again waits longer every time.
         """
         failed = self._client.list_workflows(
             status=_BROKEN,
@@ -89,6 +90,8 @@ class JobQueue:
                 }
                 if status.priority:
                     options["priority"] = status.priority
+                if again := status.workflow_id.count("-again"):
+                    options["delay_seconds"] = min(_PAUSE * 2**again, _LONGEST_PAUSE)
                 self._enqueue(connection, options, *(status.input or {"args": ()})["args"])
         self._client.delete_workflows([status.workflow_id for status in failed])
         return len(failed)

@@ -267,6 +267,18 @@ def test_what_lost_its_database_is_taken_up_again_once(service):
     )
 
 
+def test_what_fails_again_waits_longer_every_time(service):
+    service.submit(SOMEBODY, "video", {"prompt": "x"})
+    pauses = []
+    for _ in range(3):
+        with service.engine.begin() as connection:
+            connection.execute(text("UPDATE workflow_status SET status = 'ERROR'"))
+        take_up_failed(service)
+        (status,) = service.queue._client.list_workflows()
+        pauses.append(((status.delay_until_epoch_ms or status.created_at) - status.created_at) / 1000)
+    assert pauses == pytest.approx([0, 120, 240], abs=1)
+
+
 def test_housekeeping_goes_on_whatever_happened(monkeypatch, caplog):
     done = []
 
