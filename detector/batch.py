@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from countermark.core.errors import CountermarkError, MediaError, UsageError
 from countermark.core.settings import Settings, get_settings
 from detector.clip import Clip
-from detector.report import write_html
+from detector.report import check_language, write_html
 from detector.screen import Depth, check_depth, screen_clip
 from detector.verdict import Verdict
 from detector.wording import Language
@@ -74,9 +74,14 @@ def screen_many(
 
     With ``reports`` a page about each is written into that folder, see :func:`report_name`. Each worker keeps the
     encoder in memory, about 1 GB. A worker that dies takes only the files in hand with it, and whoever stops early
-    waits for those alone. Raises `UsageError` for a depth that there is not.
+    waits for those alone. Raises `UsageError` for a depth or language that there is not, and where the reports cannot
+    be told apart or have no folder.
     """
     check_depth(depth)
+    check_language(language)
+    paths = list(paths)
+    if reports is not None:
+        check_reports(reports, paths)
     one = partial(_one, depth=depth, settings=settings or get_settings(), reports=reports, language=language)
     waiting = list(dict.fromkeys(paths))
     count = max(1, min(workers or os.cpu_count() or 1, len(waiting)))
@@ -101,6 +106,14 @@ def screen_many(
             pool.shutdown(cancel_futures=True)
         while died:  # which file it was cannot be known, so each is tried once more, alone
             yield _alone(one, died.pop(0))
+
+
+def check_reports(reports: Path, paths: Sequence[Path]) -> None:
+    """Raises `UsageError` where reports on these files have no folder, or two of them the same name."""
+    if not reports.is_dir():
+        raise UsageError(f"{reports} is not a folder.", remedy="For more than one video name a folder for the reports.")
+    if len({report_name(path) for path in paths}) < len(set(paths)):
+        raise UsageError("Two of the videos have the same name.", remedy="Screen their folders one after the other.")
 
 
 def _pool(count: int) -> ProcessPoolExecutor:

@@ -65,6 +65,12 @@ def write_html(
         partial.unlink(missing_ok=True)
 
 
+def check_language(language: Language) -> None:
+    """Raises `UsageError` for a language that there is no report in."""
+    if language not in LANGUAGES:
+        raise UsageError(f"There is no report in {language!r}.", remedy=f"Choose one of: {', '.join(LANGUAGES)}.")
+
+
 def render_html(verdict: Verdict, thumbnails: Sequence[UInt8] = (), language: Language = "en") -> str:
     """The page as text, with everything in it. ``thumbnails`` uint8 [h, w, 3] belong to the scored frames, in order."""
     page = _Page(language)
@@ -119,8 +125,7 @@ class _Page:
     """Parts of the page in one language. Whatever comes from a file is escaped."""
 
     def __init__(self, language: Language) -> None:
-        if language not in LANGUAGES:
-            raise UsageError(f"There is no report in {language!r}.", remedy=f"Choose one of: {', '.join(LANGUAGES)}.")
+        check_language(language)
         self.language = language
 
     def say(self, code: str, **facts: str) -> str:

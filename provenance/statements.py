@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Literal
 
+from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings
 from provenance.origin import NOISE_ID, Origin
 
@@ -53,7 +54,12 @@ class Terms:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Terms:
-        """The terms that the settings state."""
+        """The terms that the settings state. Raises `ConfigurationError` for a constrained use without terms."""
+        if settings.training == "constrained" and not (settings.training_terms or "").strip():
+            raise ConfigurationError(
+                "COUNTERMARK_TRAINING is constrained, and COUNTERMARK_TRAINING_TERMS does not say by what.",
+                remedy="Set it to the terms, a text or an address, or choose allowed or notAllowed.",
+            )
         return cls(settings.c2pa_spec, settings.training, settings.training_terms, settings.issuer_name)
 
 

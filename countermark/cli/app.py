@@ -9,7 +9,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Literal
@@ -178,7 +178,8 @@ def generate(
 def verify(
     path: Examined,
     manifest: Annotated[
-        Path | None, typer.Option(metavar="FILE.c2pa", help="The manifest of a video that does not carry it.")
+        Path | None,
+        typer.Option(metavar="FILE.c2pa", parser=_path, help="The manifest of a video that does not carry it."),
     ] = None,
     crosscheck: Annotated[bool, typer.Option("--crosscheck", help="Ask a second, independent validator too.")] = False,
     fetch: Annotated[
@@ -215,7 +216,9 @@ def screen(
     *,
     report: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.html", help="Write a page with the evidence; a folder for several videos."),
+        typer.Option(
+            metavar="FILE.html", parser=_path, help="Write a page with the evidence; a folder for several videos."
+        ),
     ] = None,
     language: Annotated[Literal["en", "zh"], typer.Option(help="Language of the page.")] = "en",
     depth: Annotated[
@@ -397,13 +400,14 @@ def _whether_or_not_it_is_read(stream: IO[str]) -> Iterator[None]:
     try:
         yield
         stream.flush()
-    except OSError:
+    except (OSError, UnicodeError):
         _discard(stream)
 
 
 def _discard(stream: IO[str]) -> None:
     """Send what is still in the buffer of a stream, and all that follows, nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with suppress(OSError, ValueError), Path(os.devnull).open("w") as nowhere:  # ValueError: it is no file, or closed
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _run(words: Sequence[str]) -> int:

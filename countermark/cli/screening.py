@@ -42,14 +42,11 @@ def screen_files(
 ) -> Outcome:
     """Screen many files, with a report each in the folder ``report``."""
     from detector import screen_many, videos
-    from detector.batch import report_name
+    from detector.batch import check_reports, report_name
 
     files = videos(paths)
-    if report is not None and not report.is_dir():
-        raise UsageError(f"{report} is not a folder.", remedy="For more than one video name a folder for the reports.")
-    if report is not None and len({report_name(path) for path in files}) < len(files):
-        raise UsageError("Two of the videos have the same name.", remedy="Screen their folders one after the other.")
     if report is not None:
+        check_reports(report, files)
         _check_writable(report / report_name(files[0]))
     found = []
     with progress(f"screening {counted(len(files), 'video')}") as listener:

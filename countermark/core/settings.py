@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -61,9 +61,7 @@ class Settings(BaseSettings):
     training: Literal["allowed", "notAllowed", "constrained"] = Field(
         default="notAllowed", description="Use of generated video for training and data mining (CAWG)."
     )
-    training_terms: str | None = Field(
-        default=None, validate_default=True, description="Terms of a constrained use, text or address."
-    )
+    training_terms: str | None = Field(default=None, description="Terms of a constrained use, text or address.")
     signer: Literal["local", "files", "pkcs11", "kms"] = Field(
         default="local", description="Whose credentials sign: a local authority for trial, or real ones."
     )
@@ -111,13 +109,6 @@ class Settings(BaseSettings):
             raise ValueError("it is empty")
         return home
 
-    @field_validator("training_terms")
-    @classmethod
-    def _constraining(cls, terms: str | None, info: ValidationInfo) -> str | None:
-        if info.data.get("training") == "constrained" and not (terms or "").strip():
-            raise ValueError("COUNTERMARK_TRAINING=constrained needs the terms of that use")
-        return terms
-
     @property
     def keys_dir(self) -> Path:
         """Folder of private keys and certificates."""
@@ -134,10 +125,8 @@ def get_settings() -> Settings:
     """The process-wide settings, read once. Raises `ConfigurationError` that names the variable."""
     try:
         return Settings()
-    except (UnicodeDecodeError, OSError) as error:  # of the environment nothing is decoded or opened
-        raise ConfigurationError(
-            f"The file .env in this folder cannot be read: {error}.", remedy="Correct it (UTF-8), or remove it."
-        ) from error
+    except (UnicodeDecodeError, OSError) as error:
+        raise unreadable_file(error) from error
     except ValidationError as error:
         problem = error.errors()[0]
         name = f"COUNTERMARK_{problem['loc'][0]}".upper()
@@ -146,3 +135,10 @@ def get_settings() -> Settings:
             f"{name} is not usable: {why}.",
             remedy="Correct it, or unset it for the default.",
         ) from error
+
+
+def unreadable_file(error: UnicodeDecodeError | OSError) -> ConfigurationError:
+    """What is wrong where settings cannot be read at all: of the environment nothing is decoded or opened."""
+    return ConfigurationError(
+        f"The file .env in this folder cannot be read: {error}.", remedy="Correct it (UTF-8), or remove it."
+    )

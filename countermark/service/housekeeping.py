@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from countermark.service.state import Service
 
@@ -16,6 +16,8 @@ log = logging.getLogger("countermark.service")
 
 _INTERVAL = 60.0
 _STALE_SECONDS = 24 * 3600
+_TAKEN_UP = timedelta(days=1)
+"""How long after it failed something is taken up again; older messages would surprise."""
 
 
 async def keep_house(service: Service) -> None:
@@ -45,8 +47,9 @@ def remove_orphans(service: Service) -> None:
 
 def take_up_failed(service: Service) -> None:
     """Put jobs and messages to webhooks that ended in an error of the service itself back into the queue."""
-    if count := service.queue.take_up_failed():
-        log.warning("taken up again", extra={"count": count})
+    if taken := service.queue.take_up_failed(datetime.now(UTC) - _TAKEN_UP):
+        service.jobs.excuse(taken)  # no worker has broken down on them
+        log.warning("taken up again", extra={"count": len(taken)})
 
 
 def clean_up(service: Service) -> int:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from countermark.core.errors import ConfigurationError
-from countermark.core.settings import Settings
+from countermark.core.settings import Settings, unreadable_file
 
 
 class ServiceSettings(BaseSettings):
@@ -105,6 +105,8 @@ def get_service_settings() -> ServiceSettings:
     """The process-wide settings, read once. Raises `ConfigurationError` that names the variable."""
     try:
         return ServiceSettings()
+    except (UnicodeDecodeError, OSError) as error:
+        raise unreadable_file(error) from error
     except SettingsError as error:  # it names the field whose value is no JSON, in words only
         field = re.search(r'field "(\w+)"', str(error))
         name = f"COUNTERMARK_SERVICE_{field[1] if field else ''}".upper()

@@ -9,7 +9,7 @@ import logging
 import secrets
 from datetime import datetime
 
-from dbos import DBOS, DBOSClient, EnqueueOptions
+from dbos import DBOS, DBOSClient, EnqueueOptions, WorkflowStatus
 from sqlalchemy import Engine
 from sqlalchemy.engine import Connection
 
@@ -67,34 +67,49 @@ class JobQueue:
             options["otel_context"] = context  # the workflow belongs to the trace of whoever asked for it
         self._client.enqueue_in_transaction(connection, options, *subject)
 
-    def take_up_failed(self, *, limit: int = 100) -> int:
-        """Enqueue anew what ended in an error of its own; how many that were.
+    def take_up_failed(self, since: datetime, *, limit: int = 100) -> list[str]:
+        """Enqueue anew what ended since then in an error of its own; the ids of these jobs and messages.
 
         How a job or a message fails is told where they are kept, and is no error here. What ends in one could not tell
         it: the database was away for longer than it tried. What fails so again waits longer every time.
         """
+        taken = []
         failed = self._client.list_workflows(
             status=_BROKEN,
             name=[WORKFLOW, DELIVERY],
+            completed_after=since.isoformat(),
             limit=limit,
             load_output=False,
         )
-        with self._engine.begin() as connection:
-            for status in failed:
-                options: EnqueueOptions = {
-                    "workflow_name": status.name,
-                    "queue_name": status.queue_name or EXAMINATIONS,
-                    "workflow_id": f"{status.workflow_id}-again",  # once, however many servers see it
-                    "queue_partition_key": status.queue_partition_key or "",
-                    "app_version": VERSION,
-                }
-                if status.priority:
-                    options["priority"] = status.priority
-                if again := status.workflow_id.count("-again"):
-                    options["delay_seconds"] = min(_PAUSE * 2**again, _LONGEST_PAUSE)
-                self._enqueue(connection, options, *(status.input or {"args": ()})["args"])
-        self._client.delete_workflows([status.workflow_id for status in failed])
-        return len(failed)
+        for status in failed:
+            subject = list((status.input or {"args": ()})["args"])
+            if subject and not self._is_under_way(str(subject[0])):
+                with self._engine.begin() as connection:
+                    self._take_up(connection, status, subject)
+                taken.append(str(subject[0]))
+            self._client.delete_workflows([status.workflow_id])
+        return taken
+
+    def _is_under_way(self, subject: str) -> bool:
+        """Whether something else works on a job or a message, or will: its owner has started it anew, say."""
+        states = ["ENQUEUED", "DELAYED", "PENDING"]
+        return bool(
+            self._client.list_workflows(workflow_id_prefix=subject, status=states, load_input=False, load_output=False)
+        )
+
+    def _take_up(self, connection: Connection, status: WorkflowStatus, subject: list[str | int]) -> None:
+        options: EnqueueOptions = {
+            "workflow_name": status.name,
+            "queue_name": status.queue_name or EXAMINATIONS,
+            "workflow_id": f"{status.workflow_id}-again",  # once, however many servers see it
+            "queue_partition_key": status.queue_partition_key or "",
+            "app_version": VERSION,
+        }
+        if status.priority:
+            options["priority"] = status.priority
+        if again := status.workflow_id.count("-again"):
+            options["delay_seconds"] = min(_PAUSE * 2**again, _LONGEST_PAUSE)
+        self._enqueue(connection, options, *subject)
 
     def expire(self, before: datetime, *, limit: int = 1000) -> None:
         """Drop what is remembered of tries that ended before this time, whatever became of their job or message."""

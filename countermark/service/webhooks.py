@@ -155,12 +155,10 @@ class WebhookStore:
             connection.execute(delete(DeliveryRow).where(DeliveryRow.created_at < before))
 
     def note(self, delivery_id: str, *, status: DeliveryStatus, detail: str) -> None:
-        """Record an attempt."""
-        values = {"status": status, "attempts": DeliveryRow.attempts + 1}
+        """Record an attempt. ``detail`` may hold what the webhook answered."""
+        values = {"status": status, "attempts": DeliveryRow.attempts + 1, "detail": detail.replace("\0", "")[:300]}
         with self._engine.begin() as connection:
-            connection.execute(
-                update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values, detail=detail[:300])
-            )
+            connection.execute(update(DeliveryRow).where(DeliveryRow.id == delivery_id).values(**values))
 
 
 def deliver(delivery_id: str, store: WebhookStore, options: ServiceSettings, *, last: bool) -> bool:

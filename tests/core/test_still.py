@@ -94,6 +94,15 @@ def test_an_existing_picture_survives_a_failure(tmp_path: Path) -> None:
     assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [("p.png", b"mine")]
 
 
+def test_a_picture_that_cannot_be_put_in_place_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "p.png"
+    path.mkdir()
+    spec = VideoSpec(WIDTH, HEIGHT, Fraction(1), Fraction(1))
+    with pytest.raises(MediaError, match="could not be written"), StillWriter(path, spec) as writer:
+        writer.write(Frames.from_rgb(np.asarray(picture())[None], pts=np.arange(1)))
+    assert list(tmp_path.iterdir()) == [path]
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_that_is_cut_short_is_refused(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "p"

@@ -216,14 +216,6 @@ def test_a_bad_setting_is_named(desk, monkeypatch):
     assert "COUNTERMARK_ISSUER" in done.stderr
 
 
-def test_a_constrained_use_needs_its_terms(desk, monkeypatch, run_here):
-    monkeypatch.setenv("COUNTERMARK_TRAINING", "constrained")
-    done = run_here(desk, "signer", "show", code=2)
-    assert "COUNTERMARK_TRAINING_TERMS is not usable: COUNTERMARK_TRAINING=constrained needs the terms" in done.stderr
-    monkeypatch.setenv("COUNTERMARK_TRAINING_TERMS", "https://example.com/terms")
-    run_here(desk, "signer", "show")
-
-
 def test_an_empty_home_is_not_the_current_folder(desk, monkeypatch, run_here):
     done = run_here(replace(desk, home=""), "signer", "show", code=2)
     assert "COUNTERMARK_HOME is not usable: it is empty." in done.stderr

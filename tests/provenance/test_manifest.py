@@ -10,7 +10,7 @@ import c2pa
 import pytest
 from signed_clip import BINDING, GENERATED, Signed
 
-from countermark.core.errors import ManifestError, UsageError
+from countermark.core.errors import ConfigurationError, ManifestError, UsageError
 from countermark.core.settings import Settings
 from provenance.bmff import MalformedBoxError, is_cut_short, manifest_store, signed_claim, top_level_boxes
 from provenance.credentials import load_or_create_credentials
@@ -105,6 +105,8 @@ def test_boxes_of_a_file(plain: Path, tmp_path: Path) -> None:
 
 def test_terms_of_training_are_the_choice_of_the_settings(signed: Signed, settings: Settings) -> None:
     chosen = settings.model_copy(update={"training": "constrained", "training_terms": "https://example.com/terms"})
+    with pytest.raises(ConfigurationError, match="COUNTERMARK_TRAINING_TERMS"):
+        Terms.from_settings(chosen.model_copy(update={"training_terms": " "}))
     _, document = signed(GENERATED, terms=Terms.from_settings(chosen))
     entries = document["manifests"][0]["assertions"]["cawg.training-mining"]["entries"]
     assert set(map(str, entries.values())) == {

@@ -247,13 +247,34 @@ def test_the_queue_forgets_what_ended_long_ago_also_of_jobs_that_were_deleted(se
     assert {each.workflow_id for each in service.queue._client.list_workflows()} == {kept.id, waiting.id}
 
 
+FAILED = text("UPDATE workflow_status SET status = 'ERROR', completed_at = created_at WHERE status <> 'CANCELLED'")
+
+
+def test_what_was_started_anew_or_failed_long_ago_is_not_taken_up(service):
+    anew, old = (service.submit(SOMEBODY, "screening", {"name": "a.mp4"}) for _ in range(2))
+    with service.engine.begin() as connection:
+        connection.execute(FAILED)
+        connection.execute(
+            text("UPDATE workflow_status SET completed_at = completed_at - :days WHERE workflow_uuid = :id"),
+            {"days": 2 * 24 * 3600 * 1000, "id": old.id},
+        )
+    service.cancel(anew)
+    assert service.retry(anew)
+    take_up_failed(service)
+    ids = {each.workflow_id for each in service.queue._client.list_workflows()}
+    assert not any(each.endswith("-again") for each in ids)
+    assert anew.id not in ids and old.id in ids and len(ids) == 2
+
+
 def test_what_lost_its_database_is_taken_up_again_once(service):
     job = service.submit(SOMEBODY, "video", {"prompt": "x", "priority": 7})
     with service.engine.begin() as connection:
         service.queue.deliver(connection, "delivery", "a", attempt=3)
-        connection.execute(text("UPDATE workflow_status SET status = 'ERROR'"))
+        connection.execute(FAILED)
+    service.jobs.begin(job.id)
     for _ in range(2):
         take_up_failed(service)
+    assert service.jobs.get(job.id).attempts == 0  # no worker has broken down on it
     queued = {each.workflow_id: each for each in service.queue._client.list_workflows()}
     assert set(queued) == {f"{job.id}-again", "delivery-3-again"}
     again, message = queued[f"{job.id}-again"], queued["delivery-3-again"]
@@ -272,7 +293,7 @@ def test_what_fails_again_waits_longer_every_time(service):
     pauses = []
     for _ in range(3):
         with service.engine.begin() as connection:
-            connection.execute(text("UPDATE workflow_status SET status = 'ERROR'"))
+            connection.execute(FAILED)
         take_up_failed(service)
         (status,) = service.queue._client.list_workflows()
         pauses.append(((status.delay_until_epoch_ms or status.created_at) - status.created_at) / 1000)
@@ -415,7 +436,7 @@ def test_a_message_that_is_not_taken_waits_in_the_queue_for_its_next_attempt(ser
         (200, 0, "delivered"),
         (500, 0, "pending"),
         (500, len(PAUSES) - 1, "failed"),
-        (OSError("away"), len(PAUSES) - 2, "pending"),
+        (OSError("a\0way"), len(PAUSES) - 2, "pending"),  # PostgreSQL holds no NUL
         (OSError("away"), len(PAUSES) - 1, "failed"),
         (410, 0, "failed"),  # nobody is asked again there
         (204, len(PAUSES) - 1, "delivered"),
@@ -435,6 +456,7 @@ def test_a_message_is_pending_only_while_it_is_tried_again(service, bench, monke
     inspect.unwrap(workflows.run_delivery)(message, attempt)
     with service.engine.connect() as connection:
         assert connection.scalar(select(DeliveryRow.status)) == status
+        assert "\0" not in connection.scalar(select(DeliveryRow.detail))
     queued = service.queue._client.list_workflows(workflow_id_prefix=f"{message}-")
     assert len(queued) == (status == "pending")
 

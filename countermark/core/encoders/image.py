@@ -10,8 +10,11 @@ Reference: A. Radford et al., Learning Transferable Visual Models From Natural L
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +39,7 @@ _LAYERS, _WIDTH, _HEADS, _PATCH, _OUT = 12, 768, 12, 16, 512
 _PATCHES = (SIZE // _PATCH) ** 2
 _MEAN = (0.48145466, 0.4578275, 0.40821073)  # of the images CLIP was trained on, R, G, B in 0..1
 _STD = (0.26862954, 0.26130258, 0.27577711)
+_LONGEST_CONVERSION = 3600.0  # seconds
 _CONVERTED = "clip_vit_b16_visual.bf16.safetensors"
 
 UInt8 = npt.NDArray[np.uint8]
@@ -194,6 +198,10 @@ def _convert(source: Located, target: Path) -> dict[str, torch.Tensor]:
         for key, value in dequantise(source.path).items()
     }
     target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(".convert-*"):  # by a process that was killed
+        with suppress(OSError):  # another has been faster
+            if time.time() - left.stat().st_mtime > _LONGEST_CONVERSION:
+                shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=".convert-", dir=target.parent) as scratch:  # others may convert, too
         partial = Path(scratch) / target.name
         save_file(state, partial, metadata={"source_sha256": source.asset.sha256})

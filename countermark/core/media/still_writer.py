@@ -41,13 +41,17 @@ class StillWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None:
-            if self._partial is not None:
-                self._partial.unlink(missing_ok=True)
-        elif self._partial is not None:
-            self._partial.replace(self.path)
-        else:
+        if kind is None and self._partial is None:
             raise MediaError(f"No frames were written to {self.path}.", remedy="Give one frame.")
+        if self._partial is None:
+            return
+        try:
+            if kind is None:
+                self._partial.replace(self.path)
+        except OSError as failure:
+            raise self._unwritable(failure) from failure
+        finally:
+            self._partial.unlink(missing_ok=True)
 
     def write(self, frames: Frames) -> None:
         """Write the frame; raises ``ValueError`` for one of another size."""
@@ -63,6 +67,8 @@ class StillWriter:
         try:
             Image.fromarray(frames.to_rgb()[0]).save(self._partial, kind, **options)
         except OSError as error:
-            raise MediaError(
-                f"{self.path} could not be written ({error.strerror or error}).", remedy="Check the free space."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> MediaError:
+        why = error.strerror or error
+        return MediaError(f"{self.path} could not be written ({why}).", remedy="Check the path and the free space.")

@@ -14,6 +14,7 @@ from countermark.service.faults import ApiError
 from countermark.service.files import incoming_folder
 from countermark.service.keys import Scope
 from countermark.service.options import ServiceSettings
+from countermark.service.state import Here
 from provenance.resolution import EXAMINE, STORE_BINDINGS, STORE_MANIFESTS, discovery_router, resolution_router
 
 PREFIX = "/c2pa/v1"
@@ -36,10 +37,10 @@ def _authorize(scope: str) -> Callable[..., None]:
     allowed = requires(_SCOPES[scope])
 
     def check(
-        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None
+        request: Request, service: Here, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
     ) -> None:
         try:
-            principal = allowed(request, credentials)
+            principal = allowed(request, service, credentials)
         except ApiError as error:
             raise HTTPException(error.status, error.fault.message, error.headers) from error
         if scope != EXAMINE and principal.key_id is None:
