@@ -82,7 +82,7 @@ class JobQueue:
             load_output=False,
         )
         for status in failed:
-            subject = list((status.input or {"args": ()})["args"])
+            subject = list(status.input["args"]) if isinstance(status.input, dict) else []  # text, where unreadable
             if subject and not self._is_under_way(str(subject[0])):
                 with self._engine.begin() as connection:
                     self._take_up(connection, status, subject)
