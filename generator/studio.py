@@ -90,12 +90,9 @@ class Studio:
         whatever reading the inputs, the model or `provenance.seal.seal` raise; then there is no file.
         """
         started = time.monotonic()
-        check_destination(output, overwrite=overwrite)  # before minutes of work, not after
-        _check_kind(request, output)
         given = tuple(dict.fromkeys(path for condition in request.conditions for path in condition.paths))
-        for path in given:
-            if not path.is_file():
-                raise UsageError(f"{path} is not a file.", remedy="Give the path of a picture or a video.")
+        check_destination(output, given, overwrite=overwrite)  # before minutes of work, not after
+        _check_kind(request, output)
         if given:  # what the model cannot do is said before files are decoded; a prompt alone need not wait for torch
             self._model_for(request)
         request, decision = self._decide(request, user, on_step)

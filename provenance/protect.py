@@ -49,8 +49,6 @@ def protect(
     path = Path(path)
     _check_container(path, remux=remux)
     output = Path(output) if output is not None else path.with_name(f"{path.stem}.sealed{_suffix(path)}")
-    if output.resolve() == path.resolve():
-        raise UsageError(f"{output} is the input itself.", remedy="Choose another path for the sealed video.")
     check_destination(output, overwrite=overwrite, delivery=delivery)
     if on_step is not None:
         on_step("read", f"examining {path}")

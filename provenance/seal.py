@@ -246,11 +246,14 @@ def _check_time_stamp(report: ManifestReport, stamp: TimeStamp) -> None:
         )
 
 
-def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "embedded") -> None:
-    """Whether a sealed video may be written to ``output``: asked before any long work starts.
+def check_destination(
+    output: Path, inputs: Iterable[Path] = (), *, overwrite: bool, delivery: Delivery = "embedded"
+) -> None:
+    """Whether a sealed video may be written to ``output``, made from ``inputs``: asked before any long work starts.
 
     Raises `UsageError` for an unknown ``delivery``, a container that cannot hold a manifest, a name that is no text, a
-    folder, a missing parent folder, an existing file without ``overwrite``, or a sidecar that is there already.
+    folder, a missing parent folder, an existing file without ``overwrite``, a sidecar that is there already, or an
+    input that is no file or the output itself.
     """
     if delivery not in get_args(Delivery):
         raise UsageError(f"There is no delivery {delivery!r}.", remedy=f"Use one of: {', '.join(get_args(Delivery))}.")
@@ -263,6 +266,11 @@ def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "em
         raise UsageError(f"{output} is a folder.", remedy="Give the path of the file to write.")
     if not output.parent.is_dir():
         raise UsageError(f"The folder {output.parent} does not exist.", remedy="Create it, or choose another path.")
+    for path in inputs:
+        if not path.is_file():
+            raise UsageError(f"{path} is not a file.", remedy="Give the path of an existing picture or video.")
+        if path.resolve() == output.resolve():
+            raise UsageError(f"{output} is also an input.", remedy="Choose another path for the sealed video.")
     if output.exists() and not overwrite:
         raise UsageError(
             f"{output} exists already.", remedy="Choose another path, or say --overwrite (in Python overwrite=True)."
@@ -274,7 +282,7 @@ def check_destination(output: Path, *, overwrite: bool, delivery: Delivery = "em
 
 
 def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Delivery, settings: Settings) -> None:
-    check_destination(output, overwrite=overwrite, delivery=delivery)
+    check_destination(output, origin.ingredients, overwrite=overwrite, delivery=delivery)
     if delivery == "remote" and not str(settings.manifest_url or "").startswith(("https://", "http://")):
         raise UsageError(
             "A remote manifest needs an address.",
@@ -284,11 +292,6 @@ def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Deli
         raise UsageError("A protected video has exactly one parent.", remedy="Pass the source file as the ingredient.")
     if origin.kind == "edited" and not origin.ingredients:
         raise UsageError("An edited video has a parent.", remedy="Pass the source file as the first ingredient.")
-    for path in origin.ingredients:
-        if not path.is_file():
-            raise UsageError(f"The ingredient {path} is not a file.", remedy="Give the path of an existing file.")
-        if path.resolve() == output.resolve():
-            raise UsageError(f"{output} is also an input.", remedy="Choose another path for the sealed video.")
     if origin.parent is not None:
         refuse_broken(origin.parent, settings)
     if origin.by_model:

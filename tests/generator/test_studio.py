@@ -376,6 +376,16 @@ def test_every_given_file_is_examined_before_the_model_is_asked(tmp_path, out, s
         assert [e.action for e in records.entries() if e.kind == "upload"] == ["allow", *["block"] * 4, "allow"]
 
 
+def test_an_input_is_not_written_over(tmp_path, settings):
+    model, given = Recorder(), video(tmp_path / "given.mp4", 60)
+    before = given.read_bytes()
+    with pytest.raises(UsageError, match="also an input"):
+        Studio(model, settings=settings).generate(request_for(PROMPT, extend=given), given, overwrite=True)
+    assert given.read_bytes() == before
+    with open_records(settings) as records:  # said before the policy decodes anything
+        assert list(records.entries()) == []
+
+
 def test_a_face_needs_a_token_for_its_file(tmp_path, out, settings, monkeypatch):
     monkeypatch.setattr(vision, "find_faces", lambda *_: np.ones((1, 5), np.float32))
     path = video(tmp_path / "someone.mp4", 60)

@@ -155,7 +155,7 @@ def test_failure_leaves_nothing(source: Path, settings: Settings, monkeypatch: p
 
 
 def test_wrong_use_is_refused(source: Path, settings: Settings, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="input itself"):
+    with pytest.raises(UsageError, match="also an input"):
         protect(source, source, settings=settings, overwrite=True)
     with pytest.raises(UsageError, match="cannot be protected"):
         protect(tmp_path / "clip.webm", settings=settings)
