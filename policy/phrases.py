@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from policy.normalise import canonicalise
 
@@ -44,9 +45,12 @@ class PhraseIndex:
             else:
                 whole = folded if term.endswith("*") or not _spaced_script(folded[-1]) else folded + " "
                 self._by_word[folded.split()[0]].append((whole, term))
+        self._beginnings = {*self._by_word, *self._by_stem, *self._by_character}
 
     def find(self, canonical: str) -> list[Match]:
         """All occurrences in ``canonical`` (as made by `policy.normalise`), longest first at each place."""
+        if self._beginnings.isdisjoint(_beginnings(canonical)):  # of most lists nothing occurs
+            return []
         return sorted(self._scan(canonical), key=lambda m: (m.start, m.start - m.end))
 
     def _scan(self, canonical: str) -> Iterator[Match]:
@@ -67,6 +71,13 @@ class PhraseIndex:
                         if canonical.startswith(folded, i):
                             yield Match(term, i, i + len(folded))
             start = stop + 1
+
+
+@lru_cache(maxsize=16)  # all lists are asked about one text in succession
+def _beginnings(canonical: str) -> frozenset[str]:
+    """What terms in a folded text can begin with: its words, their stems, and characters of scripts without spaces."""
+    words = canonical.split()
+    return frozenset((*words, *(word[:_STEM] for word in words), *(c for w in words if not w.isascii() for c in w)))
 
 
 def _spaced_script(character: str) -> bool:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from policy import load_policy
 from policy.clauses import MAX_PARTS, split_parts
@@ -114,6 +117,16 @@ def test_phrases_match_whole_words_only() -> None:
     index = PhraseIndex(["sex", "decapitat*", "at sea", "色情"], {})
     found = [m.term for m in index.find(" the sexton of essex was decapitated at seaside at sea 情色情节 ")]
     assert found == ["decapitat*", "at sea", "色情"]
+
+
+@given(
+    st.lists(st.sampled_from(["sex", "sexton", "decapitated", "at", "sea", "情色情节", "a色情", "ё", "x"]), max_size=8)
+)
+def test_a_phrase_is_found_wherever_it_stands(words: list[str]) -> None:
+    index = PhraseIndex(["sex", "decapitat*", "at sea", "色情"], {})
+    text = f" {' '.join(words)} " if words else " "
+    pattern = r"(?<= )sex(?= )|(?<= )decapitat[^ ]*|(?<= )at sea(?= )|色情"
+    assert [(m.start, m.end) for m in index.find(text)] == [m.span() for m in re.finditer(pattern, text)]
 
 
 @pytest.mark.parametrize(
