@@ -9,20 +9,17 @@ from __future__ import annotations
 
 import argparse
 import random
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import yaml
-from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks import policy_lettering
 from countermark.core.encoders.text import load_text_encoder
-from countermark.core.settings import get_settings
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
 from policy.classifier import Floats, Heads
@@ -39,7 +36,6 @@ from policy.corpus import (
 )
 from policy.fit import HEADS, without_lists
 from policy.language import identify
-from policy.lettering import can_read, read_lines
 from policy.training import BLOCK_RATE, REVIEW_RATE, Rows
 
 RESULTS = Path(__file__).parent / "results" / "policy.md"
@@ -48,11 +44,13 @@ CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbin
 SHORT = "-short-"  # in the seeds of our short plain prompts
 APART = {
     "own_misleading": ("own/requests-more-", "own/requests-benign-more-", "own/voices-zh-", "own/long-"),
+    "own_scenes": ("own/scenes-",),
     "own_descriptions": ("own/treatments-",),
     "own_questions": ("own/questions-", "own/ordinary-chat-"),
 }
 """Ours that are sets of their own here, by how their seeds begin: pairs that were written to mislead (the safe twin has
-the alarming words, or one sentence of many decides), long harmless descriptions, questions as to a chat assistant.
+the alarming words, or one sentence of many decides), scenes and sequences of shots that only their meaning tells apart,
+long harmless descriptions, questions as to a chat assistant.
 """
 MOST_PER_SET = 400
 MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
@@ -172,16 +170,9 @@ def recall_per_category(policy: Policy, judges: Judges, test: Sequence[Example],
     )
 
 
-def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, plain: Floats) -> str:
-    """Recall of all heads together when every threshold moves by the same log-odds, as ``check``'s ``shift`` does.
-
-    The thresholds of the policy weigh the heads against each other. The baseline has none, its highest score counts
-    ("one cut"); so that lists and thresholds can be told apart, ours is shown that way too.
-    """
-    limits = policy.thresholds.thresholds
-    block = np.array([limits[c].block or 1 - 1e-4 for c in HEADS])
+def operating_points(test: Sequence[Example], ours: Floats, plain: Floats) -> str:
+    """Recall of all heads together when the one cut they share moves, as ``check``'s ``shift`` does."""
     core = [HEADS.index(category) for category in CORE]
-    ours = scored - np.log(block / (1 - block))
 
     def among(keep: Callable[[Example], bool]) -> npt.NDArray[np.bool_]:
         return np.array([keep(e) for e in test])
@@ -192,13 +183,14 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
         "ours, short and plain, English": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "en"),
         "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
         "ours, misleading": among(lambda e: e.unsafe and e.source == "own_misleading" and e.category in CORE),
+        "ours, scenes": among(lambda e: e.unsafe and e.source == "own_scenes" and e.category in CORE),
         "OVERT, unseen quarter": among(lambda e: e.source == OVERT[0] and e.category in CORE),
     }
     harmless = {
         "video prompts": among(lambda e: e.source in UNSEEN_HARMLESS),
         "all harmless": among(lambda e: not e.unsafe and e.source in {*CAPTIONS, "own_benign"}),
     }
-    ways = {"ours, its thresholds": ours, "ours, one cut": scored, "encoder only, one cut": plain}
+    ways = {"ours": ours, "encoder only": plain}
     rows = []
     for title, mine in harmful.items():
         for way, odds in ways.items():
@@ -217,11 +209,13 @@ def operating_points(policy: Policy, test: Sequence[Example], scored: Floats, pl
     references = {
         "OVERT, harmless, unseen quarter": among(lambda e: e.source == OVERT[0]),
         "misleading twins": among(lambda e: e.unsafe and e.source == "own_misleading"),
+        "twins of scenes": among(lambda e: e.unsafe and e.source == "own_scenes"),
         "questions": among(lambda e: e.unsafe and e.source == "own_questions"),
     }
     groups = {
         "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
         "misleading twins": among(lambda e: not e.unsafe and e.source == "own_misleading"),
+        "twins of scenes": among(lambda e: not e.unsafe and e.source == "own_scenes"),
         "questions": among(lambda e: not e.unsafe and e.source == "own_questions"),
         "ordinary": among(lambda e: e.source == "own_benign"),
         "long descriptions": among(lambda e: e.source == "own_descriptions"),
@@ -313,6 +307,8 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
         ("safe twins, Chinese", lambda e: e.source == "own" and not e.unsafe and e.language == "zh"),
         ("misleading, unsafe", lambda e: e.source == "own_misleading" and e.unsafe),
         ("misleading, safe twins", lambda e: e.source == "own_misleading" and not e.unsafe),
+        ("scenes, unsafe", lambda e: e.source == "own_scenes" and e.unsafe),
+        ("scenes, safe twins", lambda e: e.source == "own_scenes" and not e.unsafe),
         ("questions, unsafe", lambda e: e.source == "own_questions" and e.unsafe),
         ("questions, harmless", lambda e: e.source == "own_questions" and not e.unsafe),
         ("short and plain, unsafe, English", lambda e: SHORT in e.seed and e.unsafe and e.language == "en"),
@@ -371,44 +367,15 @@ def dilution(judges: Judges, test: Sequence[Example]) -> str:
 
 def lettering(policy: Policy, test: Sequence[Example]) -> str:
     """Our own English prompts drawn into pictures, read back, and judged; beside the same prompts typed."""
-    settings = get_settings()
-    if not can_read(settings):
-        return "The reading networks are not here (`countermark weights fetch`): not measured.\n"
     rng = random.Random(5)
-    chosen = {
+    prompts = {
         unsafe: rng.sample([e.text for e in test if e.unsafe == unsafe and e.source == "own" and e.language == "en"], 8)
         for unsafe in (True, False)
     }
-    typed = {unsafe: sum(not check(t, policy=policy).allowed for t in texts) for unsafe, texts in chosen.items()}
-    rows = []
-    for title, size, turned, noise in (
-        ("24 pixels, plain", 24, 0, 0),
-        ("14 pixels, plain", 14, 0, 0),
-        ("24 pixels, turned by 15 degrees, noisy", 24, 15, 40),
-    ):
-        cells, alike = [title], []
-        for unsafe, texts in chosen.items():
-            read = [
-                "\n".join(line.text for line in read_lines(_drawn(t, size, turned, noise), settings)) for t in texts
-            ]
-            alike += [SequenceMatcher(None, t, r.replace("\n", " ")).ratio() for t, r in zip(texts, read, strict=True)]
-            refused = [bool(r) and not check(r, policy=policy).allowed for r in read]
-            cells.append(f"{sum(refused)} (typed: {typed[unsafe]}) of {len(texts)}")
-        rows.append([*cells, f"{np.mean(alike):.3f}"])
-    return table(
-        ["lettering", "harmful refused", "harmless refused", "similarity of what was read (1 = the same)"], rows
-    )
-
-
-def _drawn(text: str, size: int, turned: float, noise: float) -> npt.NDArray[np.uint8]:
-    """``text`` in lines on a grey-blue ground, R'G'B' uint8 [540, 960, 3]."""
-    image = Image.new("RGB", (960, 540), (60, 90, 130))
-    body = "\n".join(textwrap.wrap(text, width=int(1100 / size)))
-    font = ImageFont.load_default(size)
-    ImageDraw.Draw(image).multiline_text((480, 270), body, font=font, fill="white", anchor="mm", spacing=size)
-    picture = np.asarray(image.rotate(turned, Image.Resampling.BICUBIC, fillcolor=(60, 90, 130)), np.float32)
-    picture = picture + noise * np.random.default_rng(2).standard_normal(picture.shape)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    rows = policy_lettering.rows(policy, prompts)
+    if not rows:
+        return "The reading networks are not here (`countermark weights fetch`): not measured.\n"
+    return table(policy_lettering.HEADER, rows)
 
 
 def latency(policy: Policy) -> str:
@@ -474,7 +441,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ours, plain = scores(policy, baseline, test)
     sections = {
         "Recall per category": recall_per_category(policy, judges, test, ours, plain),
-        "All heads together": operating_points(policy, test, ours, plain),
+        "All heads together": operating_points(test, ours, plain),
         "Sets that were not seen": unseen(policy, judges, test, ours, plain),
         "Decisions at the shipped thresholds": decisions(judges, test),
         "Disguised spelling": obfuscation(judges, test),
@@ -498,9 +465,10 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         f"{', '.join((*UNSEEN_HARMFUL, *UNSEEN_MIXED))}; nor on the quarter of\n"
         f"{' and '.join(OVERT)} that is shown, but on the rest of them, so that\n"
         "these tell of this style of request only. VBench-2's false refusals were looked at before some ordinary\n"
-        "prompts were written; one constant of `policy/allocation.py` and how the encoder is tuned were chosen with\n"
-        "these sets in view. Shown apart: pairs that were written to mislead (the safe twin has the alarming words,\n"
-        "or one sentence of many decides), long harmless descriptions, and questions as to a chat assistant.\n\n"
+        "prompts were written; how the encoder is tuned was chosen with these sets in view. Shown apart: pairs that\n"
+        "were written to mislead (the safe twin has the alarming words, or one sentence of many decides), scenes and\n"
+        "sequences of shots that only their meaning tells apart, long harmless descriptions, and questions as to a\n"
+        "chat assistant.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())

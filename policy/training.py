@@ -2,8 +2,8 @@
 
 DATA is the folder of public sets (see `policy.corpus`); our own prompts come with the package. Writes
 ``encoder.safetensors``, ``heads.safetensors``, ``thresholds.yaml`` and ``MODEL_CARD.md``. Thresholds are chosen on the
-pooled out-of-fold scores: the share of harmless prompts that any head refuses is a budget, spent where it buys the most
-recall. The part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
+pooled out-of-fold scores, one cut for all heads that a given share of harmless prompts exceeds with any of them. The
+part marked "test" is touched by neither; ``python -m benchmarks.policy`` measures on it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import numpy.typing as npt
 import yaml
 
 from countermark.core.encoders.text import UniversalSentenceEncoder, load_text_encoder
-from policy.allocation import allocate, quantiles
 from policy.assemble import Rules, Units, load_rules, pool
 from policy.classifier import Floats, Heads, feature_names, sigmoid
 from policy.corpus import UNSEEN_HARMFUL, UNSEEN_HARMLESS, UNSEEN_MIXED, Example, own_prompts, public_prompts, select
@@ -36,7 +35,7 @@ MIXTURE = {"own_benign": 0.35, "own": 0.2, "overt_benign_half": 0.15, "caption":
 BLOCK_RATE = 0.03  # share of the mixture that the heads together refuse
 REVIEW_RATE = 0.06  # ... or send to a person, or to the strict output check where that is the audience's matter
 NAMED_RATE = 0.12  # beside a real person's name
-LEAST = {"block": 0.4, "review": 0.3, "strict": 0.3, "with_real_person": 0.2}  # no decision on a score below these
+LEAST = {"block": 0.4, "review": 0.3, "with_real_person": 0.2}  # no decision on a score below these
 AUDIENCE = ("suggestive", "disturbing")
 FLOOR_RATE = 0.3  # a strong word decides unless the score is below that of this share of harmless prompts
 
@@ -125,34 +124,37 @@ def mixture_weights(harmless: Sequence[Example]) -> npt.NDArray[np.float64]:
     return np.asarray(weight / weight.sum(), np.float64)
 
 
-def recall_weights(harmful: Sequence[Example]) -> npt.NDArray[np.float64]:
-    """Weights of harmful prompts by which every category counts the same, and in it our own prompts double."""
-    weight = np.array([2.0 if e.source == "own" else 1.0 for e in harmful])
-    size: dict[str | None, float] = dict.fromkeys((e.category for e in harmful), 0.0)
-    for e, w in zip(harmful, weight.tolist(), strict=True):
-        size[e.category] += w
-    weight /= np.array([size[e.category] for e in harmful])
-    return np.asarray(weight / weight.sum(), np.float64)
-
-
 def calibrate(scores: Floats, examples: Sequence[Example]) -> dict[str, dict[str, float]]:
-    """Thresholds per category from the out-of-fold scores [N, C], allocated together (`policy.allocation`)."""
-    unsafe = np.array([e.unsafe for e in examples])
-    harmful, harmless = scores[unsafe], scores[~unsafe]
-    gain = recall_weights([e for e in examples if e.unsafe])
-    cost = mixture_weights([e for e in examples if not e.unsafe])
-    cuts = {"lexicon_floor": quantiles(harmless, cost, FLOOR_RATE)}
-    ceiling = np.ones(len(HEADS), np.float32)
-    for level, rate in (("block", BLOCK_RATE), ("review", REVIEW_RATE), ("with_real_person", NAMED_RATE)):
-        ceiling = np.minimum(allocate(harmful, gain, harmless, cost, rate, LEAST[level]), ceiling)
-        cuts[level] = ceiling
+    """Thresholds per category from the out-of-fold scores [N, C].
+
+    At each level all heads have the same: thresholds of their own, allocated for the most recall, did worse on prompts
+    of other seeds than those they were chosen on.
+    """
+    rows = [i for i, e in enumerate(examples) if not e.unsafe]
+    harmless, weight = scores[rows], mixture_weights([examples[i] for i in rows])
+    highest = harmless.max(axis=1)
+    cuts = {
+        level: max(round(weighted_quantile(highest, weight, 1 - rate), 6), LEAST[level])
+        for level, rate in (("block", BLOCK_RATE), ("review", REVIEW_RATE), ("with_real_person", NAMED_RATE))
+    }
     out: dict[str, dict[str, float]] = {}
-    for k, category in enumerate(HEADS):
+    for category, column in zip(HEADS, harmless.T, strict=True):
         middle = "strict" if category in AUDIENCE else "review"
-        named = {"block": "block", "review": middle, "with_real_person": "with_real_person"}
-        named["lexicon_floor"] = "lexicon_floor"
-        out[category] = {named[level]: round(float(cut[k]), 6) for level, cut in cuts.items()}
+        floor = round(weighted_quantile(column, weight, 1 - FLOOR_RATE), 6)
+        out[category] = {
+            "block": cuts["block"],
+            middle: cuts["review"],
+            "with_real_person": cuts["with_real_person"],
+            "lexicon_floor": floor,
+        }
     return out
+
+
+def weighted_quantile(values: Floats, weight: npt.NDArray[np.float64], share: float) -> float:
+    """The smallest of ``values`` [N] at or below which ``share`` of the weight lies."""
+    order = np.argsort(values)
+    below = np.cumsum(weight[order]) / weight.sum()
+    return float(values[order][min(int(np.searchsorted(below, share)), len(values) - 1)])
 
 
 def out_of_fold_summary(
@@ -207,9 +209,8 @@ Languages: English and Chinese; others only as far as the encoder carries them.
 Public sets used for training, none of them part of the repository: AILuminate demo, HarmBench, StrongREJECT (harmful
 requests), COCO captions, PartiPrompts (harmless), and three quarters of OVERT's harmful and harmless requests, near
 duplicates on one side of the split. Sets that nothing was trained or calibrated on: {unseen}. VBench-2's false refusals
-were looked at once before some ordinary prompts were written (none after one of its prompts), and how far the
-allocation of thresholds is followed (`policy/allocation.py`) and how the encoder is tuned (`policy/tuning.py`) were
-chosen with these sets in view.
+were looked at once before some ordinary prompts were written (none after one of its prompts), and how the encoder is
+tuned (`policy/tuning.py`) was chosen with these sets in view.
 Our own prompts are in `policy/data/prompts`; in training each is seen a second time in a frame of `policy/framing.py`.
 
 | training source | label | prompts |

@@ -20,7 +20,7 @@ from countermark.core.bfloat16 import training_autocast
 from countermark.core.encoders.text import BRANCHES, DIMENSION, FIXED, UniversalSentenceEncoder
 from policy.classifier import Floats, Network
 
-ROUNDS = 5
+ROUNDS = 8
 BATCH = 192  # rows of about the same length
 PEAK_RATES = (1.5e-4, 5e-4)  # of the encoder, of the heads
 AVERAGED = 0.995  # how much of the moving average a step keeps
