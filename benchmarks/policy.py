@@ -55,6 +55,8 @@ long harmless descriptions, questions as to a chat assistant.
 MOST_PER_SET = 400
 MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
+HELD_OUT = Path(__file__).parent / "policy_held_out"
+"""Pairs written to find the limits, by writers who had seen none of the training prompts; never trained on."""
 LANGUAGES = Path(__file__).parent / "policy_languages.yaml"
 PADDING = (
     "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
@@ -184,6 +186,8 @@ def operating_points(test: Sequence[Example], ours: Floats, plain: Floats) -> st
         "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
         "ours, misleading": among(lambda e: e.unsafe and e.source == "own_misleading" and e.category in CORE),
         "ours, scenes": among(lambda e: e.unsafe and e.source == "own_scenes" and e.category in CORE),
+        "held out, English": among(lambda e: e.unsafe and e.source == "held_out_en" and e.category in CORE),
+        "held out, Chinese": among(lambda e: e.unsafe and e.source == "held_out_zh" and e.category in CORE),
         "OVERT, unseen quarter": among(lambda e: e.source == OVERT[0] and e.category in CORE),
     }
     harmless = {
@@ -211,12 +215,16 @@ def operating_points(test: Sequence[Example], ours: Floats, plain: Floats) -> st
         "misleading twins": among(lambda e: e.unsafe and e.source == "own_misleading"),
         "twins of scenes": among(lambda e: e.unsafe and e.source == "own_scenes"),
         "questions": among(lambda e: e.unsafe and e.source == "own_questions"),
+        "held-out twins, English": among(lambda e: e.unsafe and e.source == "held_out_en"),
+        "held-out twins, Chinese": among(lambda e: e.unsafe and e.source == "held_out_zh"),
     }
     groups = {
         "safe twins": among(lambda e: not e.unsafe and e.source == "own"),
         "misleading twins": among(lambda e: not e.unsafe and e.source == "own_misleading"),
         "twins of scenes": among(lambda e: not e.unsafe and e.source == "own_scenes"),
         "questions": among(lambda e: not e.unsafe and e.source == "own_questions"),
+        "held-out twins, English": among(lambda e: not e.unsafe and e.source == "held_out_en"),
+        "held-out twins, Chinese": among(lambda e: not e.unsafe and e.source == "held_out_zh"),
         "ordinary": among(lambda e: e.source == "own_benign"),
         "long descriptions": among(lambda e: e.source == "own_descriptions"),
         "plain, Chinese": among(lambda e: e.source == "own_plain" and e.language == "zh"),
@@ -309,6 +317,10 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
         ("misleading, safe twins", lambda e: e.source == "own_misleading" and not e.unsafe),
         ("scenes, unsafe", lambda e: e.source == "own_scenes" and e.unsafe),
         ("scenes, safe twins", lambda e: e.source == "own_scenes" and not e.unsafe),
+        ("held out, unsafe, English", lambda e: e.source == "held_out_en" and e.unsafe),
+        ("held out, unsafe, Chinese", lambda e: e.source == "held_out_zh" and e.unsafe),
+        ("held out, safe twins, English", lambda e: e.source == "held_out_en" and not e.unsafe),
+        ("held out, safe twins, Chinese", lambda e: e.source == "held_out_zh" and not e.unsafe),
         ("questions, unsafe", lambda e: e.source == "own_questions" and e.unsafe),
         ("questions, harmless", lambda e: e.source == "own_questions" and not e.unsafe),
         ("short and plain, unsafe, English", lambda e: SHORT in e.seed and e.unsafe and e.language == "en"),
@@ -425,6 +437,11 @@ def limited(examples: Sequence[Example]) -> list[Example]:
     return out
 
 
+def held_out() -> list[Example]:
+    """The pairs of `HELD_OUT`, a set for each language."""
+    return [replace(e, source=f"held_out_{e.language}", part="test") for e in own_prompts(HELD_OUT)]
+
+
 def _apart(e: Example) -> Example:
     return next((replace(e, source=source) for source, seeds in APART.items() if e.seed.startswith(seeds)), e)
 
@@ -436,7 +453,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     policy = load_policy()
     judges = Judges(policy)
     examples = own_prompts() + public_prompts(options.data)
-    test = limited(select(examples, lambda e: e.part == "test"))
+    test = limited(select(examples, lambda e: e.part == "test") + held_out())
     baseline = encoder_only(policy, select(examples, lambda e: e.part == "train"))
     ours, plain = scores(policy, baseline, test)
     sections = {
@@ -468,7 +485,8 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         "prompts were written; how the encoder is tuned was chosen with these sets in view. Shown apart: pairs that\n"
         "were written to mislead (the safe twin has the alarming words, or one sentence of many decides), scenes and\n"
         "sequences of shots that only their meaning tells apart, long harmless descriptions, and questions as to a\n"
-        "chat assistant.\n\n"
+        "chat assistant; and held out as a whole, pairs that were written to find the limits, by writers who had\n"
+        "seen none of the training prompts.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
