@@ -56,7 +56,9 @@ MOST_PER_SET = 400
 MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
 HELD_OUT = Path(__file__).parent / "policy_held_out"
-"""Pairs written to find the limits, by writers who had seen none of the training prompts; never trained on."""
+"""Prompts of writers who had seen none of the training prompts, never trained on: a red team's, harmful ones beside
+what a public generator is asked for, and pairs written to find the limits.
+"""
 LANGUAGES = Path(__file__).parent / "policy_languages.yaml"
 PADDING = (
     "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
@@ -186,6 +188,8 @@ def operating_points(test: Sequence[Example], ours: Floats, plain: Floats) -> st
         "ours, short and plain, Chinese": among(lambda e: e.unsafe and SHORT in e.seed and e.language == "zh"),
         "ours, misleading": among(lambda e: e.unsafe and e.source == "own_misleading" and e.category in CORE),
         "ours, scenes": among(lambda e: e.unsafe and e.source == "own_scenes" and e.category in CORE),
+        "red team, English": among(lambda e: e.unsafe and e.source == "red_team_en"),
+        "red team, Chinese": among(lambda e: e.unsafe and e.source == "red_team_zh"),
         "held out, English": among(lambda e: e.unsafe and e.source == "held_out_en" and e.category in CORE),
         "held out, Chinese": among(lambda e: e.unsafe and e.source == "held_out_zh" and e.category in CORE),
         "OVERT, unseen quarter": among(lambda e: e.source == OVERT[0] and e.category in CORE),
@@ -317,6 +321,10 @@ def decisions(judges: Judges, test: Sequence[Example]) -> str:
         ("misleading, safe twins", lambda e: e.source == "own_misleading" and not e.unsafe),
         ("scenes, unsafe", lambda e: e.source == "own_scenes" and e.unsafe),
         ("scenes, safe twins", lambda e: e.source == "own_scenes" and not e.unsafe),
+        ("red team, unsafe, English", lambda e: e.source == "red_team_en" and e.unsafe),
+        ("red team, unsafe, Chinese", lambda e: e.source == "red_team_zh" and e.unsafe),
+        ("red team, harmless, English", lambda e: e.source == "red_team_en" and not e.unsafe),
+        ("red team, harmless, Chinese", lambda e: e.source == "red_team_zh" and not e.unsafe),
         ("held out, unsafe, English", lambda e: e.source == "held_out_en" and e.unsafe),
         ("held out, unsafe, Chinese", lambda e: e.source == "held_out_zh" and e.unsafe),
         ("held out, safe twins, English", lambda e: e.source == "held_out_en" and not e.unsafe),
@@ -438,8 +446,12 @@ def limited(examples: Sequence[Example]) -> list[Example]:
 
 
 def held_out() -> list[Example]:
-    """The pairs of `HELD_OUT`, a set for each language."""
-    return [replace(e, source=f"held_out_{e.language}", part="test") for e in own_prompts(HELD_OUT)]
+    """The prompts of `HELD_OUT`: the red team's and the pairs, a set for each language."""
+
+    def source(e: Example) -> str:
+        return f"{'red_team' if e.seed.startswith('own/red-team-') else 'held_out'}_{e.language}"
+
+    return [replace(e, source=source(e), part="test") for e in own_prompts(HELD_OUT)]
 
 
 def _apart(e: Example) -> Example:
@@ -485,8 +497,8 @@ def report(policy: Policy, sections: dict[str, str]) -> str:
         "prompts were written; how the encoder is tuned was chosen with these sets in view. Shown apart: pairs that\n"
         "were written to mislead (the safe twin has the alarming words, or one sentence of many decides), scenes and\n"
         "sequences of shots that only their meaning tells apart, long harmless descriptions, and questions as to a\n"
-        "chat assistant; and held out as a whole, pairs that were written to find the limits, by writers who had\n"
-        "seen none of the training prompts.\n\n"
+        "chat assistant; and held out as a whole, by writers who had seen none of the training prompts: a red team's\n"
+        "prompts (half of them what a public generator is asked for) and pairs written to find the limits.\n\n"
         f"Policy {policy.version}, SHA-256 `{policy.sha256[:16]}`.\n"
     )
     return head + "".join(f"\n## {title}\n\n{text}" for title, text in sections.items())
