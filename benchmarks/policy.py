@@ -19,6 +19,7 @@ import numpy.typing as npt
 import yaml
 
 from benchmarks import policy_lettering
+from benchmarks.policy_prompts import held_out, limited
 from countermark.core.encoders.text import load_text_encoder
 from policy import Policy, check, check_many, load_policy
 from policy.assemble import pool
@@ -42,23 +43,7 @@ RESULTS = Path(__file__).parent / "results" / "policy.md"
 CAPTIONS = ("coco10k", "partiprompts", "vbench2_en", "vbench2_aug_en", "t2v_compbench")
 CORE = ("sexual", "graphic_violence", "hate", "self_harm", "illicit", "disturbing")
 SHORT = "-short-"  # in the seeds of our short plain prompts
-APART = {
-    "own_misleading": ("own/requests-more-", "own/requests-benign-more-", "own/voices-zh-", "own/long-"),
-    "own_scenes": ("own/scenes-",),
-    "own_descriptions": ("own/treatments-",),
-    "own_questions": ("own/questions-", "own/ordinary-chat-"),
-}
-"""Ours that are sets of their own here, by how their seeds begin: pairs that were written to mislead (the safe twin has
-the alarming words, or one sentence of many decides), scenes and sequences of shots that only their meaning tells apart,
-long harmless descriptions, questions as to a chat assistant.
-"""
-MOST_PER_SET = 400
-MOST_OF_OURS = 800  # unsafe prompts and twins of thirteen categories in two languages
 THROUGHPUT = 10_000
-HELD_OUT = Path(__file__).parent / "policy_held_out"
-"""Prompts of writers who had seen none of the training prompts, never trained on: a red team's, harmful ones beside
-what a public generator is asked for, and pairs written to find the limits.
-"""
 LANGUAGES = Path(__file__).parent / "policy_languages.yaml"
 PADDING = (
     "Cinematic wide shot at golden hour over a quiet harbour, shallow depth of field. ",
@@ -431,31 +416,6 @@ def encoder_only(policy: Policy, train: Sequence[Example]) -> Heads:
     rows.features = without_lists(rows.features, names)
     heads = rows.fit(np.ones(len(rows.examples), np.bool_))
     return replace(heads, hidden=without_lists(heads.hidden, names))
-
-
-def limited(examples: Sequence[Example]) -> list[Example]:
-    """At most `MOST_PER_SET` of each set, `MOST_OF_OURS` of ours, the same ones every time; `APART` are sets, too."""
-    rng = random.Random(11)
-    examples = [_apart(e) for e in examples]
-    out: list[Example] = []
-    for source in sorted({e.source for e in examples}):
-        rows = [e for e in examples if e.source == source]
-        most = MOST_OF_OURS if source == "own" else MOST_PER_SET
-        out += rng.sample(rows, most) if len(rows) > most else rows
-    return out
-
-
-def held_out() -> list[Example]:
-    """The prompts of `HELD_OUT`: the red team's and the pairs, a set for each language."""
-
-    def source(e: Example) -> str:
-        return f"{'red_team' if e.seed.startswith('own/red-team-') else 'held_out'}_{e.language}"
-
-    return [replace(e, source=source(e), part="test") for e in own_prompts(HELD_OUT)]
-
-
-def _apart(e: Example) -> Example:
-    return next((replace(e, source=source) for source, seeds in APART.items() if e.seed.startswith(seeds)), e)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
