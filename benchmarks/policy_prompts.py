@@ -1,4 +1,4 @@
-"""The prompts that `benchmarks.policy` measures on: samples of the test parts, in sets, and those held out as a whole."""
+"""The prompts that `benchmarks.policy` measures on: samples of the test parts in sets, and what is held out whole."""
 
 from __future__ import annotations
 
