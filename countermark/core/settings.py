@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
+
+
+def _located(path: object) -> object:
+    """A path as given, with ~ for the user's own folder: no shell expands it in an .env file."""
+    if path == "":  # as a path it would be whatever folder this is run in, and keys would lie there
+        raise ValueError("it is empty")
+    try:
+        return Path(path).expanduser() if isinstance(path, str | Path) else path
+    except RuntimeError as error:  # no such user, or none known
+        raise ValueError(f"{path} names no folder of a user") from error
+
+
+Location = Annotated[Path, BeforeValidator(_located)]
 
 
 class Settings(BaseSettings):
@@ -18,7 +31,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="COUNTERMARK_", env_file=".env", extra="ignore", frozen=True)
 
-    home: Path = Field(
+    home: Location = Field(
         default_factory=lambda: user_data_path("countermark"),
         description="Folder for keys, the registry and downloaded weights.",
     )
@@ -65,10 +78,10 @@ class Settings(BaseSettings):
     signer: Literal["local", "files", "pkcs11", "kms"] = Field(
         default="local", description="Whose credentials sign: a local authority for trial, or real ones."
     )
-    signer_chain: Path | None = Field(default=None, description="PEM file of certificates, the signer's first.")
-    signer_key: Path | None = Field(default=None, description="PEM file of the private key (signer 'files').")
+    signer_chain: Location | None = Field(default=None, description="PEM file of certificates, the signer's first.")
+    signer_key: Location | None = Field(default=None, description="PEM file of the private key (signer 'files').")
     signer_key_password: SecretStr | None = Field(default=None, description="Password of an encrypted key file.")
-    pkcs11_module: Path | None = Field(default=None, description="Shared library of the token's maker.")
+    pkcs11_module: Location | None = Field(default=None, description="Shared library of the token's maker.")
     pkcs11_token: str | None = Field(default=None, description="Label of the token.")
     pkcs11_key: str | None = Field(default=None, description="Label of the private key.")
     pkcs11_pin: SecretStr | None = Field(default=None, description="The token's user PIN.")
@@ -89,9 +102,9 @@ class Settings(BaseSettings):
         default=None, description="Words drawn into generated video at the start, such as 'AI生成'; default is none."
     )
     visible_label_seconds: float = Field(default=3.0, ge=2.0, description="How long the visible label stays.")
-    visible_label_font: Path | None = Field(default=None, description="Font file for the visible label.")
+    visible_label_font: Location | None = Field(default=None, description="Font file for the visible label.")
 
-    policy_file: Path | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
+    policy_file: Location | None = Field(default=None, description="Policy YAML; default is the bundled policy.")
     policy_audience: str = Field(default="general", description="Audience of the policy that holds for generating.")
     policy_keep_prompts: bool = Field(default=False, description="Write prompts into the policy's log.")
     policy_retention_days: float = Field(default=90.0, gt=0, description="How long the policy's log is kept.")
@@ -100,14 +113,7 @@ class Settings(BaseSettings):
     guard_dialect: Literal["qwen3guard", "llamaguard"] = Field(default="qwen3guard", description="How it answers.")
     guard_key: SecretStr | None = Field(default=None, description="Bearer token of that server.")
     guard_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for the guard's verdict.")
-    weights_dir: Path | None = Field(default=None, description="Folder searched first for model weights.")
-
-    @field_validator("home", mode="before")
-    @classmethod
-    def _somewhere(cls, home: object) -> object:
-        if home == "":  # as a path it would be whatever folder this is run in, and keys would lie there
-            raise ValueError("it is empty")
-        return home
+    weights_dir: Location | None = Field(default=None, description="Folder searched first for model weights.")
 
     @property
     def keys_dir(self) -> Path:

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from countermark.core.errors import ConfigurationError
-from countermark.core.settings import Settings, unreadable_file
+from countermark.core.settings import Location, Settings, unreadable_file
 
 
 class ServiceSettings(BaseSettings):
@@ -32,7 +32,7 @@ class ServiceSettings(BaseSettings):
         le=64,
         description="Verifications, screenings and seals that one worker runs at once; it generates one video at once.",
     )
-    files: Path | None = Field(
+    files: Location | None = Field(
         default=None, description="Folder of uploads and videos, shared by all machines; default is inside the home."
     )
     store: str | None = Field(
