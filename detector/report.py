@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countermark.core.errors import UsageError
-from countermark.core.media.partial import create_partial
+from countermark.core.media.partial import written_whole
 from countermark.core.settings import Settings, get_settings
 from detector.attribution import Attribution
 from detector.clip import Clip
@@ -57,12 +57,8 @@ def write_html(
     if any(item.segments for item in verdict.evidence):
         thumbnails = (clip or Clip(video, settings or get_settings())).samples.thumbnails
     page = render_html(verdict, thumbnails, language)
-    partial = create_partial(target)
-    try:
+    with written_whole(target) as partial:
         partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def check_language(language: Language) -> None:

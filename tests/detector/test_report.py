@@ -57,7 +57,7 @@ def test_a_report_appears_complete_or_not_at_all(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(MediaError, match=r"report\.html could not be written .No space"):
         write_html(unscored, scored.info.path, target)
     assert target.read_text() == before
     assert list(tmp_path.glob(".*")) == []

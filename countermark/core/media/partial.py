@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from countermark.core.errors import MediaError, UsageError
@@ -31,3 +33,19 @@ def create_partial(path: Path) -> Path:
             f"{path} cannot be written: {error.strerror}.", remedy="Check that the folder exists and may be written to."
         ) from None
     return partial
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A partial file to write, which becomes ``path`` if nothing is raised; raises ``MediaError`` if that fails."""
+    partial = create_partial(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except OSError as error:
+        why = error.strerror or error
+        raise MediaError(
+            f"{path} could not be written ({why}).", remedy="Check the path and the free space."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from countermark.core.media.frames import Frames
 from countermark.core.media.isolate import remux_isolated
 from countermark.core.media.limits import Limits
 from countermark.core.media.opening import check_file
-from countermark.core.media.partial import create_partial, muxer
+from countermark.core.media.partial import muxer, written_whole
 from countermark.core.media.planes import planes, video_frame
 from countermark.core.media.reader import VideoReader
 from countermark.core.media.writer import Codec, VideoSpec, VideoWriter
@@ -48,12 +48,8 @@ def remux_without_metadata(src: Path | str, dst: Path | str, *, limits: Limits |
     src, dst, limits = Path(src), Path(dst), limits or Limits.from_settings(get_settings())
     muxer(dst)
     check_file(src, limits)
-    partial = create_partial(dst)
-    try:
+    with written_whole(dst) as partial:
         remux_isolated(src, partial, audio=src, metadata={}, limits=limits)
-        partial.replace(dst)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _scaled(frames: Frames, width: int, height: int) -> Frames:
