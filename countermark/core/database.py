@@ -105,8 +105,12 @@ def database_error(
 
 
 def _unusable(error: Exception) -> ConfigurationError:
+    why = "it is no such URL"
+    if isinstance(error, ImportError):
+        why = f"it needs {error.name or 'a driver'}, which is not installed"
     return ConfigurationError(
-        f"The database URL is unusable: {error}.", remedy="Set COUNTERMARK_DATABASE_URL to a SQLAlchemy URL."
+        f"COUNTERMARK_DATABASE_URL is not usable: {why}.",
+        remedy="Set it to postgresql://USER:PASSWORD@HOST:PORT/NAME, or unset it for SQLite.",
     )
 
 

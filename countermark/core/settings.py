@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -23,7 +23,17 @@ def _located(path: object) -> object:
         raise ValueError(f"{path} names no folder of a user") from error
 
 
+def _reachable(address: str) -> str:
+    """An address as given, if one can ask there."""
+    try:
+        TypeAdapter(HttpUrl).validate_python(address)
+    except ValidationError as error:
+        raise ValueError("it is no address that begins with https:// or http://") from error
+    return address
+
+
 Location = Annotated[Path, BeforeValidator(_located)]
+WebAddress = Annotated[str, AfterValidator(_reachable)]
 
 
 class Settings(BaseSettings):
@@ -87,11 +97,13 @@ class Settings(BaseSettings):
     pkcs11_pin: SecretStr | None = Field(default=None, description="The token's user PIN.")
     kms_key: str | None = Field(default=None, description="Key id or ARN in AWS KMS.")
 
-    time_stamp_url: str | None = Field(default=None, description="RFC 3161 time-stamp authority; default is none.")
+    time_stamp_url: WebAddress | None = Field(
+        default=None, description="RFC 3161 time-stamp authority; default is none."
+    )
     time_stamp: Literal["required", "preferred"] = Field(
         default="required", description="Whether nothing is sealed when the time-stamp authority fails."
     )
-    manifest_url: str | None = Field(
+    manifest_url: WebAddress | None = Field(
         default=None, description="Address under which this registry serves manifests, for remote delivery."
     )
 
@@ -108,7 +120,9 @@ class Settings(BaseSettings):
     policy_audience: str = Field(default="general", description="Audience of the policy that holds for generating.")
     policy_keep_prompts: bool = Field(default=False, description="Write prompts into the policy's log.")
     policy_retention_days: float = Field(default=90.0, gt=0, description="How long the policy's log is kept.")
-    guard_url: str | None = Field(default=None, description="Base URL of a guard model's OpenAI-compatible server.")
+    guard_url: WebAddress | None = Field(
+        default=None, description="Base URL of a guard model's OpenAI-compatible server."
+    )
     guard_model: str = Field(default="Qwen3Guard-Gen-0.6B", description="Name of the guard model on that server.")
     guard_dialect: Literal["qwen3guard", "llamaguard"] = Field(default="qwen3guard", description="How it answers.")
     guard_key: SecretStr | None = Field(default=None, description="Bearer token of that server.")

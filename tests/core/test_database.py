@@ -114,9 +114,10 @@ def test_the_default_is_in_the_home_folder_whatever_its_name(tmp_path: Path) -> 
 
 
 def test_a_url_that_makes_no_sense_and_a_database_that_is_away_are_told_apart(tmp_path: Path) -> None:
-    for url in ("nonsense", "nosuch://host/db"):
+    for url in ("nonsense", "nosuch://host/db", "postgresql://user@host:port/db", "oracle+nosuch://host/db"):
         settings = Settings(home=tmp_path, database_url=url)
-        with pytest.raises(ConfigurationError, match="unusable"), database.open_database(settings, registry.SCHEMA):
+        unusable = pytest.raises(ConfigurationError, match="COUNTERMARK_DATABASE_URL is not usable")
+        with unusable, database.open_database(settings, registry.SCHEMA):
             pass
     away = Settings(home=tmp_path, database_url="postgresql://user:secret@127.0.0.1:1/db")
     with pytest.raises(records.RecordsError, match="cannot be opened") as error, records.open_records(away):

@@ -42,6 +42,17 @@ def test_a_path_that_names_nothing_is_refused(
         get_settings.cache_clear()
 
 
+@pytest.mark.parametrize("given", ["nonsense", "http://", "ftp://a/b", "http://[::1", ""])
+def test_an_address_that_cannot_be_asked_is_refused_before_the_work(
+    unread: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    for name in ("TIME_STAMP_URL", "MANIFEST_URL", "GUARD_URL"):
+        with monkeypatch.context() as patch, pytest.raises(ConfigurationError, match=f"{name} is not usable: it is no"):
+            patch.setenv(f"COUNTERMARK_{name}", given)
+            get_settings()
+    assert Settings(time_stamp_url="http://[::1]:80/tsa").time_stamp_url == "http://[::1]:80/tsa"
+
+
 def test_the_services_folder_too(unread: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COUNTERMARK_SERVICE_FILES", "~/files")
     assert ServiceSettings().files_dir(Settings()) == unread / "anna" / "files"
