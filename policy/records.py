@@ -113,7 +113,8 @@ class Review(BaseModel):
 
 def pseudonym(user: str) -> str:
     """What the records know a user as: a digest, empty for nobody in particular."""
-    return hashlib.sha256(f"countermark user {user}".encode()).hexdigest() if user else ""
+    named = f"countermark user {user}".encode(errors="surrogatepass")  # of a name nothing is shown, so any will do
+    return hashlib.sha256(named).hexdigest() if user else ""
 
 
 class Records:

@@ -129,10 +129,11 @@ def test_what_must_be_reported_cannot_be_released(home: Settings) -> None:
     assert admit(prompt, settings=home).action == "block"
 
 
-def test_repeated_refusals_lead_to_a_person(home: Settings) -> None:
+@pytest.mark.parametrize("user", ["mallory", "\ud800"])  # a lone surrogate is a name like another
+def test_repeated_refusals_lead_to_a_person(home: Settings, user: str) -> None:
     for _ in range(RULES.review_after):
-        admit(HARM, settings=home, user="mallory")
-    watched = admit(PEACE, settings=home, user="mallory")
+        admit(HARM, settings=home, user=user)
+    watched = admit(PEACE, settings=home, user=user)
     assert (watched.action, watched.categories[0].source) == ("review", "abuse")
     assert admit(PEACE, settings=home, user="ada").action == "allow"
     with open_records(home) as records:
