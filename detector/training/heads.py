@@ -17,7 +17,7 @@ from detector.training.table import Features
 
 Float32 = npt.NDArray[np.float32]
 
-FRAME_LAYERS = (6, 7, 8)
+FRAME_LAYERS = (4, 5, 6, 7, 8)
 """Encoder layers the frame head looks at; the best of those tried, see ``docs/detector.md``."""
 MOTION_LAYERS = (4, 6, 8)
 PATCHES = 24
@@ -64,7 +64,7 @@ def patch_rows(look: Look) -> Float32:
 
 
 RECIPES = (
-    Recipe("frames", frame_rows, strength=50.0, scaled=False, layers=FRAME_LAYERS),
+    Recipe("frames", frame_rows, strength=30.0, scaled=False, layers=FRAME_LAYERS),
     Recipe("motion", motion_rows, strength=0.1, scaled=True, layers=MOTION_LAYERS),
     Recipe("noise", noise_rows, strength=0.1, scaled=True),
 )

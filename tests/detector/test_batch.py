@@ -136,13 +136,14 @@ def test_a_report_that_cannot_be_written_is_its_files_error_and_stops_nobody(
 ) -> None:
     monkeypatch.setattr(batch, "get_settings", lambda: settings)
     files, reports = [make_clip("b.mp4"), make_clip("a.mp4")], tmp_path / "reports"
-    (reports / "a.mp4.html").mkdir(parents=True)
+    blocked = reports / "a.mp4.html"
+    blocked.mkdir(parents=True)
     outcome = screen_files(files, "fast", reports, "en", False, workers)
     good, bad = (row for row in outcome.page.rows if isinstance(row, Row))
     assert good.text.startswith(f"{files[0]}: ")
     assert good.text.endswith("its picture was not looked at.")
     assert bad.text.startswith(f"{files[1]}: ")
-    assert "its picture was not looked at. Its report could not be written (IsADirectoryError" in bad.text
+    assert f"its picture was not looked at. {blocked} could not be written (Is a directory)" in bad.text
     assert outcome.exit_code == MediaError.exit_code
     assert {path.name for path in reports.iterdir()} == {"a.mp4.html", "b.mp4.html"}
 

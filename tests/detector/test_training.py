@@ -28,7 +28,7 @@ from detector.training.faces import self_blend
 from detector.training.figures import loss_table, main_table
 from detector.training.fitting import MOST_FALSE, MOST_FALSE_OF_SOURCE, threshold_of
 from detector.training.graphics import drawn_clips
-from detector.training.heads import RECIPES
+from detector.training.heads import FRAME_LAYERS, RECIPES
 from detector.training.pairs import autoencoder, reconstruct
 from detector.training.table import DONE, DRAWN_SHARE, Digest, Table, fair_weights, folds, tabulate
 
@@ -304,7 +304,7 @@ def test_looks_are_kept_and_clips_can_be_left_out(
     assert len(seen) == len(KINDS)
     for name, rows_of in found[0].rows.items():
         assert all(np.array_equal(a, b) for a, b in zip(rows_of, again[0].rows[name], strict=True) if a is not None)
-    assert found[0].rows["frames"][0].shape == (4, 3 * 768)
+    assert found[0].rows["frames"][0].shape == (4, len(FRAME_LAYERS) * 768)
     assert found[0].rows["motion"][1] is None
     assert found[0].losses[0] == frozenset()
     for kind in (1, 2):  # what was drawn for the look is told again from the cache
