@@ -172,7 +172,8 @@ class _Page:
         scored = _scored(verdict)
         if scored is None or len(scored.segments) != len(thumbnails):
             return f'<p class="note">{self.say("page.no_frames")}</p>'
-        threshold = verdict.generated.present_at
+        # The bars are the frames' own: what the file says of itself moves the answer's band and not this one.
+        threshold = None if scored.error_rates is None else scored.error_rates.threshold
         chart = timeline(scored.segments, threshold, verdict.generated.absent_at)
         strip = "".join(
             figure(image, f"{segment.start:.1f} s") for segment, image in zip(scored.segments, thumbnails, strict=True)

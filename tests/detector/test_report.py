@@ -105,6 +105,14 @@ def test_every_frame_scored_is_shown_with_bars_heat_and_rates(scored: Verdict) -
         assert phrase(f"signal.{item.signal}", {}, "en").replace("&", "&amp;") in page
 
 
+def test_what_a_file_says_of_itself_moves_no_line_of_the_chart(scored: Verdict) -> None:
+    declared = scored.generated.model_copy(update={"present_at": 2.5, "log_likelihood_ratio": 9.9})
+    pages = [render_html(v, THUMBNAILS) for v in (scored, scored.model_copy(update={"generated": declared}))]
+    charts = [re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL) for page in pages]
+    assert charts[0] == charts[1]
+    assert 'class="threshold"' in charts[0][0]
+
+
 def test_rates_of_what_has_no_weight_are_not_shown(scored: Verdict) -> None:
     evidence = tuple(e.model_copy(update={"llr": None}) if e.signal == "frames" else e for e in scored.evidence)
     assert "of real clips were called generated" not in render_html(scored.model_copy(update={"evidence": evidence}))
