@@ -58,7 +58,7 @@ def write_html(
         thumbnails = (clip or Clip(video, settings or get_settings())).samples.thumbnails
     page = render_html(verdict, thumbnails, language)
     with written_whole(target) as partial:
-        partial.write_text(page, encoding="utf-8")
+        partial.write_text(page, encoding="utf-8", errors="replace")  # a file's name may be no UTF-8
 
 
 def check_language(language: Language) -> None:

@@ -96,7 +96,7 @@ class Guard:
     def __init__(
         self, url: str, model: str, *, dialect: Dialect = "qwen3guard", key: str = "", timeout: float = 10.0
     ) -> None:
-        if not url.startswith(("http://", "https://")):
+        if not url.lower().startswith(("http://", "https://")):
             raise ConfigurationError(
                 f"The guard's address {url!r} is not http(s).", remedy="Set COUNTERMARK_GUARD_URL."
             )

@@ -283,7 +283,7 @@ def check_destination(
 
 def _check_request(output: Path, origin: Origin, overwrite: bool, delivery: Delivery, settings: Settings) -> None:
     check_destination(output, origin.ingredients, overwrite=overwrite, delivery=delivery)
-    if delivery == "remote" and settings.manifest_url is None:
+    if delivery == "remote" and not settings.manifest_url:
         raise UsageError(
             "A remote manifest needs an address.",
             remedy="Set COUNTERMARK_MANIFEST_URL to where this registry is served (https://...).",

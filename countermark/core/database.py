@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from countermark.core.errors import ConfigurationError, RegistryError
@@ -105,9 +105,11 @@ def database_error(
 
 
 def _unusable(error: Exception) -> ConfigurationError:
-    why = "it is no such URL"
-    if isinstance(error, ImportError):
-        why = f"it needs {error.name or 'a driver'}, which is not installed"
+    why = "it is no database URL"
+    if isinstance(error, NoSuchModuleError):
+        why = "SQLAlchemy knows no such database"
+    elif isinstance(error, ImportError):
+        why = f"its driver cannot be loaded ({error})"
     return ConfigurationError(
         f"COUNTERMARK_DATABASE_URL is not usable: {why}.",
         remedy="Set it to postgresql://USER:PASSWORD@HOST:PORT/NAME, or unset it for SQLite.",

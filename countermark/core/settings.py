@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_data_path
-from pydantic import AfterValidator, BeforeValidator, Field, HttpUrl, SecretStr, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from countermark.core.errors import ConfigurationError
@@ -24,11 +35,15 @@ def _located(path: object) -> object:
 
 
 def _reachable(address: str) -> str:
-    """An address as given, if one can ask there."""
+    """An address as given, if one can ask there; pydantic alone also takes what it would have to mend."""
     try:
         TypeAdapter(HttpUrl).validate_python(address)
-    except ValidationError as error:
-        raise ValueError("it is no address that begins with https:// or http://") from error
+    except ValidationError:
+        whole = False
+    else:
+        whole = re.fullmatch(r"https?://[^\s\\]+", address, re.IGNORECASE) is not None
+    if not whole:
+        raise ValueError("it is no address that begins with https:// or http://")
     return address
 
 
@@ -129,6 +144,13 @@ class Settings(BaseSettings):
     guard_timeout: float = Field(default=10.0, gt=0, description="Seconds to wait for the guard's verdict.")
     weights_dir: Location | None = Field(default=None, description="Folder searched first for model weights.")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: object, info: ValidationInfo) -> object:
+        """Where there may be none, an empty variable says so, whatever the .env file says."""
+        optional = info.field_name is not None and cls.model_fields[info.field_name].default is None
+        return None if value == "" and optional else value
+
     @property
     def keys_dir(self) -> Path:
         """Folder of private keys and certificates."""
@@ -148,13 +170,14 @@ def get_settings() -> Settings:
     except (UnicodeDecodeError, OSError) as error:
         raise unreadable_file(error) from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        name = f"COUNTERMARK_{problem['loc'][0]}".upper()
-        why = problem["msg"].removeprefix("Value error, ")
-        raise ConfigurationError(
-            f"{name} is not usable: {why}.",
-            remedy="Correct it, or unset it for the default.",
-        ) from error
+        raise unusable_value("COUNTERMARK_", error) from error
+
+
+def unusable_value(prefix: str, error: ValidationError) -> ConfigurationError:
+    """What is wrong with the first setting that is, by the name of its variable."""
+    problem = error.errors()[0]
+    name, why = f"{prefix}{problem['loc'][0]}".upper(), problem["msg"].removeprefix("Value error, ")
+    return ConfigurationError(f"{name} is not usable: {why}.", remedy="Correct it, or unset it for the default.")
 
 
 def unreadable_file(error: UnicodeDecodeError | OSError) -> ConfigurationError:

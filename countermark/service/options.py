@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from countermark.core.errors import ConfigurationError
-from countermark.core.settings import Location, Settings, unreadable_file
+from countermark.core.settings import Location, Settings, unreadable_file, unusable_value
 
 
 class ServiceSettings(BaseSettings):
@@ -114,8 +114,4 @@ def get_service_settings() -> ServiceSettings:
             f"{name} is not usable: it is not JSON.", remedy="Correct it, or unset it for the default."
         ) from error
     except ValidationError as error:
-        problem = error.errors()[0]
-        name = f"COUNTERMARK_SERVICE_{problem['loc'][0]}".upper()
-        raise ConfigurationError(
-            f"{name} is not usable: {problem['msg']}.", remedy="Correct it, or unset it for the default."
-        ) from error
+        raise unusable_value("COUNTERMARK_SERVICE_", error) from error

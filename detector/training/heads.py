@@ -18,7 +18,9 @@ from detector.training.table import Features
 Float32 = npt.NDArray[np.float32]
 
 FRAME_LAYERS = (4, 5, 6, 7, 8)
-"""Encoder layers the frame head looks at; the best of those tried, see ``docs/detector.md``."""
+"""Encoder layers the frame head looks at; of those tried they find most where nobody is accused, see
+``docs/detector.md``.
+"""
 MOTION_LAYERS = (4, 6, 8)
 PATCHES = 24
 """Patches taken of a look."""

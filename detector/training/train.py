@@ -71,7 +71,7 @@ def judge(digests: Sequence[Digest], recipes: Sequence[Recipe] = RECIPES) -> Jud
         rates = error_rates(together, table, measured_on)
         calibrations[recipe.name] = Calibration(slope, offset, rates)
         reports[recipe.name] = Report.measure(together, table, rates)
-        part = part or part_rates(rows, slope, offset, table, measured_on)
+        part = part or part_rates(rows, slope, offset, table, f"{measured_on}; of four frames two and more")
     rejected = {name: _reached(reports[name]) for name in runs if name != ALWAYS and not reports[name].native.low > 0.5}
     used = {name: found for name, found in runs.items() if name not in rejected}
     assert part is not None

@@ -8,7 +8,7 @@ import pytest
 
 from countermark.core.errors import ConfigurationError
 from countermark.core.settings import Settings, get_settings
-from countermark.service.options import ServiceSettings
+from countermark.service.options import ServiceSettings, get_service_settings
 
 
 @pytest.fixture
@@ -27,30 +27,51 @@ def test_the_users_own_folder_may_be_written_as_a_tilde(unread: Path) -> None:
     assert settings.weights_dir == unread / "anna"
 
 
-@pytest.mark.parametrize("name", ["COUNTERMARK_HOME", "COUNTERMARK_WEIGHTS_DIR", "COUNTERMARK_POLICY_FILE"])
 @pytest.mark.parametrize(
-    ("given", "said"), [("", "it is empty"), ("~nobody-of-that-name/x", "names no folder of a user")]
+    ("name", "given", "said"),
+    [
+        ("HOME", "", "it is empty"),
+        ("HOME", "~nobody-of-that-name/x", "~nobody-of-that-name/x names no folder of a user"),
+        ("WEIGHTS_DIR", "~nobody-of-that-name/x", "~nobody-of-that-name/x names no folder of a user"),
+        ("SERVICE_FILES", "~nobody-of-that-name/x", "~nobody-of-that-name/x names no folder of a user"),
+    ],
 )
 def test_a_path_that_names_nothing_is_refused(
     unread: Path, monkeypatch: pytest.MonkeyPatch, name: str, given: str, said: str
 ) -> None:
-    monkeypatch.setenv(name, given)
-    try:
-        with pytest.raises(ConfigurationError, match=f"{name} is not usable: .*{said}"):
-            get_settings()
-    finally:
-        get_settings.cache_clear()
+    monkeypatch.setenv(f"COUNTERMARK_{name}", given)
+    read = get_service_settings if name.startswith("SERVICE_") else get_settings
+    read.cache_clear()
+    with pytest.raises(ConfigurationError, match=f"COUNTERMARK_{name} is not usable: {said}"):
+        read()
 
 
-@pytest.mark.parametrize("given", ["nonsense", "http://", "ftp://a/b", "http://[::1", ""])
+def test_an_empty_variable_is_none_whatever_the_file_says(unread: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("GUARD_URL", "WEIGHTS_DIR", "CLOSED_LOOP_CRF", "GENERATOR_PRECISION")
+    values = ("http://guard", "weights", "30", "bfloat16")
+    (unread / ".env").write_text("".join(f"COUNTERMARK_{n}={v}\n" for n, v in zip(names, values, strict=True)))
+    before = Settings()
+    assert (before.guard_url, before.closed_loop_crf) == ("http://guard", 30)
+    for name in names:
+        monkeypatch.setenv(f"COUNTERMARK_{name}", "")
+    after = Settings()
+    assert {getattr(after, name.lower()) for name in names} == {None}
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["nonsense", "http://", "ftp://a/b", "http://[::1", "http:a.b", "https:\\\\a.b", " http://a.b/c ", "http://a/b c"],
+)
+@pytest.mark.usefixtures("unread")
 def test_an_address_that_cannot_be_asked_is_refused_before_the_work(
-    unread: Path, monkeypatch: pytest.MonkeyPatch, given: str
+    monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:
     for name in ("TIME_STAMP_URL", "MANIFEST_URL", "GUARD_URL"):
         with monkeypatch.context() as patch, pytest.raises(ConfigurationError, match=f"{name} is not usable: it is no"):
             patch.setenv(f"COUNTERMARK_{name}", given)
             get_settings()
-    assert Settings(time_stamp_url="http://[::1]:80/tsa").time_stamp_url == "http://[::1]:80/tsa"
+    for fine in ("http://[::1]:80/tsa", "HTTPS://guard.example/v1"):
+        assert Settings(time_stamp_url=fine).time_stamp_url == fine
 
 
 def test_the_services_folder_too(unread: Path, monkeypatch: pytest.MonkeyPatch) -> None:

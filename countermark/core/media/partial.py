@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from countermark.core.errors import MediaError, UsageError
@@ -48,4 +48,5 @@ def written_whole(path: Path) -> Iterator[Path]:
             f"{path} could not be written ({why}).", remedy="Check the path and the free space."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what was raised says more
+            partial.unlink(missing_ok=True)
